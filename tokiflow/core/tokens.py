@@ -1,0 +1,57 @@
+"""Secrets that people carry around: ping tokens and API keys."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import zlib
+from dataclasses import dataclass
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+API_KEY_MARK = "tfk"
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def new_ping_token() -> str:
+    """22 letters and digits: 131 bits, too many to guess and safe in a URL without escaping."""
+    return _random(22)
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key at the only moment it is whole. `text` is shown once; `prefix` and `digest` are kept."""
+
+    text: str
+    prefix: str
+    digest: str
+
+
+def new_api_key() -> ApiKey:
+    """`tfk_<8 visible>_<32 secret><6 checksum>`: 190 secret bits, and a checksum that lets scanners
+    recognise a leaked key without asking us."""
+    visible, secret = _random(8), _random(32)
+    body = f"{API_KEY_MARK}_{visible}_{secret}"
+    text = body + _checksum(body)
+    return ApiKey(text=text, prefix=f"{API_KEY_MARK}_{visible}", digest=digest(text))
+
+
+def looks_like_api_key(text: str) -> bool:
+    """Whether `text` has the form and checksum of a key of ours. Says nothing about whether it is valid."""
+    body, checksum = text[:-6], text[-6:]
+    return body.startswith(f"{API_KEY_MARK}_") and body.count("_") == 2 and _checksum(body) == checksum
+
+
+def digest(text: str) -> str:
+    """SHA-256 in hex. A key has more entropy than the hash, so no salt and no slow hash are needed."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _checksum(body: str) -> str:
+    value, letters = zlib.crc32(body.encode("utf-8", "surrogateescape")), []
+    for _ in range(6):
+        value, index = divmod(value, 62)
+        letters.append(ALPHABET[index])
+    return "".join(reversed(letters))
