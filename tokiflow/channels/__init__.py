@@ -1,0 +1,23 @@
+"""How to tell people: one file per kind of channel. A new kind is a file here and a line in `KINDS`."""
+
+from __future__ import annotations
+
+from tokiflow import errors
+from tokiflow.channels.base import ChannelKind, with_kept_secrets
+from tokiflow.channels.email import Email
+from tokiflow.channels.message import Message, Receipt
+from tokiflow.channels.outside import Outside
+from tokiflow.channels.slack import Slack
+from tokiflow.channels.webhook import Webhook
+
+__all__ = ["KINDS", "ChannelKind", "Message", "Outside", "Receipt", "get", "with_kept_secrets"]
+
+KINDS: tuple[ChannelKind, ...] = (Email(), Slack(), Webhook())
+_BY_NAME = {kind.kind: kind for kind in KINDS}
+
+
+def get(kind: str) -> ChannelKind:
+    """The channel kind called `kind`. Raises Invalid for a word that is none."""
+    if kind not in _BY_NAME:
+        raise errors.Invalid({"kind": [f"'{kind[:40]}' is no kind of channel; write one of {', '.join(_BY_NAME)}"]})
+    return _BY_NAME[kind]

@@ -1,0 +1,105 @@
+"""What a channel is given and what it gives back: plain values, copied out of the database.
+
+A channel never sees a row, so a delivery can wait, be retried and be rendered again with no session open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from tokiflow.channels import text
+
+RESPONSE_LIMIT = 2_000
+LINES_LIMIT = 20
+RUNS_LIMIT = 40
+
+
+def _line(limit: int, default: str | None = None) -> str:
+    """A field that is cleaned to one line of at most `limit` characters when the message is made."""
+    metadata = {"limit": limit}
+    return field(metadata=metadata) if default is None else field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message about one incident, for one channel.
+
+    Texts may hold anything a stranger wrote: they are cleaned here (one line, no control or direction marks,
+    bounded length), so no channel can forget to. Escaping for HTML, mrkdwn or JSON stays the channel's work.
+    """
+
+    kind: str
+    """opened · reopened · flapping · resolved · test"""
+    dedup_key: str = _line(200)
+    """The same over all retries of one delivery, different for every other."""
+    thread_key: str = _line(200)
+    """The same for everything told about one incident."""
+
+    organization: str = _line(80)
+    monitor_id: str
+    monitor_name: str = _line(120)
+    monitor_url: str
+    tags: tuple[str, ...] = ()
+    incident_id: str
+    incident_kind: str
+    """missed · overrun · failed"""
+    incident_url: str
+    severity: str
+    """critical · warning"""
+
+    summary: str = _line(400)
+    """One sentence: "Nightly backup should have pinged by 02:05 and has been silent for 9 h 12 min"."""
+    reason: str = _line(1_000)
+    """Why, longer: the schedule in words, the exit code, "took 92 s, at most 60 s"."""
+    advice: str = _line(600)
+    """What to do, in one or two sentences."""
+
+    opened_at: datetime
+    resolved_at: datetime | None = None
+    sent_at: datetime
+    timezone: str = "UTC"
+    """IANA name of the zone in which times are written."""
+
+    last_lines: tuple[str, ...] = ()
+    """The job's last lines of output, oldest first."""
+    schedule_words: str = _line(300, "")
+    runs: tuple[tuple[str, float], ...] = ()
+    """The newest runs, oldest first: outcome and height between 0 and 1."""
+    environment: str = _line(80, "")
+    exit_code: int | None = None
+    duration_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if limit := item.metadata.get("limit"):
+                object.__setattr__(self, item.name, text.line(getattr(self, item.name), limit))
+        object.__setattr__(self, "tags", tuple(text.line(tag, 40) for tag in self.tags[:20]))
+        object.__setattr__(self, "last_lines", tuple(text.output(one, 300) for one in self.last_lines[-LINES_LIMIT:]))
+        object.__setattr__(self, "runs", self.runs[-RUNS_LIMIT:])
+
+    @property
+    def about_incident(self) -> bool:
+        """False for a test, which is about the channel itself."""
+        return self.kind != "test"
+
+    @property
+    def down_seconds(self) -> float | None:
+        """How long it was down, in seconds; None while it still is."""
+        return (self.resolved_at - self.opened_at).total_seconds() if self.resolved_at else None
+
+    def local(self, at: datetime) -> datetime:
+        """`at` in the reader's zone."""
+        return at.astimezone(ZoneInfo(self.timezone))
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the other side answered to a delivery that arrived. `response` is kept and shown: no secrets."""
+
+    status_code: int | None = None
+    response: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "response", text.truncate(self.response, RESPONSE_LIMIT))

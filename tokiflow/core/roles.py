@@ -1,0 +1,37 @@
+"""Who may do what: one table that pages and API read."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
+
+class Right(StrEnum):
+    SEE = "see"
+    EDIT_MONITORS = "edit_monitors"
+    WORK_INCIDENTS = "work_incidents"
+    EDIT_CHANNELS = "edit_channels"
+    EDIT_KEYS = "edit_keys"
+    EDIT_ORGANIZATION = "edit_organization"
+
+
+_MEMBER = frozenset({Right.SEE, Right.EDIT_MONITORS, Right.WORK_INCIDENTS})
+_ADMIN = _MEMBER | {Right.EDIT_CHANNELS, Right.EDIT_KEYS}
+
+RIGHTS: dict[Role, frozenset[Right]] = {
+    Role.OWNER: frozenset(Right),
+    Role.ADMIN: _ADMIN,
+    Role.MEMBER: _MEMBER,
+    Role.VIEWER: frozenset({Right.SEE}),
+}
+
+
+def allows(role: Role, right: Right) -> bool:
+    """Whether somebody with `role` has `right`."""
+    return right in RIGHTS[role]

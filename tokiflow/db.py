@@ -1,0 +1,95 @@
+"""The database: one `db`, one way to commit, one rule for time.
+
+`with transaction():` is the only commit in the house. It joins an outer one, so services may call services.
+What must happen only when the rows are really there (ringing the doorbell) goes into `on_commit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Dialect, MetaData
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """`timestamptz` that refuses naive datetimes and always gives back aware UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"a naive datetime reached the database: {value!r}")
+        return value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {datetime: UtcDateTime}
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+
+_after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar("after_commit", default=None)
+
+
+def in_transaction() -> bool:
+    """Whether a `transaction()` is open here. The outbound client asks before it touches the network."""
+    return _after_commit.get() is not None
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Commit at the end, roll back on any error. Inside another `transaction()` it joins that one."""
+    if in_transaction():
+        yield
+        return
+    token = _after_commit.set([])
+    try:
+        yield
+        db.session.commit()
+        callbacks = _after_commit.get() or []
+    except BaseException:
+        db.session.rollback()
+        raise
+    finally:
+        _after_commit.reset(token)
+    for callback in callbacks:
+        callback()
+
+
+def on_commit(callback: Callable[[], None]) -> None:
+    """Call `callback` once the outermost transaction is on disk; never if it rolls back."""
+    callbacks = _after_commit.get()
+    if callbacks is None:
+        raise RuntimeError("on_commit() outside of a transaction()")
+    callbacks.append(callback)
+
+
+def engine_options(threads: int) -> dict[str, Any]:
+    """Connection pool for a process with `threads` threads: one connection each, checked before use."""
+    return {
+        "pool_size": threads,
+        "max_overflow": 4,
+        "pool_pre_ping": True,
+        "pool_recycle": 1800,
+        "connect_args": {"connect_timeout": 5, "options": "-c timezone=utc -c lock_timeout=10000"},
+    }

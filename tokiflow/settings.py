@@ -1,0 +1,213 @@
+"""Every setting, typed, frozen and checked before anything starts.
+
+`load()` names every mistake at once and says what to write instead. `NAME_FILE` may hold the path of a file
+with the value of `NAME`, as container platforms hand out secrets.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+Network = IPv4Network | IPv6Network
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class SettingsError(Exception):
+    """The start is refused. `mistakes` has one sentence a setting, naming it and what to write."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        self.mistakes = mistakes
+        lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
+        super().__init__(f"Tokiflow can't start; {len(mistakes)} setting(s) need another value:\n{lines}")
+
+
+def _bad(message: str) -> PydanticCustomError:
+    # Braces in a message would be taken for placeholders.
+    return PydanticCustomError("setting", message.replace("{", "(").replace("}", ")"))  # type: ignore[arg-type]
+
+
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    networks: list[Network] = []
+    for part in value.replace(",", " ").split():
+        try:
+            networks.append(ip_network(part, strict=False))
+        except ValueError:
+            raise _bad(f"'{part}' is not a network; write networks like 127.0.0.0/8, separated by commas") from None
+    return tuple(networks)
+
+
+def _psycopg_url(value: object) -> object:
+    """Platforms write postgres://; SQLAlchemy wants the driver's name."""
+    if isinstance(value, str):
+        for scheme in ("postgres://", "postgresql://"):
+            if value.startswith(scheme):
+                return "postgresql+psycopg://" + value[len(scheme) :]
+    return value
+
+
+def bits(secret: str) -> float:
+    """Shannon entropy of the characters as they stand, in bits. Low for 'aaaa…', 'changeme' and 'secret'."""
+    counts = Counter(secret)
+    return sum(-n * math.log2(n / len(secret)) for n in counts.values())
+
+
+class Settings(BaseModel):
+    """The settings of one process. Names in the environment are given by each field's alias."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, ignored_types=(cached_property,))
+
+    environment: Literal["development", "production", "test"] = Field("production", alias="TOKIFLOW_ENV")
+    secret_key: str = Field(alias="SECRET_KEY")
+    database_url: Annotated[str, BeforeValidator(_psycopg_url)] = Field(alias="DATABASE_URL")
+    redis_url: str = Field(alias="REDIS_URL")
+    public_url: str = Field("http://127.0.0.1:8000", alias="PUBLIC_URL")
+    port: int = Field(8000, alias="PORT", ge=1, le=65535)
+    data_dir: Path | None = Field(None, alias="TOKIFLOW_DATA")
+    local_sign_in: bool = Field(False, alias="TOKIFLOW_LOCAL_SIGN_IN")
+    outbound_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
+        (), alias="TOKIFLOW_OUTBOUND_ALLOW"
+    )
+    trusted_proxies: int = Field(0, alias="TOKIFLOW_TRUSTED_PROXIES", ge=0, le=10)
+
+    google_client_id: str = Field("", alias="GOOGLE_CLIENT_ID")
+    google_client_secret: str = Field("", alias="GOOGLE_CLIENT_SECRET")
+    google_discovery_url: str = Field(
+        "https://accounts.google.com/.well-known/openid-configuration", alias="GOOGLE_DISCOVERY_URL"
+    )
+
+    smtp_url: str = Field("", alias="SMTP_URL")
+    resend_api_key: str = Field("", alias="RESEND_API_KEY")
+    email_from: str = Field("Tokiflow <alerts@localhost>", alias="EMAIL_FROM")
+
+    sentry_dsn: str = Field("", alias="SENTRY_DSN")
+    metrics_token: str = Field("", alias="METRICS_TOKEN")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="LOG_LEVEL")
+    web_concurrency: int = Field(1, alias="WEB_CONCURRENCY", ge=1, le=64)
+    web_threads: int = Field(16, alias="WEB_THREADS", ge=1, le=256)
+
+    @field_validator("secret_key")
+    @classmethod
+    def _strong(cls, value: str) -> str:
+        if len(value) < 32 or bits(value) < 96:
+            raise _bad(
+                "is too easy to guess; write at least 32 random characters, "
+                'for example from: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+            )
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise _bad(f"'{value}' is not a web address; write it like https://tokiflow.example.com")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: str) -> str:
+        if not value.startswith("postgresql+psycopg://"):
+            raise _bad("is not a PostgreSQL address; write it like postgresql://user:password@host:5432/tokiflow")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        if not value.startswith(("redis://", "rediss://", "unix://")):
+            raise _bad("is not a Redis address; write it like redis://host:6379/0 or unix:///path/to/valkey.sock")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
+            raise _bad("is not a mail server; write it like smtp://user:password@mail.example.com:587?starttls=1")
+        return value
+
+    @cached_property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @cached_property
+    def may_sign_in_locally(self) -> bool:
+        """Whether a visitor on this very machine is signed in without a password. Never in production."""
+        return self.local_sign_in and not self.production and urlsplit(self.public_url).hostname in LOOPBACK_HOSTS
+
+    @cached_property
+    def google(self) -> bool:
+        return bool(self.google_client_id and self.google_client_secret)
+
+
+def variables() -> list[str]:
+    """The names of all environment variables that are read, in the order they are declared."""
+    return [str(field.alias) for field in Settings.model_fields.values()]
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """The settings from the environment (or `environ`), with NAME_FILE resolved and empty values ignored.
+
+    Raises SettingsError with every mistake at once.
+    """
+    environ = os.environ if environ is None else environ
+    mistakes: list[str] = []
+    values: dict[str, Any] = {}
+    for name in variables():
+        try:
+            value = _from_file(environ[f"{name}_FILE"]) if environ.get(f"{name}_FILE") else environ.get(name, "")
+        except OSError as error:
+            mistakes.append(f"{name}_FILE: can't be read ({error.strerror}); write the path of a readable file")
+            continue
+        if value.strip():
+            values[name] = value.strip()
+    values |= overrides
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        mistakes += [_sentence(problem) for problem in error.errors()]
+        raise SettingsError(sorted(set(mistakes))) from None
+    mistakes += _contradictions(settings)
+    if mistakes:
+        raise SettingsError(mistakes)
+    return settings
+
+
+def _from_file(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def _sentence(problem: Any) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else "settings"
+    if problem["type"] == "missing":
+        return f"{name}: is missing; {_EXAMPLES.get(name, 'give it a value')}"
+    message = str(problem["msg"])
+    return f"{name}: {message[0].lower()}{message[1:]}"
+
+
+_EXAMPLES = {
+    "SECRET_KEY": 'write at least 32 random characters: python3 -c "import secrets; print(secrets.token_urlsafe(48))"',
+    "DATABASE_URL": "write it like postgresql://user:password@host:5432/tokiflow",
+    "REDIS_URL": "write it like redis://host:6379/0",
+}
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    found = []
+    if settings.production and settings.local_sign_in:
+        found.append("TOKIFLOW_LOCAL_SIGN_IN: signs anyone in; take it out in production")
+    if bool(settings.google_client_id) != bool(settings.google_client_secret):
+        found.append("GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET: one is set without the other; set both or none")
+    return found
