@@ -1,0 +1,78 @@
+"""The app, wired in reading order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import tokiflow.models  # noqa: F401 - makes every table known
+from tokiflow import extensions, settings
+from tokiflow.db import db, engine_options
+from tokiflow.settings import Settings
+
+ROOT = Path(__file__).parent
+
+
+def create_app(config: Settings | None = None) -> Flask:
+    """The Flask app for `config`, or for the environment. Raises settings.SettingsError naming every mistake."""
+    config = config or settings.load()
+    app = Flask("tokiflow", root_path=str(ROOT), static_url_path="/static")
+    app.extensions["tokiflow.settings"] = config
+    app.config.from_mapping(_flask_config(config))
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, *(4 * [config.trusted_proxies]))  # type: ignore[method-assign]
+    _observe(app, config)
+    _connect(app)
+    _open_doors(app)
+    return app
+
+
+def _flask_config(config: Settings) -> dict[str, object]:
+    secure = config.public_url.startswith("https://")
+    return {
+        "SECRET_KEY": config.secret_key,
+        "TESTING": config.environment == "test",
+        "SQLALCHEMY_DATABASE_URI": config.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(config.web_threads),
+        "MAX_CONTENT_LENGTH": 1_000_000,
+        "MAX_FORM_MEMORY_SIZE": 1_000_000,
+        "MAX_FORM_PARTS": 1_000,
+        "SESSION_COOKIE_NAME": "tokiflow",
+        "SESSION_COOKIE_SECURE": secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_SECURE": secure,
+        "REMEMBER_COOKIE_HTTPONLY": True,
+        "REMEMBER_COOKIE_SAMESITE": "Lax",
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
+        "WTF_CSRF_TIME_LIMIT": None,
+        "SEND_FILE_MAX_AGE_DEFAULT": timedelta(hours=1),
+        "RATELIMIT_STORAGE_URI": config.redis_url,
+        "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
+        "RATELIMIT_KEY_PREFIX": "tokiflow-limit",
+    }
+
+
+def _observe(app: Flask, config: Settings) -> None:
+    from tokiflow.observability import logs, requests
+
+    logs.configure(config.environment, config.log_level)
+    requests.init_app(app)
+
+
+def _connect(app: Flask) -> None:
+    db.init_app(app)
+    extensions.migrate.init_app(app, db, directory=str(ROOT.parent / "migrations"))
+    extensions.csrf.init_app(app)
+    extensions.login.init_app(app)
+    extensions.limiter.init_app(app)
+
+
+def _open_doors(app: Flask) -> None:
+    from tokiflow import api, web
+
+    web.init_app(app)
+    api.init_app(app)

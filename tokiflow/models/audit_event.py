@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tokiflow.db import Model
+from tokiflow.models.columns import Json, Key, Moment, OrganizationId, Words
+
+
+class AuditEvent(Model):
+    """Who did what to which thing, written in the transaction of the change itself."""
+
+    __tablename__ = "audit_events"
+    id: Mapped[Key]
+    organization_id: Mapped[OrganizationId]
+    at: Mapped[Moment]
+    what: Mapped[str] = mapped_column(String(60))
+    by: Mapped[Words]
+    by_kind: Mapped[str] = mapped_column(String(10))
+    by_id: Mapped[UUID | None]
+    object_id: Mapped[UUID | None]
+    object_name: Mapped[Words]
+    before: Mapped[Json]
+    after: Mapped[Json]
+
+    __table_args__ = (Index("ix_audit_events_organization_id", "organization_id", text("id desc")),)

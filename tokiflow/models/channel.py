@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tokiflow.db import Model
+from tokiflow.models.columns import Count, CreatedAt, Json, Key, Moment, Name, OrganizationId, Words
+
+
+class Channel(Model):
+    """A configured destination for alerts. `config` is what its kind (channels.get) has validated."""
+
+    __tablename__ = "channels"
+    id: Mapped[Key]
+    organization_id: Mapped[OrganizationId]
+    kind: Mapped[str] = mapped_column(String(20))
+    name: Mapped[Name]
+    config: Mapped[Json]
+    enabled: Mapped[bool] = mapped_column(server_default="true")
+    disabled_reason: Mapped[Words]
+    last_delivery_at: Mapped[Moment | None]
+    last_error: Mapped[Words]
+    version: Mapped[Count]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+
+    __table_args__ = (Index("ix_channels_organization_id_name", "organization_id", "name"),)
+
+
+class MonitorChannel(Model):
+    """A channel that a monitor names for itself."""
+
+    __tablename__ = "monitor_channels"
+    monitor_id: Mapped[UUID] = mapped_column(ForeignKey("monitors.id", ondelete="CASCADE"), primary_key=True)
+    channel_id: Mapped[UUID] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
+
+    __table_args__ = (Index("ix_monitor_channels_channel_id", "channel_id"),)

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tokiflow.db import Model
+from tokiflow.models.columns import Moment
+
+
+class Heartbeat(Model):
+    """A process of ours (`kind`: web, worker, clock; `name`: host and pid) was alive at `seen_at`."""
+
+    __tablename__ = "heartbeats"
+    kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    started_at: Mapped[Moment]
+    seen_at: Mapped[Moment]

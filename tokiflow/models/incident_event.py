@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tokiflow.db import Model
+from tokiflow.models.columns import Json, Key, Moment, Words
+
+
+class IncidentEvent(Model):
+    """One step on an incident's timeline. The same step again raises `times` and moves `last_at`."""
+
+    __tablename__ = "incident_events"
+    id: Mapped[Key]
+    incident_id: Mapped[UUID] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"))
+    at: Mapped[Moment]
+    last_at: Mapped[Moment]
+    times: Mapped[int] = mapped_column(server_default="1")
+    what: Mapped[str] = mapped_column(String(40))
+    by: Mapped[Words]
+    by_kind: Mapped[str] = mapped_column(String(10), server_default="system")
+    text: Mapped[Words]
+    detail: Mapped[Json]
+
+    __table_args__ = (
+        # queries.incidents.timeline
+        Index("ix_incident_events_incident_id_at", "incident_id", "at", "id"),
+    )

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, String, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tokiflow.db import Model
+from tokiflow.models.columns import Json, Key, Moment, MonitorId, Words
+
+
+class Run(Model):
+    """One execution of a job, built from pings; or an occurrence that passed in silence (`missed`)."""
+
+    __tablename__ = "runs"
+    id: Mapped[Key]
+    monitor_id: Mapped[MonitorId]
+    rid: Mapped[UUID | None]
+    environment: Mapped[Words]
+    # When it was first heard of: the start, or the finish of a run that never said it started, or the deadline missed.
+    at: Mapped[Moment]
+    started_at: Mapped[Moment | None]
+    finished_at: Mapped[Moment | None]
+    deadline_at: Mapped[Moment | None]
+    overran_at: Mapped[Moment | None]
+    # For a missed occurrence: when it was due.
+    due_at: Mapped[Moment | None]
+    duration_ms: Mapped[int | None] = mapped_column(BigInteger)
+    outcome: Mapped[str] = mapped_column(String(10))
+    exit_code: Mapped[int | None]
+    message: Mapped[Words]
+    # Which ping holds the output (pings.n), and how much came.
+    output_n: Mapped[int | None]
+    output_size: Mapped[int] = mapped_column(server_default="0")
+    output_cut: Mapped[int | None]
+    progress: Mapped[dict | None] = mapped_column(JSONB)  # type: ignore[type-arg]
+    metrics: Mapped[Json]
+
+    __table_args__ = (
+        CheckConstraint("outcome in ('running', 'success', 'failed', 'overran', 'missed')", name="outcome"),
+        # queries.runs.latest
+        Index("ix_runs_monitor_id_at", "monitor_id", text("at desc"), text("id desc")),
+        # services.pings: open runs of the monitors at hand; every one is watched
+        Index(
+            "ix_runs_open",
+            "monitor_id",
+            postgresql_where=text("finished_at is null and outcome in ('running', 'overran')"),
+        ),
+        # services.pings: the run of a rid
+        Index("ix_runs_monitor_id_rid", "monitor_id", "rid", postgresql_where=text("rid is not null")),
+    )

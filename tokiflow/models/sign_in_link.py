@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from sqlalchemy import Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tokiflow.db import Model
+from tokiflow.models.columns import CreatedAt, Key, Moment, Words
+
+
+class SignInLink(Model):
+    """A link mailed to prove an address. The token is the signed id (services.sign_in), so none is stored."""
+
+    __tablename__ = "sign_in_links"
+    id: Mapped[Key]
+    email: Mapped[str] = mapped_column(String(320))
+    browser: Mapped[str] = mapped_column(String(64))
+    next_url: Mapped[Words]
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Moment]
+    used_at: Mapped[Moment | None]
+    # The mail is promised when the row is there; the clock rings again until it is sent.
+    sent_at: Mapped[Moment | None]
+    lease_until: Mapped[Moment | None]
+
+    __table_args__ = (
+        # services.sign_in.unsent
+        Index("ix_sign_in_links_unsent", "expires_at", postgresql_where=text("sent_at is null")),
+        # services.sign_in.request: how many were asked for lately
+        Index("ix_sign_in_links_email", "email", "created_at"),
+    )

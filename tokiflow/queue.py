@@ -1,0 +1,56 @@
+"""The one table of background jobs, and how to ring for one.
+
+Jobs are named by dotted path, so that nothing in here imports `jobs`. The database row is always the truth:
+a job that is never rung, rung twice or lost with Redis does no harm, because the clock rings again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import lru_cache
+from uuid import UUID
+
+import structlog
+from flask import current_app
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+
+from tokiflow.settings import Settings
+
+log = structlog.get_logger()
+
+QUEUE = "tokiflow"
+"""One queue: with several, RQ pops with BLPOP, and a job popped by a dying worker is gone."""
+
+
+class Job(StrEnum):
+    """Every background job there is."""
+
+    DELIVER = "jobs.alerts.deliver"
+    MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"
+
+
+@lru_cache(maxsize=8)
+def connect(url: str) -> Redis:
+    """A connection pool to Redis at `url`, with time-outs so that an absent Redis never hangs a request."""
+    return Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5, health_check_interval=30)
+
+
+def connection() -> Redis:
+    """The Redis of the current app."""
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    return connect(settings.redis_url)
+
+
+def enqueue(job: Job, ids: Sequence[UUID]) -> bool:
+    """Ring for `job` with `ids`. False, and logged, if Redis can't be reached: the clock will ring again."""
+    try:
+        Queue(QUEUE, connection=connection()).enqueue(
+            str(job), [str(one) for one in ids], result_ttl=0, failure_ttl=3600, job_timeout=300
+        )
+    except RedisError as error:
+        log.warning("doorbell_unreachable", job=str(job), error=type(error).__name__)
+        return False
+    return True
