@@ -19,9 +19,11 @@ class ChannelKind(Protocol):
     @property
     def kind(self) -> str:
         """The word in the API and in the database: "slack"."""
+
     @property
     def title(self) -> str:
         """The word on pages: "Slack"."""
+
     @property
     def secret_fields(self) -> frozenset[str]:
         """Names in the config whose values are never shown again."""

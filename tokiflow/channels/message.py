@@ -78,6 +78,7 @@ class Message:
         object.__setattr__(self, "tags", tuple(text.line(tag, 40) for tag in self.tags[:20]))
         object.__setattr__(self, "last_lines", tuple(text.output(one, 300) for one in self.last_lines[-LINES_LIMIT:]))
         object.__setattr__(self, "runs", self.runs[-RUNS_LIMIT:])
+        object.__setattr__(self, "timezone", _known_zone(self.timezone))
 
     @property
     def about_incident(self) -> bool:
@@ -92,6 +93,14 @@ class Message:
     def local(self, at: datetime) -> datetime:
         """`at` in the reader's zone."""
         return at.astimezone(ZoneInfo(self.timezone))
+
+
+def _known_zone(name: str) -> str:
+    """`name`, or UTC if the system doesn't know it: a zone that is gone must not cost an alert."""
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, ValueError, OSError):
+        return "UTC"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ class Answer(Protocol):
     @property
     def text(self) -> str:
         """The first 64 KB of the body, decoded."""
+
     @property
     def retry_after(self) -> float | None:
         """Seconds to wait, if the other side named a time."""

@@ -12,6 +12,7 @@ import unicodedata
 ELLIPSIS = "…"
 # Marks that reorder the text around them: a name must not make "safe.txt" out of "exe.safe".
 _BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_BREAKS = "\r\n\t\v\f\x85\u2028\u2029"
 _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -31,11 +32,11 @@ def truncate(value: str, limit: int) -> str:
 
 
 def _visible(value: str) -> str:
-    # Lone surrogates stand for bytes that were not UTF-8; they can't be encoded again.
-    value = value.encode("utf-8", "replace" if value.isascii() else "surrogatepass").decode("utf-8", "replace")
+    # Lone surrogates stand for bytes that were not UTF-8; they could not be encoded again.
+    value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     value = _ESCAPE_SEQUENCE.sub("", value).translate(_BIDI)
-    return "".join(" " if letter in "\r\n\t\v\f\x85\u2028\u2029" else letter for letter in value if _printable(letter))
+    return "".join(" " if letter in _BREAKS else letter for letter in value if not _is_control(letter))
 
 
-def _printable(letter: str) -> bool:
-    return letter in "\r\n\t\v\f\x85\u2028\u2029" or unicodedata.category(letter) != "Cc"
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc" and letter not in _BREAKS

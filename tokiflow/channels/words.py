@@ -1,0 +1,148 @@
+"""How Tokiflow says it: the headline and the facts of a message, the same in every medium."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tokiflow.channels.message import Message
+
+STRIP_LEVELS = "▁▂▃▄▅▆▇"
+STRIP_BAD = {"failed": "✕", "overran": "✕", "missed": "┆"}
+
+
+@dataclass(frozen=True)
+class Tone:
+    """A state as a word, a shape and a name for its colour, never as a colour alone."""
+
+    name: str
+    """down · late · up · rest"""
+    word: str
+    shape: str
+
+
+_TONES = {
+    "opened": Tone("down", "Down", "▲"),
+    "reopened": Tone("down", "Down again", "▲"),
+    "flapping": Tone("late", "Flapping", "◔"),
+    "resolved": Tone("up", "Up", "●"),
+    "test": Tone("rest", "Test", "◌"),
+}
+_WARNING = Tone("late", "Warning", "◔")
+
+
+def tone(message: Message) -> Tone:
+    """How serious it is, at a glance."""
+    if message.severity == "warning" and message.kind in ("opened", "reopened"):
+        return _WARNING
+    return _TONES.get(message.kind, _WARNING)
+
+
+def phrase(message: Message) -> str:
+    """What happened, without the word for its state: "Nightly backup missed its 02:05 ping"."""
+    if message.kind == "test":
+        return f"this channel of {message.organization} works"
+    return f"{message.monitor_name} {_verb(message)}"
+
+
+def headline(message: Message) -> str:
+    """All of it in a subject line: "Down: Nightly backup missed its 02:05 ping"."""
+    return f"{tone(message).word}: {phrase(message)}"
+
+
+def _verb(message: Message) -> str:
+    if message.kind == "resolved":
+        return "is back" if message.down_seconds is None else f"is back after {span(message.down_seconds)}"
+    if message.kind == "flapping":
+        return "keeps failing and recovering"
+    if message.incident_kind == "missed":
+        return f"missed its {message.local(message.opened_at):%H:%M} ping"
+    if message.incident_kind == "failed":
+        return "failed" if message.exit_code is None else f"failed with exit code {message.exit_code}"
+    if message.incident_kind == "overrun":
+        return "is running too long"
+    return "needs a look"
+
+
+def facts(message: Message) -> list[tuple[str, str]]:
+    """What one asks next, as label and value, in the order one asks it. Empty answers are left out."""
+    rows = [
+        (_time_label(message), _time_words(message)),
+        ("Why", message.reason),
+        ("Schedule", message.schedule_words),
+        ("Exit code", "" if message.exit_code is None else str(message.exit_code)),
+        ("Took", "" if message.duration_seconds is None else span(message.duration_seconds)),
+        ("Environment", message.environment),
+        ("Tags", ", ".join(message.tags)),
+    ]
+    return [(label, value) for label, value in rows if label and value]
+
+
+def _time_label(message: Message) -> str:
+    if not message.about_incident:
+        return "Sent"
+    return "Was down" if message.resolved_at else "Since"
+
+
+def _time_words(message: Message) -> str:
+    if not message.about_incident:
+        return moment(message, message.sent_at)
+    if message.resolved_at is None or message.down_seconds is None:
+        return moment(message, message.opened_at)
+    same_day = message.local(message.opened_at).date() == message.local(message.resolved_at).date()
+    until = f"{message.local(message.resolved_at):%H:%M}" if same_day else _day_and_time(message, message.resolved_at)
+    return f"{span(message.down_seconds)}, {_day_and_time(message, message.opened_at)} to {until} ({message.timezone})"
+
+
+def moment(message: Message, at: datetime) -> str:
+    """`at` for the reader, with the zone it is told in: "Sat 21 Nov, 02:05 (Europe/Berlin)"."""
+    return f"{_day_and_time(message, at)} ({message.timezone})"
+
+
+def _day_and_time(message: Message, at: datetime) -> str:
+    local, now = message.local(at), message.local(message.sent_at)
+    year = "" if abs(now - local) < timedelta(days=180) else f" {local.year}"
+    return f"{local:%a} {local.day} {local:%b}{year}, {local:%H:%M}"
+
+
+def span(seconds: float) -> str:
+    """A length of time as a person says it, two units at most: "0.4 s", "3 min 12 s", "9 h 12 min", "3 d 4 h"."""
+    if seconds < 10:
+        return f"{round(max(seconds, 0.0), 1):g} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return _two(whole, 60, "min", 1, "s")
+    if whole < 86_400:
+        return _two(round(whole / 60) * 60, 3_600, "h", 60, "min")
+    return _two(round(whole / 3_600) * 3_600, 86_400, "d", 3_600, "h")
+
+
+def _two(seconds: int, large: int, large_name: str, small: int, small_name: str) -> str:
+    first, rest = seconds // large, seconds % large // small
+    return f"{first} {large_name} {rest} {small_name}" if rest else f"{first} {large_name}"
+
+
+def sentence(text: str) -> str:
+    """`text` with a full stop, unless it has an end already."""
+    return text if not text or text[-1] in ".!?…:" else f"{text}."
+
+
+def strip(message: Message) -> str:
+    """The run strip where there are only letters: height is duration, ✕ failed, ┆ missed."""
+    return "".join(STRIP_BAD.get(outcome) or _level(height) for outcome, height in message.runs)
+
+
+def _level(height: float) -> str:
+    return STRIP_LEVELS[min(int(max(height, 0.0) * len(STRIP_LEVELS)), len(STRIP_LEVELS) - 1)]
+
+
+def strip_words(message: Message) -> str:
+    """The run strip for those who can't see it: "24 runs, newest last: 21 good, 2 failed, 1 missed"."""
+    outcomes = [outcome for outcome, _ in message.runs]
+    bad = [(word, outcomes.count(word)) for word in ("failed", "overran", "missed")]
+    good = len(outcomes) - sum(count for _, count in bad)
+    parts = [f"{good} good", *(f"{count} {word}" for word, count in bad if count)]
+    runs = "run" if len(outcomes) == 1 else "runs"
+    return f"The last {len(outcomes)} {runs}, newest on the right: {', '.join(parts)}"
