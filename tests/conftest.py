@@ -1,0 +1,52 @@
+"""What every test may ask for. The fixtures live in tests/fixtures, one noun a file.
+
+A test that asks for `app` (or anything built on it) gets an empty database, an empty Valkey and an app context of
+its own. A test that does not ask pays nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+pytest_plugins = [
+    "tests.fixtures.servers",
+    "tests.fixtures.database",
+    "tests.fixtures.app",
+    "tests.fixtures.people",
+    "tests.fixtures.instance",
+    "tests.fixtures.browser",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder, and give what starts processes or a browser more time."""
+    for item in items:
+        folder = item.path.parts
+        if "browser" in folder:
+            item.add_marker(pytest.mark.browser)
+        if "flows" in folder:
+            item.add_marker(pytest.mark.flow)
+        if {"browser", "flows"} & set(folder) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Where nobody looks at the screen, a skipped test is a failed one: it proves nothing."""
+    yield
+    if os.environ.get("CI") and _skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why the run failed although every test that ran has passed."""
+    if os.environ.get("CI") and (skipped := _skipped(config)):
+        terminalreporter.write_line(f"CI fails: {skipped} skipped; a skipped test proves nothing", red=True)
+
+
+def _skipped(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return len(reporter.stats.get("skipped", [])) if reporter else 0

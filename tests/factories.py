@@ -1,0 +1,78 @@
+"""Rows for tests, complete and believable, each with what the test says about it. They are committed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, TypeVar
+
+from tokiflow.core import tokens
+from tokiflow.core.roles import Role
+from tokiflow.db import db, transaction
+from tokiflow.models import Channel, Membership, Monitor, MonitorChannel, Organization, User
+
+Row = TypeVar("Row")
+_numbers = itertools.count(1)
+
+
+def save(row: Row) -> Row:
+    """Commit `row` and give it back."""
+    with transaction():
+        db.session.add(row)
+    return row
+
+
+def make_organization(name: str = "Harbour Freight", **values: Any) -> Organization:
+    """An organization without people."""
+    slug = values.pop("slug", f"{_slug(name)}-{next(_numbers)}")
+    return save(Organization(name=name, slug=slug, **values))
+
+
+def make_user(name: str = "Alice", **values: Any) -> User:
+    """A person in no organization."""
+    email = values.pop("email", f"{_slug(name)}-{next(_numbers)}@example.com")
+    return save(User(name=name, email=email, **{"timezone": "Europe/Berlin", **values}))
+
+
+def make_membership(organization: Organization, user: User, role: Role = Role.MEMBER) -> Membership:
+    """Put `user` into `organization`."""
+    return save(Membership(organization_id=organization.id, user_id=user.id, role=str(role)))
+
+
+def make_monitor(organization: Organization, name: str = "Nightly backup", **values: Any) -> Monitor:
+    """A monitor that expects a ping every hour, with five minutes of grace; never pinged unless `values` say so.
+
+    `channels=[…]` are the only ones that hear of it.
+    """
+    channels = values.pop("channels", [])
+    usual = {
+        "slug": f"{_slug(name)}-{next(_numbers)}",
+        "token": tokens.new_ping_token(),
+        "schedule_kind": "every",
+        "schedule_seconds": 3600,
+        "grace_seconds": 300,
+        "max_runtime_seconds": 3600,
+        "own_channels": bool(channels),
+    }
+    with transaction():
+        monitor = Monitor(organization_id=organization.id, name=name, **{**usual, **values})
+        db.session.add(monitor)
+        db.session.flush()
+        db.session.add_all(MonitorChannel(monitor_id=monitor.id, channel_id=channel.id) for channel in channels)
+    return monitor
+
+
+def make_channel(organization: Organization, kind: str = "webhook", **values: Any) -> Channel:
+    """A channel of `kind`, to an address nobody listens at unless `config` is given."""
+    usual = {"name": f"{kind} {next(_numbers)}", "config": _CONFIGS.get(kind, {})}
+    return save(Channel(organization_id=organization.id, kind=kind, **{**usual, **values}))
+
+
+_CONFIGS: dict[str, dict[str, Any]] = {
+    "webhook": {"url": "http://127.0.0.1:9/hook"},
+    "email": {"to": ["ops@example.com"]},
+    "slack": {"url": "http://127.0.0.1:9/slack"},
+}
+
+
+def _slug(name: str) -> str:
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())

@@ -1,0 +1,106 @@
+"""`tokiflow db`: bring the database's tables to this version, and say whether they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from flask import Flask
+
+from tokiflow.cli.instance import load_environment
+from tokiflow.errors import TokiflowError
+
+LOCK = 0x746F6B69666C6F77
+"""The number of our advisory lock: "tokiflow" in ASCII."""
+
+
+@click.group(name="db")
+def database() -> None:
+    """Look after the database."""
+
+
+@database.command(name="migrate")
+@click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
+def migrate_command(data: str | None) -> None:
+    """Bring the tables to this version. Several may call it at once; they take turns."""
+    before, after = migrate(_app(data))
+    click.echo(
+        f"The database is at version {after}" + (" already" if before == after else f" (was {before or 'empty'})")
+    )
+
+
+@database.command(name="check")
+@click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
+def check_command(data: str | None) -> None:
+    """Exit with 1 and say why unless the tables are at this version."""
+    app = _app(data)
+    found, wanted = current(app), head(app)
+    if found != wanted:
+        raise TokiflowError(f"The database is at version {found or 'none'}, this is {wanted}; run: tokiflow db migrate")
+    click.echo(f"The database is at version {found}")
+
+
+def migrate(app: Flask) -> tuple[str | None, str]:
+    """Run every migration that is missing; (version before, version after). Waits for another one that does so."""
+    import flask_migrate
+
+    with app.app_context(), _turn():
+        before, wanted = current(app), head(app)
+        if before != wanted:
+            flask_migrate.upgrade(directory=_directory(app))
+    return before, wanted
+
+
+def current(app: Flask) -> str | None:
+    """The version of the tables; None for an empty database."""
+    from alembic.runtime.migration import MigrationContext
+
+    from tokiflow.db import db
+
+    with app.app_context(), db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head(app: Flask) -> str:
+    """The version this code wants. Raises TokiflowError unless there is exactly one."""
+    from alembic.script import ScriptDirectory
+
+    heads = ScriptDirectory(_directory(app)).get_heads()
+    if len(heads) != 1:
+        raise TokiflowError(f"There must be one newest migration; there are {len(heads)}: {', '.join(heads) or 'none'}")
+    return heads[0]
+
+
+def _directory(app: Flask) -> str:
+    return str(Path(app.extensions["migrate"].directory))
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Hold the advisory lock, on a connection of its own: migrations open and close theirs."""
+    from sqlalchemy import text
+
+    from tokiflow.db import db
+
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # The usual lock time-out of the app is for requests; here we wait for the other release to finish.
+        connection.execute(text("set lock_timeout = 0"))
+        connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": LOCK})
+        try:
+            yield
+        finally:
+            connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": LOCK})
+            connection.execute(text("reset lock_timeout"))
+
+
+def _app(data: str | None) -> Flask:
+    from tokiflow import settings
+    from tokiflow.app import create_app
+
+    load_environment(data)
+    try:
+        return create_app()
+    except settings.SettingsError as error:
+        raise TokiflowError(str(error)) from None
