@@ -1,0 +1,245 @@
+"""Signing in with Google: OpenID Connect, authorization code with PKCE (RFC 7636) and a nonce.
+
+Google is only the default: any issuer with a discovery document will do, which is how the tests run a real one.
+Of Authlib we take the protocol and not its clients, which would bring a second HTTP library along. What must be
+remembered between going there and coming back lies in the visitor's signed session, for ten minutes and one use.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from flask import Request, Response, redirect, session
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from tokiflow import errors
+from tokiflow.settings import Settings
+
+SCOPE = "openid email profile"
+TIME_LIMIT = 10.0
+SIGN_IN_SECONDS = 600
+METADATA_SECONDS = 3_600
+TABS = 5
+CLOCK_LEEWAY_SECONDS = 120
+_SESSION_KEY = "google_sign_ins"
+_ALGORITHMS = ["RS256", "ES256"]
+
+
+class SignInRefused(errors.Forbidden):
+    """Google, or the visitor at Google, did not let them in, or the answer can't be trusted. Trying again may help."""
+
+    title = "Signing in with Google did not work"
+
+
+@dataclass(frozen=True)
+class GooglePerson:
+    """Who signed in. `sub` is Google's name for them and never changes; the address was verified by Google."""
+
+    sub: str
+    email: str
+    email_verified: bool
+    name: str
+
+
+class Google:
+    """One registered client at one issuer. Safe for threads; the discovery document is kept for an hour."""
+
+    def __init__(self, client_id: str, client_secret: str, discovery_url: str) -> None:
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._discovery_url = discovery_url
+        self._lock = threading.Lock()
+        self._provider: tuple[float, _Provider] | None = None
+
+    def authorize_redirect(self, callback_url: str) -> Response:
+        """Sends the visitor to Google, to come back to `callback_url`. Raises Unavailable if Google is away."""
+        sign_in = _SignIn.new()
+        url = prepare_grant_uri(
+            self._known_provider().authorization_endpoint,
+            client_id=self._client_id,
+            response_type="code",
+            redirect_uri=callback_url,
+            scope=SCOPE,
+            state=sign_in.state,
+            nonce=sign_in.nonce,
+            code_challenge=create_s256_code_challenge(sign_in.verifier),
+            code_challenge_method="S256",
+            prompt="select_account",
+        )
+        _remember(sign_in)
+        answer = redirect(str(url), 303)
+        answer.headers["Cache-Control"] = "no-store"
+        assert isinstance(answer, Response)
+        return answer
+
+    def fetch_person(self, request: Request, callback_url: str) -> GooglePerson:
+        """Who came back to `callback_url` with this request.
+
+        Raises SignInRefused for a denied, forged, expired or repeated answer and for an address that Google
+        has not verified; Unavailable if Google can't be reached.
+        """
+        sign_in = _recall(request.args.get("state", ""))
+        if request.args.get("error"):
+            raise _refusal(request.args["error"])
+        if not request.args.get("code"):
+            raise SignInRefused("Google sent no code along. Please try again.")
+        provider = self._known_provider()
+        token = self._token(provider, request.args["code"], sign_in, callback_url)
+        return _person(self._claims(provider, token, sign_in))
+
+    def _token(self, provider: _Provider, code: str, sign_in: _SignIn, callback_url: str) -> str:
+        """The ID token that `code` is worth (RFC 6749 §4.1.3)."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": callback_url,
+            "code_verifier": sign_in.verifier,
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+        }
+        answer = _answer("POST", provider.token_endpoint, data=form)
+        if 400 <= answer.status_code < 500:
+            raise SignInRefused("Google no longer accepts this sign-in. Please try again.")
+        token = _document(answer).get("id_token")
+        if not isinstance(token, str):
+            raise SignInRefused("Google did not say who you are. Please try again.")
+        return token
+
+    def _claims(self, provider: _Provider, token: str, sign_in: _SignIn) -> dict[str, Any]:
+        """What the ID token says, once signature, issuer, audience, times and nonce are right (OIDC Core §3.1.3.7)."""
+        registry = jwt.JWTClaimsRegistry(
+            leeway=CLOCK_LEEWAY_SECONDS,
+            iss={"essential": True, "values": [provider.issuer, provider.issuer.removeprefix("https://")]},
+            aud={"essential": True, "value": self._client_id},
+            exp={"essential": True},
+            sub={"essential": True},
+            nonce={"essential": True, "value": sign_in.nonce},
+        )
+        try:
+            decoded = jwt.decode(token, self._keys(provider), algorithms=_ALGORITHMS)
+            registry.validate(decoded.claims)
+        except (JoseError, ValueError) as error:
+            raise SignInRefused("The answer could not be verified as Google's. Please try again.") from error
+        return dict(decoded.claims)
+
+    def _keys(self, provider: _Provider) -> KeySet:
+        # Fetched for each sign-in: Google changes its keys when it likes, and sign-ins are rare.
+        return KeySet.import_key_set(_fetched(provider.jwks_uri))  # type: ignore[arg-type]
+
+    def _known_provider(self) -> _Provider:
+        with self._lock:
+            if self._provider is None or self._provider[0] < time.monotonic():
+                document = _fetched(self._discovery_url)
+                self._provider = (time.monotonic() + METADATA_SECONDS, _Provider.read(document))
+            return self._provider[1]
+
+
+def google_from(settings: Settings) -> Google | None:
+    """Google as these settings have it; None if signing in with it is not set up."""
+    if not settings.google:
+        return None
+    return Google(settings.google_client_id, settings.google_client_secret, settings.google_discovery_url)
+
+
+@dataclass(frozen=True)
+class _Provider:
+    """What we need of a discovery document (OpenID Connect Discovery §3)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> _Provider:
+        try:
+            return cls(**{name: str(document[name]) for name in cls.__dataclass_fields__})
+        except KeyError as error:
+            raise _away() from error
+
+
+@dataclass(frozen=True)
+class _SignIn:
+    """One visit to Google that has not come back yet."""
+
+    state: str
+    nonce: str
+    verifier: str
+    begun_at: int
+
+    @classmethod
+    def new(cls) -> _SignIn:
+        return cls(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48), int(time.time()))
+
+
+def _remember(sign_in: _SignIn) -> None:
+    """Beside those begun in other tabs, of which the newest few count."""
+    pending = list(session.get(_SESSION_KEY, []))[-TABS + 1 :]
+    session[_SESSION_KEY] = [*pending, [sign_in.state, sign_in.nonce, sign_in.verifier, sign_in.begun_at]]
+
+
+def _recall(state: str) -> _SignIn:
+    """The visit that `state` belongs to, which is then over. Raises SignInRefused if it is none of this visitor's."""
+    pending = [_SignIn(*values) for values in session.get(_SESSION_KEY, [])]
+    found = next((one for one in pending if secrets.compare_digest(one.state.encode(), state.encode())), None)
+    if found is None:
+        raise SignInRefused("This sign-in was not begun in this browser, or was used already. Please try again.")
+    session[_SESSION_KEY] = [
+        [one.state, one.nonce, one.verifier, one.begun_at] for one in pending if one.state != found.state
+    ]
+    if time.time() - found.begun_at > SIGN_IN_SECONDS:
+        raise SignInRefused("This sign-in took longer than ten minutes. Please try again.")
+    return found
+
+
+def _refusal(error: str) -> SignInRefused:
+    if error == "access_denied":
+        return SignInRefused("You did not let Google tell us who you are, so nobody was signed in.")
+    return SignInRefused("Google refused to sign you in. Please try again.")
+
+
+def _away() -> errors.Unavailable:
+    return errors.Unavailable("Google can't be reached at the moment. Try again shortly, or sign in by e-mail.")
+
+
+def _fetched(url: str) -> dict[str, Any]:
+    """A JSON document of the issuer. Raises Unavailable."""
+    return _document(_answer("GET", url))
+
+
+def _answer(method: str, url: str, **options: Any) -> httpx.Response:
+    try:
+        return httpx.request(method, url, timeout=TIME_LIMIT, trust_env=False, **options)
+    except httpx.HTTPError as error:
+        raise _away() from error
+
+
+def _document(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        document = answer.raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise _away() from error
+    if not isinstance(document, dict):
+        raise _away()
+    return document
+
+
+def _person(claims: dict[str, Any]) -> GooglePerson:
+    address = str(claims.get("email") or "").strip()
+    # Some issuers write the boolean as text.
+    verified = str(claims.get("email_verified", "")).lower() == "true"
+    if not address:
+        raise SignInRefused("Google did not tell us your e-mail address, which we need to know you by.")
+    if not verified:
+        raise SignInRefused(f"Google has not verified that {address} is yours. Verify it there, then try again.")
+    name = " ".join(str(claims.get("name") or "").split())[:200]
+    return GooglePerson(str(claims["sub"]), address.lower(), True, name or address.partition("@")[0])
