@@ -7,6 +7,7 @@ an id can be made before the row is written. The outside form is case-insensitiv
 from __future__ import annotations
 
 import os
+import threading
 import time
 from uuid import UUID
 
@@ -17,14 +18,26 @@ _VALUES = {letter: value for value, letter in enumerate(ALPHABET)} | {"i": 1, "l
 _LENGTH = 26
 
 
+_lock = threading.Lock()
+_last = 0
+
+
 def new() -> UUID:
-    """A fresh UUIDv7: 48 bits of milliseconds, then 74 random bits."""
-    random = int.from_bytes(os.urandom(10), "big")
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & ((1 << 48) - 1)) << 80 | random
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)
+    """A fresh UUIDv7: 48 bits of milliseconds, 12 of their fraction (RFC 9562 §6.2, method 3), 62 random bits.
+
+    Within a process every id is greater than the one before, so ids order what happened in the same millisecond.
+    """
+    ticks = _next_tick()
+    value = (ticks >> 12) << 80 | 0x7 << 76 | (ticks & 0xFFF) << 64 | 0x2 << 62
+    return UUID(int=value | int.from_bytes(os.urandom(8), "big") >> 2)
+
+
+def _next_tick() -> int:
+    """The time in 1/4096 ms since 1970, or one more than last time if that is later."""
+    global _last
+    with _lock:
+        _last = max(time.time_ns() * 4096 // 1_000_000, _last + 1)
+        return _last
 
 
 def public(prefix: str, identifier: UUID) -> str:

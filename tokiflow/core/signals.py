@@ -65,6 +65,11 @@ class Ping:
     user_agent: str = ""
 
 
+def tail(ping: Ping, most: int) -> str:
+    """The end of its output as text, at most `most` bytes of it; what is no UTF-8 is replaced."""
+    return ping.body[-most:].decode("utf-8", "replace").replace("\x00", "")
+
+
 def decide(state: str | None, exit_code: int | None) -> Signal:
     """The signal of a ping that names `state` and `exit_code`, either of which may be absent.
 

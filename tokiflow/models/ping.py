@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
@@ -23,6 +25,8 @@ class Ping(Model):
     duration_ms: Mapped[int | None] = mapped_column(BigInteger)
     environment: Mapped[Words]
     message: Mapped[Words]
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    metrics: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     method: Mapped[str] = mapped_column(String(10))
     source: Mapped[Words]
     user_agent: Mapped[Words]

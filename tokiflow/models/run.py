@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, String, text
@@ -34,7 +35,7 @@ class Run(Model):
     output_n: Mapped[int | None]
     output_size: Mapped[int] = mapped_column(server_default="0")
     output_cut: Mapped[int | None]
-    progress: Mapped[dict | None] = mapped_column(JSONB)  # type: ignore[type-arg]
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     metrics: Mapped[Json]
 
     __table_args__ = (

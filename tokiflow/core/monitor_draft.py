@@ -1,0 +1,211 @@
+"""What people may choose about a monitor, checked: the same for the form, the API and the command line."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from tokiflow.core import ids, schedule
+from tokiflow.core.schedule import Schedule
+from tokiflow.errors import Invalid, NotFound
+
+LONGEST = 366 * 86_400
+MOST_TAGS = 20
+DEFAULT_GRACE = 300
+DEFAULT_MAX_RUNTIME = 3600
+SHORTEST_DEFAULT_MAX_RUNTIME = 60
+
+_NUMBERS = {
+    "grace_seconds": (0, LONGEST),
+    "max_runtime_seconds": (1, LONGEST),
+    "early_tolerance_seconds": (0, 86_400),
+    "failures_to_open": (1, 100),
+    "successes_to_resolve": (1, 100),
+}
+FIELDS = frozenset({"name", "slug", "description", "tags", "schedule", "capture_output", "channels", *_NUMBERS})
+
+
+@dataclass(frozen=True)
+class MonitorDraft:
+    """A monitor as people wish it. Seconds. `slug` is empty to have one made from the name.
+
+    `channels` is None for the organization's channels, or the ids of its own.
+    """
+
+    name: str
+    schedule: Schedule
+    slug: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = field(default=())
+    grace_seconds: int = DEFAULT_GRACE
+    max_runtime_seconds: int = DEFAULT_MAX_RUNTIME
+    early_tolerance_seconds: int = 0
+    failures_to_open: int = 1
+    successes_to_resolve: int = 1
+    capture_output: bool = True
+    channels: frozenset[UUID] | None = None
+
+
+def default_max_runtime(seconds: float) -> int:
+    """How long a run may take when nobody said: its period (`seconds`), between a minute and an hour."""
+    return int(min(max(seconds, SHORTEST_DEFAULT_MAX_RUNTIME), DEFAULT_MAX_RUNTIME))
+
+
+def create(values: Mapping[str, Any], period: Any = None) -> MonitorDraft:
+    """A new draft from `values`, named as in the API. `period(schedule)` tells seconds between runs.
+
+    Raises Invalid naming every bad field at once.
+    """
+    missing = {
+        name: [f"is missing; {hint}"]
+        for name, hint in (
+            ("name", "write what the job is called"),
+            ("schedule", 'write when it runs, like {"kind": "every", "seconds": 3600}'),
+        )
+        if values.get(name) is None
+    }
+    changes, mistakes = _read(values)
+    if missing or mistakes:
+        raise Invalid(missing | mistakes)
+    if "max_runtime_seconds" not in changes and period is not None:
+        changes["max_runtime_seconds"] = default_max_runtime(period(changes["schedule"]))
+    return MonitorDraft(**changes)
+
+
+def change(draft: MonitorDraft, values: Mapping[str, Any]) -> MonitorDraft:
+    """`draft` with `values` changed; what they don't name stays. Raises Invalid naming every bad field."""
+    changes, mistakes = _read(values)
+    if mistakes:
+        raise Invalid(mistakes)
+    return replace(draft, **changes)
+
+
+def slug_from(name: str) -> str:
+    """`Nightly Backup (EU)` → `nightly-backup-eu`; never empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or "monitor"
+
+
+def _read(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    changes: dict[str, Any] = {}
+    mistakes: dict[str, list[str]] = {}
+    for name, value in values.items():
+        if name not in FIELDS:
+            continue
+        try:
+            changes[name] = _field(name, value)
+        except Invalid as error:
+            mistakes |= error.fields
+        except ValueError as error:
+            mistakes[name] = [str(error)]
+    return changes, mistakes
+
+
+def _field(name: str, value: Any) -> Any:
+    if name in _NUMBERS:
+        return _number(value, *_NUMBERS[name])
+    return _READERS[name](value)
+
+
+def _number(value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or int(value) != value:
+        raise ValueError(f"is not a whole number; write one from {low:,} to {high:,}")
+    if not low <= value <= high:
+        raise ValueError(f"is out of range; write a whole number from {low:,} to {high:,}")
+    return int(value)
+
+
+def line(value: Any, longest: int, what: str) -> str:
+    """`value` as one clean line. Raises ValueError if it is no text, empty or too long."""
+    if not isinstance(value, str):
+        raise ValueError(f"is not text; write {what}")
+    text = " ".join(_clean(value).split())
+    if not text:
+        raise ValueError(f"is empty; write {what}")
+    if len(text) > longest:
+        raise ValueError(f"is longer than {longest} characters; shorten it")
+    return text
+
+
+def _clean(text: str) -> str:
+    """Without NUL, other control characters (but line breaks and tabs) and half characters, which no table can hold."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+
+
+def _name(value: Any) -> str:
+    return line(value, 200, "what the job is called")
+
+
+def _slug(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}", value):
+        raise ValueError("needs 1 to 100 lower-case letters, digits, - or _, beginning with a letter or digit")
+    return value
+
+
+def _description(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError("is not text; write what the job does and what to do when it fails")
+    text = _clean(value.replace("\r\n", "\n")).strip()
+    if len(text) > 10_000:
+        raise ValueError("is longer than 10,000 characters; shorten it")
+    return text
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(tag, str) for tag in value):
+        raise ValueError('is not a list of words; write it like ["db", "prod"]')
+    tags = tuple(dict.fromkeys(" ".join(_clean(tag).replace(",", " ").split()) for tag in value))
+    tags = tuple(tag for tag in tags if tag)
+    if len(tags) > MOST_TAGS or any(len(tag) > 50 for tag in tags):
+        raise ValueError(f"has too many or too long tags; write at most {MOST_TAGS}, each of at most 50 characters")
+    return tags
+
+
+def _schedule(value: Any) -> Schedule:
+    if not isinstance(value, Mapping):
+        raise ValueError('is not a schedule; write it like {"kind": "every", "seconds": 3600}')
+    kind = value.get("kind")
+    return schedule.parse(
+        kind if isinstance(kind, str) else "",
+        seconds=value.get("seconds"),
+        expression=value.get("expression"),
+        timezone=value.get("timezone"),
+    )
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false; write one of them")
+    return value
+
+
+def _channels(value: Any) -> frozenset[UUID] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) > 100:
+        raise ValueError('is not a list of channels; write it like ["chn_…"], or null for all of the organization')
+    try:
+        return frozenset(ids.parse("chn", one if isinstance(one, str) else "") for one in value)
+    except NotFound:
+        raise ValueError("names a channel that does not exist here; take ids from the list of channels") from None
+
+
+_READERS = {
+    "name": _name,
+    "slug": _slug,
+    "description": _description,
+    "tags": _tags,
+    "schedule": _schedule,
+    "capture_output": _flag,
+    "channels": _channels,
+}

@@ -1,0 +1,87 @@
+"""What happened and what to do, in plain complete sentences: the same on pages, in messages and in the API."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tokiflow.core import durations
+from tokiflow.core.status import Kind
+
+LONGEST_QUOTE = 120
+
+
+def clock(moment: datetime, now: datetime, timezone: str) -> str:
+    """`02:05`, or `20 Nov 02:05` on another day, in the zone; seconds only where they say something."""
+    local = moment.astimezone(_zone(timezone))
+    text = local.strftime("%H:%M:%S" if local.second else "%H:%M")
+    if local.date() == now.astimezone(_zone(timezone)).date():
+        return text
+    return f"{local.day} {local.strftime('%b')} {text}"
+
+
+def missed(deadline_at: datetime, now: datetime, timezone: str) -> str:
+    """Why a `missed` incident opened."""
+    return f"should have pinged by {clock(deadline_at, now, timezone)} and was silent"
+
+
+def failed(exit_code: int | None, quote: str, in_a_row: int) -> str:
+    """Why a `failed` incident opened: the exit code, how many times in a row, and the job's own last words."""
+    text = f"exit code {exit_code}" if exit_code else "the job said it failed"
+    if in_a_row > 1:
+        text += f", {in_a_row} runs in a row"
+    return f"{text}: “{_short(quote)}”" if quote.strip() else text
+
+
+def overran(max_runtime: int, duration_ms: int | None) -> str:
+    """Why an `overrun` incident opened: still running, or finished too late."""
+    allowed = durations.words(max_runtime)
+    if duration_ms is None:
+        return f"has been running for longer than the {allowed} allowed"
+    return f"took {durations.words(duration_ms / 1000)}, at most {allowed} is allowed"
+
+
+def recovered(opened_at: datetime, resolved_at: datetime) -> str:
+    """How long the trouble lasted."""
+    return f"is well again after {durations.words(max((resolved_at - opened_at).total_seconds(), 0))}"
+
+
+def blind(start: datetime, end: datetime) -> str:
+    """What the timeline says when Tokiflow itself was away before a deadline."""
+    length = durations.words((end - start) / timedelta(seconds=1))
+    return f"Tokiflow itself could not listen for {length}; the deadline was moved by as much"
+
+
+_ADVICE = {
+    Kind.MISSED: "Check that the machine is up, that the scheduler (cron, timer) is running, and that the job reaches us.",
+    Kind.OVERRUN: "See whether the job hangs or waits for a lock; stop it or let it finish, then look at why it was slow.",
+    Kind.FAILED: "Read the last lines below, fix the cause, and run the job once by hand to see it recover.",
+    Kind.ANOMALY: "Compare this run's output with the last good one.",
+    Kind.DEGRADED: "Look at what has grown: data, neighbours on the machine, or a slower service it depends on.",
+}
+
+
+def advice(kind: Kind) -> str:
+    """What to do first about trouble of `kind`."""
+    return _ADVICE[kind]
+
+
+def last_line(output: str) -> str:
+    """The last line of `output` that says something, without control characters."""
+    for line in reversed(output.splitlines()):
+        clean = "".join(letter for letter in line if letter.isprintable()).strip()
+        if clean:
+            return clean
+    return ""
+
+
+def _short(text: str) -> str:
+    line = last_line(text)
+    return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1] + "…"
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")

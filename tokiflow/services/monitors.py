@@ -1,0 +1,259 @@
+"""Create, edit, pause, resume, rotate and delete monitors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import func, insert, select, update
+
+from tokiflow import errors
+from tokiflow.core import ids, monitor_draft, runs, schedule, status, tokens
+from tokiflow.core.actors import Actor
+from tokiflow.core.monitor_draft import MonitorDraft
+from tokiflow.core.runs import Run
+from tokiflow.core.status import Status
+from tokiflow.db import db, transaction
+from tokiflow.models import Channel, Monitor, MonitorChannel
+from tokiflow.models import Run as RunRow
+from tokiflow.services import audit, incidents, monitor_rows
+
+log = structlog.get_logger()
+
+
+def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime) -> UUID:
+    """A new monitor from `values` (named as in the API); its id. Raises Invalid naming every bad field."""
+    draft = monitor_draft.create(values, period=partial(schedule.period_seconds, around=now))
+    with transaction():
+        _check_channels(organization_id, draft.channels)
+        monitor = Monitor(
+            id=ids.new(),
+            organization_id=organization_id,
+            token=tokens.new_ping_token(),
+            status=Status.NEW.value,
+            created_at=now,
+            updated_at=now,
+            created_by=by.id if by.kind == "person" else None,
+            **_columns(draft),
+        )
+        monitor.slug = _free_slug(organization_id, draft, None)
+        db.session.add(monitor)
+        db.session.flush()
+        _name_channels(monitor.id, draft.channels)
+        audit.record("monitor.created", by, organization_id, now, object_id=monitor.id, object_name=monitor.name)
+    log.info("monitor_created", monitor=str(monitor.id))
+    return monitor.id
+
+
+def edit(monitor_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, version: int | None = None) -> None:
+    """Change what `values` name. With `version`, raises Conflict if somebody else changed it since."""
+    with transaction():
+        row = locked(monitor_id)
+        if version is not None and version != row.version:
+            raise errors.Conflict("Somebody else changed this monitor while you were editing it.")
+        before = draft_of(row)
+        after = monitor_draft.change(before, values)
+        if after == before:
+            return
+        _check_channels(row.organization_id, after.channels)
+        old_rules = monitor_rows.rules(row)
+        for name, value in _columns(after).items():
+            setattr(row, name, value)
+        if after.slug != before.slug or not after.slug:
+            row.slug = _free_slug(row.organization_id, after, row.id)
+        row.version += 1
+        row.updated_at = now
+        db.session.flush()
+        if after.channels != before.channels:
+            _name_channels(row.id, after.channels)
+        at_hand = _with_max_runtime(row, old_rules.max_runtime)
+        known = status.edit(monitor_rows.state(row), old_rules, monitor_rows.rules(row), now)
+        monitor_rows.save(row.id, known, at_hand)
+        was, is_now = audit.difference(_audited(before), _audited(after))
+        audit.record(
+            "monitor.edited", by, row.organization_id, now,
+            object_id=row.id, object_name=row.name, before=was, after=is_now,
+        )  # fmt: skip
+
+
+def pause(monitor_id: UUID, until: datetime | None, by: Actor, now: datetime) -> None:
+    """Stop judging until `until`, or until somebody resumes. An open incident is resolved. Raises Invalid."""
+    if until is not None and until <= now:
+        raise errors.Invalid({"until": ["has passed already; write a time in the future, or none"]})
+    with transaction():
+        row = locked(monitor_id)
+        known, change = status.pause(monitor_rows.state(row), until, now)
+        monitor_rows.save(row.id, known, _open_runs(row, now))
+        db.session.execute(update(Monitor).where(Monitor.id == row.id).values(paused_at=now, paused_by=by.name))
+        if change:
+            incidents.close_for_pause(row, by, now)
+        after = {"until": until.isoformat() if until else None}
+        audit.record("monitor.paused", by, row.organization_id, now, object_id=row.id, object_name=row.name, after=after)
+
+
+def resume(monitor_id: UUID, by: Actor, now: datetime) -> None:
+    """Judge again from now on. Does nothing to a monitor that is not paused."""
+    with transaction():
+        row = locked(monitor_id)
+        if row.status != Status.PAUSED.value:
+            return
+        fresh = [
+            runs.with_fresh_deadline(run, now, row.max_runtime_seconds) if run.watched else run
+            for run in _open_runs(row, now)
+        ]
+        _save_deadlines(fresh)
+        monitor_rows.save(row.id, status.resume(monitor_rows.state(row), monitor_rows.rules(row), now), fresh)
+        db.session.execute(update(Monitor).where(Monitor.id == row.id).values(paused_at=None, paused_by=""))
+        audit.record("monitor.resumed", by, row.organization_id, now, object_id=row.id, object_name=row.name)
+
+
+def rotate_token(monitor_id: UUID, by: Actor, now: datetime) -> None:
+    """A new ping token; the old one is unknown from this moment."""
+    with transaction():
+        row = locked(monitor_id)
+        row.token = tokens.new_ping_token()
+        row.updated_at = now
+        row.version += 1
+        audit.record("monitor.token_rotated", by, row.organization_id, now, object_id=row.id, object_name=row.name)
+
+
+def delete(monitor_id: UUID, by: Actor, now: datetime) -> None:
+    """Delete the monitor with all its pings, runs and incidents."""
+    with transaction():
+        row = locked(monitor_id)
+        audit.record("monitor.deleted", by, row.organization_id, now, object_id=row.id, object_name=row.name)
+        db.session.execute(delete_rows(Monitor).where(Monitor.id == row.id))
+    log.info("monitor_deleted", monitor=str(monitor_id))
+
+
+def draft_of(row: Monitor) -> MonitorDraft:
+    """The monitor as people wished it."""
+    return MonitorDraft(
+        name=row.name,
+        schedule=monitor_rows.rules(row).schedule,
+        slug=row.slug,
+        description=row.description,
+        tags=tuple(row.tags),
+        grace_seconds=row.grace_seconds,
+        max_runtime_seconds=row.max_runtime_seconds,
+        early_tolerance_seconds=row.early_tolerance_seconds,
+        failures_to_open=row.failures_to_open,
+        successes_to_resolve=row.successes_to_resolve,
+        capture_output=row.capture_output,
+        channels=_named_channels(row.id) if row.own_channels else None,
+    )
+
+
+def locked(monitor_id: UUID) -> Monitor:
+    """The monitor's row, locked and fresh. Raises NotFound if it is gone."""
+    row = db.session.execute(
+        select(Monitor)
+        .where(Monitor.id == monitor_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if row is None:
+        raise errors.NotFound("This monitor is gone.")
+    return row
+
+
+def _columns(draft: MonitorDraft) -> dict[str, Any]:
+    said = schedule.to_dict(draft.schedule)
+    return {
+        "name": draft.name,
+        "description": draft.description,
+        "tags": list(draft.tags),
+        "schedule_kind": said["kind"],
+        "schedule_seconds": said.get("seconds"),
+        "schedule_expression": said.get("expression", ""),
+        "schedule_timezone": said.get("timezone", ""),
+        "grace_seconds": draft.grace_seconds,
+        "max_runtime_seconds": draft.max_runtime_seconds,
+        "early_tolerance_seconds": draft.early_tolerance_seconds,
+        "failures_to_open": draft.failures_to_open,
+        "successes_to_resolve": draft.successes_to_resolve,
+        "capture_output": draft.capture_output,
+        "own_channels": draft.channels is not None,
+    }
+
+
+def _audited(draft: MonitorDraft) -> dict[str, Any]:
+    return _columns(draft) | {
+        "slug": draft.slug,
+        "channels": None if draft.channels is None else sorted(ids.public("chn", one) for one in draft.channels),
+    }
+
+
+def _free_slug(organization_id: UUID, draft: MonitorDraft, own_id: UUID | None) -> str:
+    """The slug wished for, or one made from the name. Raises Conflict, as a field, if a wished one is taken."""
+    # One at a time in an organization, so that two of one name never get the same.
+    db.session.execute(select(func.pg_advisory_xact_lock(organization_id.int % (1 << 63))))
+    base = draft.slug or monitor_draft.slug_from(draft.name)
+    taken = set(
+        db.session.execute(
+            select(Monitor.slug).where(
+                Monitor.organization_id == organization_id, Monitor.slug.startswith(base, autoescape=True), Monitor.id != own_id
+            )
+            if own_id
+            else select(Monitor.slug).where(
+                Monitor.organization_id == organization_id, Monitor.slug.startswith(base, autoescape=True)
+            )
+        ).scalars()
+    )
+    if base not in taken:
+        return base
+    if draft.slug:
+        raise errors.Invalid({"slug": ["is taken by another monitor here; write another"]})
+    return next(slug for slug in (f"{base}-{n}" for n in range(2, len(taken) + 3)) if slug not in taken)
+
+
+def _check_channels(organization_id: UUID, channel_ids: Collection[UUID] | None) -> None:
+    if not channel_ids:
+        return
+    known = db.session.execute(
+        select(func.count()).where(Channel.organization_id == organization_id, Channel.id.in_(channel_ids))
+    ).scalar_one()
+    if known != len(channel_ids):
+        raise errors.Invalid({"channels": ["names a channel that does not exist here; take ids from the list of channels"]})
+
+
+def _name_channels(monitor_id: UUID, channel_ids: Collection[UUID] | None) -> None:
+    db.session.execute(delete_rows(MonitorChannel).where(MonitorChannel.monitor_id == monitor_id))
+    if channel_ids:
+        rows = [{"monitor_id": monitor_id, "channel_id": channel_id} for channel_id in channel_ids]
+        db.session.execute(insert(MonitorChannel), rows)
+
+
+def _named_channels(monitor_id: UUID) -> frozenset[UUID]:
+    statement = select(MonitorChannel.channel_id).where(MonitorChannel.monitor_id == monitor_id)
+    return frozenset(db.session.execute(statement).scalars())
+
+
+def _open_runs(row: Monitor, now: datetime) -> list[Run]:
+    return monitor_rows.runs_at_hand([row.id], now)[row.id]
+
+
+def _with_max_runtime(row: Monitor, old_max_runtime: int) -> list[Run]:
+    """The open runs, their deadlines moved to the max runtime that now holds."""
+    open_runs = _open_runs(row, row.updated_at)
+    if row.max_runtime_seconds == old_max_runtime:
+        return open_runs
+    moved = [
+        runs.with_fresh_deadline(run, run.started_at, row.max_runtime_seconds)
+        if run.watched and run.started_at
+        else run
+        for run in open_runs
+    ]
+    _save_deadlines(moved)
+    return moved
+
+
+def _save_deadlines(changed: list[Run]) -> None:
+    for run in changed:
+        if run.watched:
+            db.session.execute(update(RunRow).where(RunRow.id == run.id).values(deadline_at=run.deadline_at))

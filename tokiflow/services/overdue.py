@@ -1,0 +1,144 @@
+"""Judge silence: the sweep over monitors whose time has come. Any number of clocks may sweep at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, bindparam, func, insert, select, update
+
+from tokiflow.core import ids, status
+from tokiflow.core.runs import Outcome, Run
+from tokiflow.core.status import Change, Tick, Turn
+from tokiflow.db import db, transaction
+from tokiflow.models import Monitor
+from tokiflow.models import Run as RunRow
+from tokiflow.services import incidents, monitor_rows
+
+log = structlog.get_logger()
+
+BATCH = 500
+POISON_WAITS = timedelta(hours=1)
+
+
+def next_at() -> datetime | None:
+    """When the next monitor must be looked at; None if none waits for anything."""
+    return db.session.execute(select(func.min(Monitor.watch_at))).scalar_one()
+
+
+def sweep(now: datetime, batch: int = BATCH) -> int:
+    """Judge up to `batch` monitors whose time has come by `now`; how many.
+
+    Rows another clock holds are left to it. If one monitor can't be judged the others still are, and it is tried
+    again in an hour.
+    """
+    try:
+        with transaction():
+            rows = _claim(now, batch)
+            _judge(rows, now)
+            return len(rows)
+    except Exception:
+        if batch == 1:
+            raise
+        log.exception("sweep_failed", batch=batch)
+        return _sweep_one_by_one(now, batch)
+
+
+def _sweep_one_by_one(now: datetime, most: int) -> int:
+    swept = 0
+    while swept < most:
+        try:
+            found = sweep(now, batch=1)
+        except Exception:
+            log.exception("monitor_cannot_be_judged")
+            found = _set_aside(now)
+        if not found:
+            break
+        swept += 1
+    return swept
+
+
+def _set_aside(now: datetime) -> int:
+    """Move the monitor at the head of the line an hour on, so that it can't stop the others."""
+    with transaction():
+        rows = _claim(now, 1)
+        for row in rows:
+            log.error("monitor_set_aside", monitor=str(row.id))
+            db.session.execute(update(Monitor).where(Monitor.id == row.id).values(watch_at=now + POISON_WAITS))
+        return len(rows)
+
+
+def _claim(now: datetime, batch: int) -> Sequence[Row[Any]]:
+    return db.session.execute(
+        select(*Monitor.__table__.columns)
+        .where(Monitor.watch_at <= now)
+        .order_by(Monitor.watch_at, Monitor.id)
+        .limit(batch)
+        .with_for_update(key_share=True, skip_locked=True)
+    ).all()
+
+
+def _judge(rows: Sequence[Row[Any]], now: datetime) -> None:
+    if not rows:
+        return
+    at_hand = monitor_rows.runs_at_hand([row.id for row in rows], now)
+    ticks = {row.id: _tick(row, now, at_hand[row.id]) for row in rows}
+    _write(rows, ticks, at_hand)
+    for row in rows:
+        for change in ticks[row.id].changes:
+            _carry_out(row, ticks[row.id], change, now)
+
+
+def _tick(row: Row[Any], now: datetime, runs: Sequence[Run]) -> Tick:
+    return status.on_tick(monitor_rows.state(row), monitor_rows.rules(row), now, runs)
+
+
+def _write(rows: Sequence[Row[Any]], ticks: dict[UUID, Tick], at_hand: dict[UUID, list[Run]]) -> None:
+    table, runs = Monitor.__table__, RunRow.__table__
+    changed = [run for tick in ticks.values() for run in tick.runs]
+    if changed:
+        db.session.connection().execute(
+            update(runs)
+            .where(runs.c.id == bindparam("key"))
+            .values(outcome=bindparam("outcome"), overran_at=bindparam("overran_at"), deadline_at=bindparam("deadline_at")),
+            [
+                {"key": run.id, "outcome": run.outcome.value, "overran_at": run.overran_at, "deadline_at": run.deadline_at}
+                for run in changed
+            ],
+        )
+    missed = [
+        {
+            "id": ids.new(),
+            "monitor_id": row.id,
+            "at": miss.deadline_at,
+            "due_at": miss.due_at,
+            "outcome": Outcome.MISSED.value,
+        }
+        for row in rows
+        for miss in ticks[row.id].missed
+    ]
+    if missed:
+        db.session.execute(insert(RunRow), missed)
+    new = [{"key": row.id} | monitor_rows.columns(ticks[row.id].state, _now(at_hand[row.id], ticks[row.id])) for row in rows]
+    values = {name: bindparam(name) for name in new[0] if name != "key"}
+    db.session.connection().execute(update(table).where(table.c.id == bindparam("key")).values(values), new)
+
+
+def _now(before: Sequence[Run], tick: Tick) -> list[Run]:
+    """The open runs as the tick leaves them."""
+    changed = {run.id: run for run in tick.runs}
+    return [changed.get(run.id, run) for run in before]
+
+
+def _carry_out(row: Row[Any], tick: Tick, change: Change, now: datetime) -> None:
+    miss = next((miss for miss in tick.missed if miss.deadline_at == change.at), None)
+    cause = incidents.Cause(
+        kind=change.kind, at=change.at, run_id=change.run_id, due_at=miss.due_at if miss else None, in_a_row=tick.state.bad
+    )
+    if change.turn is Turn.RESOLVE:
+        incidents.recover(row, cause, now)
+    else:
+        incidents.trouble(row, monitor_rows.rules(row), cause, now)
