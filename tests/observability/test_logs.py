@@ -1,0 +1,121 @@
+"""Every line, whoever writes it, comes out of one renderer, with its context and without secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import structlog
+
+from tokiflow.observability import logs
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Logging is global: leave it as it was found."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def lines(capsys):
+    logs.configure("production", "INFO")
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_line_has_its_time_in_utc_its_level_its_event_and_its_context(lines):
+    structlog.contextvars.bind_contextvars(request_id="r1", organization="org_1")
+    structlog.get_logger().info("incident_opened", kind="missed")
+    (line,) = lines()
+    assert (line["event"], line["level"], line["kind"]) == ("incident_opened", "info", "missed")
+    assert (line["request_id"], line["organization"]) == ("r1", "org_1")
+    written = datetime.fromisoformat(line["timestamp"])
+    assert written.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - written) < timedelta(minutes=1)
+
+
+def test_standard_logging_goes_the_same_way(lines):
+    structlog.contextvars.bind_contextvars(request_id="r1")
+    logging.getLogger("gunicorn.error").info("Booting worker with pid: %s", 17)
+    (line,) = lines()
+    assert (line["event"], line["logger"], line["request_id"]) == (
+        "Booting worker with pid: 17",
+        "gunicorn.error",
+        "r1",
+    )
+
+
+def test_a_traceback_is_one_line_without_secrets(lines):
+    try:
+        raise ValueError("no connection to postgresql://user:hunter2@db/x for /ping/abcdefgh12345")
+    except ValueError:
+        structlog.get_logger().exception("sweep_failed")
+        logging.getLogger("rq.worker").exception("job failed")
+    shown = lines()
+    assert [line["event"] for line in shown] == ["sweep_failed", "job failed"]
+    for line in shown:
+        assert "Traceback" in line["exception"]
+        assert "hunter2" not in line["exception"]
+        assert "abcdefgh12345" not in line["exception"]
+
+
+def test_secrets_are_masked_in_events_values_and_arguments(lines):
+    structlog.get_logger().info("GET /ping/abcdefgh12345", password="hunter2", url="/auth/link/abcdefgh12345")
+    logging.getLogger("other").warning("key %s", "tfk_abcd1234_secretsecret")
+    text = json.dumps(lines())
+    for secret in ("abcdefgh12345", "hunter2", "secretsecret"):
+        assert secret not in text
+
+
+def test_a_line_that_cannot_be_json_is_written_all_the_same(lines):
+    structlog.get_logger().info("odd", thing=object(), octets=b"\xff", keys={1: {2, 3}}, text="\x1b[31m\n\x00\ud800")
+    (line,) = lines()
+    assert line["event"] == "odd"
+
+
+def test_libraries_that_say_too_much_are_quiet(lines):
+    logging.getLogger("httpx").info("HTTP Request: POST https://hooks.slack.com/services/T/B/x")
+    logging.getLogger("sqlalchemy.engine").info("SELECT 1")
+    structlog.get_logger().debug("detail")
+    assert lines() == []
+
+
+def test_configuring_again_replaces_and_does_not_double(lines):
+    logs.configure("production", "ERROR")
+    structlog.get_logger().info("quiet")
+    structlog.get_logger().error("loud")
+    assert [line["event"] for line in lines()] == ["loud"]
+
+
+def test_in_development_a_line_is_readable_and_colour_is_for_terminals(capsys):
+    logs.configure("development", "DEBUG")
+    structlog.get_logger().debug("run_paired", monitor="mon_1", token="abc")
+    shown = capsys.readouterr().err
+    assert "run_paired" in shown
+    assert "monitor=mon_1" in shown
+    assert "\x1b" not in shown
+    assert "abc" not in shown
+
+
+def test_a_logger_made_before_the_settings_are_known_follows_them_and_stdout_stays_clean():
+    script = (
+        "import structlog; log = structlog.get_logger('early')\n"
+        "from tokiflow.observability import logs; logs.configure('production', 'INFO'); log.info('late')\n"
+        "import warnings; warnings.warn('careful')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    first, second = map(json.loads, done.stderr.splitlines())
+    assert first["event"] == "late"
+    assert "careful" in second["event"]
