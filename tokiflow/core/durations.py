@@ -113,8 +113,8 @@ def _tenths(seconds: float) -> str:
 
 
 def _ahead(seconds: float) -> str:
-    """Rounded up to the whole minute, so that a countdown never claims a run is due before it is."""
-    if seconds < MINUTE:
+    """Rounded up to the whole second or minute, so that a countdown never claims a run is due before it is."""
+    if math.ceil(seconds) < MINUTE:
         return f"in {math.ceil(seconds)} s"
     minutes = math.ceil(seconds / MINUTE)
     if minutes < 60:

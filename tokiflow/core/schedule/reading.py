@@ -6,7 +6,7 @@ Whatever comes in, the answer is a Schedule or Invalid, after bounded work.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import pairwise
 from typing import NoReturn
 
@@ -20,7 +20,6 @@ LONGEST_LINE = 200
 MOST_LINES = 20
 MOST_DAYS_APART = 366
 _CYCLE_START, _CYCLE_END = date(2000, 1, 1), date(2028, 1, 1)
-_SOME_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 
 _NEVER = "This never fires: none of its months has such a day. Choose a day that exists."
 _CRON_HINTS = {
@@ -120,7 +119,6 @@ def _cron_text(value: object, zone: str) -> str:
     except NotAnExpression as error:
         raise _Refused(_cron_mistake(text, str(error))) from error
     _refuse_rare([plan.pattern for plan in plans])
-    _refuse_never(Cron(text, zone))
     return text
 
 
@@ -169,7 +167,6 @@ def _calendar_text(value: object, zone: str) -> str:
         _check_line(line, zone, where)
     schedule = Calendar("\n".join(lines), zone)
     _refuse_rare([plan.pattern for plan in runs.plans(schedule)])
-    _refuse_never(schedule)
     return schedule.expression
 
 
@@ -208,14 +205,6 @@ def _refuse_rare(patterns: list[Pattern]) -> None:
         f"This lets up to {apart:,} days pass between runs; at most {MOST_DAYS_APART} can be watched. "
         "Choose a date that every year has."
     )
-
-
-def _refuse_never(schedule: Cron | Calendar) -> None:
-    """Refuse times that exist on paper only: within the hour that clocks skip, on the night they skip it."""
-    try:
-        runs.next_after(schedule, _SOME_DAY)
-    except ValueError as error:
-        raise _Refused("This never fires: clocks go forward over every time it names. Choose another hour.") from error
 
 
 def _most_days_apart(patterns: list[Pattern]) -> int | None:
