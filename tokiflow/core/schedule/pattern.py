@@ -49,6 +49,8 @@ class Pattern:
 
     def first(self, wall: datetime) -> datetime | None:
         """The earliest match at or after `wall` (whole seconds), or None if the next 40 years have none."""
+        if self.years is not None and wall.year > max(self.years):
+            return None
         days = self.days(wall.year, wall.month)
         at = bisect_left(days, wall.day)
         if at < len(days) and days[at] == wall.day:
@@ -65,6 +67,8 @@ class Pattern:
 
     def last(self, wall: datetime) -> datetime | None:
         """The latest match at or before `wall` (whole seconds), or None if the 40 years before have none."""
+        if self.years is not None and wall.year < min(self.years):
+            return None
         days = self.days(wall.year, wall.month)
         at = bisect_right(days, wall.day) - 1
         if at >= 0 and days[at] == wall.day:
