@@ -17,7 +17,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tokiflow.channels import text
+from tokiflow.channels import text, words
+from tokiflow.channels.inlining import inlined
 
 SUBJECT_LIMIT = 160
 _WIDTH = 72
@@ -48,9 +49,8 @@ def compose(
     for name, value in {"Auto-Submitted": "auto-generated", **(headers or {})}.items():
         message[name] = value
     message.set_content(_templates().get_template(f"{template}.txt").render(values), cte="quoted-printable")
-    message.add_alternative(
-        _templates().get_template(f"{template}.html").render(values), subtype="html", cte="quoted-printable"
-    )
+    html = inlined(_templates().get_template(f"{template}.html").render(values))
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
     return message
 
 
@@ -78,4 +78,6 @@ def _templates() -> Environment:
 
 def _wrap(value: str, indent: int = 0) -> str:
     """Prose for a plain-text mail: lines of at most 72 characters, later ones indented; links stay whole."""
-    return fill(value, _WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    unbroken = words.unbroken(value)
+    lines = fill(unbroken, _WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\N{NO-BREAK SPACE}", " ")

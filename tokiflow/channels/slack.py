@@ -76,12 +76,13 @@ def card(message: Message) -> dict[str, Any]:
 
 
 def blocks(message: Message) -> list[dict[str, Any]]:
-    """The card: what happened, the facts, what to do, the last output, where to go, the run strip."""
+    """The card: what happened, why, the last output, what to do, the facts, where to go, the run strip."""
     parts = [
         _section(_mrkdwn(words.sentence(message.summary))),
-        _facts(message),
-        _section(f"*What to do*\n{_mrkdwn(message.advice)}") if message.advice else None,
+        _section(_mrkdwn(words.sentence(message.reason))),
         _section(_output(message.last_lines)) if message.last_lines else None,
+        _section(f"*What to do*\n{_mrkdwn(message.advice)}") if message.advice else None,
+        _facts(message),
         _section(_links(message)),
         _context(message),
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tokiflow.channels.message import Message
 
+_UNIT = re.compile(r"(\d) (d|h|min|s|ms|KB|MB)\b")
 STRIP_LEVELS = "▁▂▃▄▅▆▇"
 STRIP_BAD = {"failed": "✕", "overran": "✕", "missed": "┆"}
 
@@ -38,16 +40,11 @@ def tone(message: Message) -> Tone:
     return _TONES.get(message.kind, _WARNING)
 
 
-def phrase(message: Message) -> str:
-    """What happened, without the word for its state: "Nightly backup missed its 02:05 ping"."""
-    if message.kind == "test":
-        return f"this channel of {message.organization} works"
-    return f"{message.monitor_name} {_verb(message)}"
-
-
 def headline(message: Message) -> str:
     """All of it in a subject line: "Down: Nightly backup missed its 02:05 ping"."""
-    return f"{tone(message).word}: {phrase(message)}"
+    if not message.about_incident:
+        return f"Test: alerts of {message.organization} arrive here"
+    return f"{tone(message).word}: {message.monitor_name} {_verb(message)}"
 
 
 def _verb(message: Message) -> str:
@@ -68,7 +65,6 @@ def facts(message: Message) -> list[tuple[str, str]]:
     """What one asks next, as label and value, in the order one asks it. Empty answers are left out."""
     rows = [
         (_time_label(message), _time_words(message)),
-        ("Why", message.reason),
         ("Schedule", message.schedule_words),
         ("Exit code", "" if message.exit_code is None else str(message.exit_code)),
         ("Took", "" if message.duration_seconds is None else span(message.duration_seconds)),
@@ -127,6 +123,11 @@ def _two(seconds: int, large: int, large_name: str, small: int, small_name: str)
 def sentence(text: str) -> str:
     """`text` with a full stop, unless it has an end already."""
     return text if not text or text[-1] in ".!?…:" else f"{text}."
+
+
+def unbroken(text: str) -> str:
+    """`text` in which no line ends between a number and its unit."""
+    return _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", text)
 
 
 def strip(message: Message) -> str:

@@ -14,8 +14,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 URL_LIMIT = 2_000
 
-# Ranges that lead to IPv4 addresses hidden inside IPv6 ones, or that `is_global` of some Python releases lets pass.
-_TUNNELS = tuple(
+# Ranges that hide IPv4 addresses inside IPv6 ones, and others that `is_global` of some Python releases lets pass.
+_OFF_LIMITS = tuple(
     ip_network(text)
     for text in (
         "64:ff9b::/96",  # NAT64, RFC 6052
@@ -25,6 +25,9 @@ _TUNNELS = tuple(
         "192.88.99.0/24",  # 6to4 relays, RFC 7526
         "::/96",  # IPv4-compatible, RFC 4291
         "fec0::/10",  # site-local, RFC 3879
+        "192.0.0.0/24",  # protocol assignments, RFC 6890
+        "3fff::/20",  # documentation, RFC 9637
+        "5f00::/16",  # segment routing, RFC 9602
     )
 )
 
@@ -61,7 +64,7 @@ def reachable(address: Address, allow: Iterable[Network] = ()) -> bool:
     address = _without_mapping(address)
     if any(address in network for network in allow):
         return True
-    return address.is_global and not address.is_multicast and not any(address in network for network in _TUNNELS)
+    return address.is_global and not address.is_multicast and not any(address in network for network in _OFF_LIMITS)
 
 
 def _without_mapping(address: Address) -> Address:
