@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def _flask_config(config: Settings) -> dict[str, object]:
         "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
         "WTF_CSRF_TIME_LIMIT": None,
         "SEND_FILE_MAX_AGE_DEFAULT": timedelta(hours=1),
-        "RATELIMIT_STORAGE_URI": config.redis_url,
+        # `limits` has a name of its own for Redis on a unix socket.
+        "RATELIMIT_STORAGE_URI": re.sub(r"^unix:", "redis+unix:", config.redis_url),
         "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
         "RATELIMIT_KEY_PREFIX": "tokiflow-limit",
     }

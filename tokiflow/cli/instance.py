@@ -28,4 +28,6 @@ def load_environment(data: str | None) -> None:
         lines = folder.instance.read_text(encoding="utf-8").splitlines()
     except PermissionError:
         raise TokiflowError(f"Only the account that runs Tokiflow may do this; it owns {folder.instance}") from None
-    os.environ.update(line.split("=", 1) for line in lines if "=" in line)
+    for line in lines:
+        name, _, value = line.partition("=")
+        os.environ[name] = value

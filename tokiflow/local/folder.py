@@ -176,9 +176,9 @@ def _remove_old_sockets(note: Path) -> None:
     with contextlib.suppress(OSError):
         place = Path(note.read_text())
         # Only what mkdtemp made for us, and only if it is still ours: /tmp belongs to everyone.
-        if place.parent == Path("/tmp") and place.name.startswith("tokiflow-"):
-            if not place.is_symlink() and place.stat().st_uid == os.geteuid():
-                shutil.rmtree(place, ignore_errors=True)
+        made_by_us = place.parent == Path("/tmp") and place.name.startswith("tokiflow-") and not place.is_symlink()
+        if made_by_us and place.stat().st_uid == os.geteuid():
+            shutil.rmtree(place, ignore_errors=True)
         note.unlink()
 
 

@@ -43,6 +43,9 @@ SETTINGS = {
 }
 CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
+NOISE = ("the database system is starting up", "terminating connection due to administrator command")
+"""What it calls fatal and is part of every start and stop."""
+
 
 class Postgres:
     """One cluster in `folder`. `durable=False` is for tests that throw it away.
@@ -86,9 +89,7 @@ class Postgres:
     def end_orphan(self) -> int | None:
         """End a server of ours that outlived its parent; its pid if there was one."""
         pid = processes.end_orphan(self.note, self.stop_signal, ORPHAN_SECONDS)
-        # We hold the data folder's lock, so a pid file is a leftover. PostgreSQL would take a stranger that got
-        # the same number (common in containers) for a running server, and refuse to start.
-        (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        self._correct_pid_file()
         return pid
 
     def start(self, output: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
@@ -141,19 +142,38 @@ class Postgres:
     def _allow_owner(self) -> None:
         """Write who may connect, each time: the folder may have moved to another account since."""
         names = dict.fromkeys(["root", accounts.own_name()])
-        lines = {
-            "pg_hba.conf": "local all all peer map=owner\n",
-            "pg_ident.conf": "".join(f'owner "{name}" {ROLE}\n' for name in names),
-        }
-        for name, text in lines.items():
-            # Written aside and moved in: the folder belongs to the server's account, and a link put there
-            # under this name must not send root's pen elsewhere.
-            fresh = self.cluster / f"{name}.{os.getpid()}"
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(text)
-            accounts.hand_over(fresh, self.account)
-            fresh.rename(self.cluster / name)
+        self._put("pg_hba.conf", "local all all peer map=owner\n")
+        self._put("pg_ident.conf", "".join(f'owner "{name}" {ROLE}\n' for name in names))
+
+    def _correct_pid_file(self) -> None:
+        """After a crash, PostgreSQL takes whoever has the old server's number for that server, and won't start.
+
+        In a container, where numbers are small and soon reused, that happens. The file can't just be removed: its
+        other lines keep a new server from starting beside leftovers of the old one. So the stranger's number is
+        replaced by ours, which PostgreSQL knows to be its parent's.
+        """
+        file = self.cluster / "postmaster.pid"
+        try:
+            number, rest = file.read_text().split("\n", 1)
+            stranger = processes.name_of(int(number))
+        except (OSError, ValueError):
+            return
+        if stranger is not None and "postgres" not in stranger:
+            self._put(file.name, f"{os.getpid()}\n{rest}")
+
+    def _put(self, name: str, text: str) -> None:
+        """Write the file `name` of the cluster.
+
+        Written aside and moved in: the folder belongs to the server's account, and a link put there under this
+        name must not send root's pen elsewhere.
+        """
+        aside = self.cluster / f".{name}.{os.getpid()}"
+        aside.unlink(missing_ok=True)
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        accounts.hand_over(aside, self.account)
+        aside.rename(self.cluster / name)
 
     def _install(self, major: int | None) -> Path:
         homes = [self.folder.programs]

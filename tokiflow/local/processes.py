@@ -69,6 +69,16 @@ def stop(process: subprocess.Popen[bytes], how: signal.Signals, seconds: float) 
         return False
 
 
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether `process` is over. It is not reaped yet, so its number still belongs to it and to its session."""
+    if process.returncode is not None:
+        return True
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """End what is left of a process's session, for example the workers of a killed gunicorn."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -91,6 +101,17 @@ def birth(pid: int) -> str | None:
         return None
     state, started = fields[0], fields[19]
     return None if state == "Z" else f"{boot}/{started}"
+
+
+def name_of(pid: int) -> str | None:
+    """The name of the program that runs as `pid`; None if there is none."""
+    if sys.platform != "linux":
+        answer = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return answer.stdout.strip() or None
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
 
 
 def remember(pid: int, path: Path) -> None:

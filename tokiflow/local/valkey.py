@@ -23,6 +23,10 @@ START_SECONDS = 30.0
 ORPHAN_SECONDS = 5.0
 
 
+NOISE = ("WARNING Memory overcommit", "scheduling shutdown", "is now ready to exit")
+"""What it says at its quietest level that concerns nobody: tuning for big caches, and goodbyes."""
+
+
 class Valkey:
     """One Valkey for the data in `folder`; `prepare()` once, then `start()`, and `start()` again after it died."""
 
