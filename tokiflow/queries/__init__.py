@@ -1,0 +1,1 @@
+"""Reads for pages and API: select → rows or small dataclasses. Nothing here writes."""

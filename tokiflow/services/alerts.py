@@ -129,7 +129,10 @@ def _predicate(incident: Incident) -> str:
 def _strip(monitor_id: UUID) -> list[list[Any]]:
     """The latest runs, oldest first: outcome, and duration as a share of the longest."""
     rows = db.session.execute(
-        select(Run.outcome, Run.duration_ms).where(Run.monitor_id == monitor_id).order_by(Run.at.desc(), Run.id.desc()).limit(STRIP)
+        select(Run.outcome, Run.duration_ms)
+        .where(Run.monitor_id == monitor_id)
+        .order_by(Run.at.desc(), Run.id.desc())
+        .limit(STRIP)
     ).all()
     longest = max((row.duration_ms or 0 for row in rows), default=0) or 1
     return [[row.outcome, (row.duration_ms or longest / 2) / longest] for row in reversed(rows)]

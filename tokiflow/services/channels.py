@@ -94,9 +94,7 @@ def test(channel_id: UUID, by: Actor, outside: Outside, now: datetime) -> Attemp
             rung_at=now,
         )  # fmt: skip
         db.session.add(delivery)
-        audit.record(
-            "channel.tested", by, organization.id, now, object_id=channel_id, object_name=channel.name
-        )
+        audit.record("channel.tested", by, organization.id, now, object_id=channel_id, object_name=channel.name)
         delivery_id = delivery.id
     deliveries.deliver([delivery_id], outside)
     _give_up(delivery_id)

@@ -99,7 +99,11 @@ def ring(now: datetime) -> int:
                 Delivery.status == "pending",
                 Delivery.next_attempt_at <= now,
                 or_(Delivery.lease_until.is_(None), Delivery.lease_until <= now),
-                or_(Delivery.rung_at.is_(None), Delivery.rung_at <= now - RING_AGAIN, Delivery.rung_at < Delivery.next_attempt_at),
+                or_(
+                    Delivery.rung_at.is_(None),
+                    Delivery.rung_at <= now - RING_AGAIN,
+                    Delivery.rung_at < Delivery.next_attempt_at,
+                ),
             )
             .order_by(Delivery.next_attempt_at)
             .limit(RING_AT_MOST)
@@ -107,7 +111,10 @@ def ring(now: datetime) -> int:
         )
         rung = list(
             db.session.execute(
-                update(Delivery).where(Delivery.id.in_(due)).values(rung_at=now).returning(Delivery.id)
+                update(Delivery)
+                .where(Delivery.id.in_(due))
+                .values(rung_at=now)
+                .returning(Delivery.id)
                 .execution_options(synchronize_session=False)
             ).scalars()
         )
@@ -228,7 +235,9 @@ def _send(one: Claimed, outside: Outside) -> Result:
         return Result(took(), error=error)
     except Exception as error:
         log.exception("delivery_crashed", delivery=str(one.id), channel=one.channel_kind)
-        return Result(took(), error=errors.DeliveryError(f"Tokiflow could not make this message: {type(error).__name__}"))
+        return Result(
+            took(), error=errors.DeliveryError(f"Tokiflow could not make this message: {type(error).__name__}")
+        )
     return Result(took(), receipt)
 
 

@@ -65,7 +65,9 @@ def trouble(row: MonitorRow, rules: Rules, cause: Cause, now: datetime) -> None:
     _note(incident.id, opening.value, cause.at, _by(cause), summary, _detail(cause) | {"kind": cause.kind.value})
     _note_blindness(incident.id, cause)
     log.info("incident_opened", incident=str(incident.id), monitor=str(row.id), kind=cause.kind.value)
-    alerts.plan(incident, row, opening.value, cause.at, now, alerts.Facts(cause.quote, cause.exit_code, cause.duration_ms))
+    alerts.plan(
+        incident, row, opening.value, cause.at, now, alerts.Facts(cause.quote, cause.exit_code, cause.duration_ms)
+    )
 
 
 def recover(row: MonitorRow, cause: Cause, now: datetime) -> None:
@@ -119,7 +121,9 @@ def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
         if incident.status == "resolved":
             raise errors.Conflict("This incident is resolved already; there is nothing left to mute.")
         incident.muted_until = until
-        _note(incident.id, "muted" if until else "unmuted", now, by, detail={"until": until.isoformat()} if until else {})
+        _note(
+            incident.id, "muted" if until else "unmuted", now, by, detail={"until": until.isoformat()} if until else {}
+        )
         _audit("incident.muted" if until else "incident.unmuted", incident, by, now)
 
 
@@ -217,7 +221,10 @@ def _locked(incident_id: UUID) -> tuple[Incident, Monitor]:
     """The incident and its monitor, both locked. Raises NotFound if it is gone meanwhile."""
     monitor_id = db.session.execute(select(Incident.monitor_id).where(Incident.id == incident_id)).scalar_one_or_none()
     row = db.session.execute(
-        select(Monitor).where(Monitor.id == monitor_id).with_for_update(key_share=True).execution_options(populate_existing=True)
+        select(Monitor)
+        .where(Monitor.id == monitor_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     ).scalar_one_or_none()
     if row is None:
         raise errors.NotFound("This incident is gone.")

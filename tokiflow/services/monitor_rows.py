@@ -105,9 +105,7 @@ _RUN_COLUMNS = (
 )
 
 
-def runs_at_hand(
-    monitor_ids: Sequence[UUID], now: datetime, rids: Sequence[UUID] = ()
-) -> dict[UUID, list[Run]]:
+def runs_at_hand(monitor_ids: Sequence[UUID], now: datetime, rids: Sequence[UUID] = ()) -> dict[UUID, list[Run]]:
     """By monitor: its open runs, and the recent ones with one of `rids`. One statement, whatever the number."""
     still_open = (
         RunRow.finished_at.is_(None),

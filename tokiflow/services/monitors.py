@@ -93,7 +93,9 @@ def pause(monitor_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
         if change:
             incidents.close_for_pause(row, by, now)
         after = {"until": until.isoformat() if until else None}
-        audit.record("monitor.paused", by, row.organization_id, now, object_id=row.id, object_name=row.name, after=after)
+        audit.record(
+            "monitor.paused", by, row.organization_id, now, object_id=row.id, object_name=row.name, after=after
+        )
 
 
 def resume(monitor_id: UUID, by: Actor, now: datetime) -> None:
@@ -197,7 +199,9 @@ def _free_slug(organization_id: UUID, draft: MonitorDraft, own_id: UUID | None) 
     taken = set(
         db.session.execute(
             select(Monitor.slug).where(
-                Monitor.organization_id == organization_id, Monitor.slug.startswith(base, autoescape=True), Monitor.id != own_id
+                Monitor.organization_id == organization_id,
+                Monitor.slug.startswith(base, autoescape=True),
+                Monitor.id != own_id,
             )
             if own_id
             else select(Monitor.slug).where(
@@ -219,7 +223,9 @@ def _check_channels(organization_id: UUID, channel_ids: Collection[UUID] | None)
         select(func.count()).where(Channel.organization_id == organization_id, Channel.id.in_(channel_ids))
     ).scalar_one()
     if known != len(channel_ids):
-        raise errors.Invalid({"channels": ["names a channel that does not exist here; take ids from the list of channels"]})
+        raise errors.Invalid(
+            {"channels": ["names a channel that does not exist here; take ids from the list of channels"]}
+        )
 
 
 def _name_channels(monitor_id: UUID, channel_ids: Collection[UUID] | None) -> None:

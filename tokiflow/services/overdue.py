@@ -103,9 +103,16 @@ def _write(rows: Sequence[Row[Any]], ticks: dict[UUID, Tick], at_hand: dict[UUID
         db.session.connection().execute(
             update(runs)
             .where(runs.c.id == bindparam("key"))
-            .values(outcome=bindparam("outcome"), overran_at=bindparam("overran_at"), deadline_at=bindparam("deadline_at")),
+            .values(
+                outcome=bindparam("outcome"), overran_at=bindparam("overran_at"), deadline_at=bindparam("deadline_at")
+            ),
             [
-                {"key": run.id, "outcome": run.outcome.value, "overran_at": run.overran_at, "deadline_at": run.deadline_at}
+                {
+                    "key": run.id,
+                    "outcome": run.outcome.value,
+                    "overran_at": run.overran_at,
+                    "deadline_at": run.deadline_at,
+                }
                 for run in changed
             ],
         )
@@ -122,7 +129,10 @@ def _write(rows: Sequence[Row[Any]], ticks: dict[UUID, Tick], at_hand: dict[UUID
     ]
     if missed:
         db.session.execute(insert(RunRow), missed)
-    new = [{"key": row.id} | monitor_rows.columns(ticks[row.id].state, _now(at_hand[row.id], ticks[row.id])) for row in rows]
+    new = [
+        {"key": row.id} | monitor_rows.columns(ticks[row.id].state, _now(at_hand[row.id], ticks[row.id]))
+        for row in rows
+    ]
     values = {name: bindparam(name) for name in new[0] if name != "key"}
     db.session.connection().execute(update(table).where(table.c.id == bindparam("key")).values(values), new)
 
@@ -136,7 +146,11 @@ def _now(before: Sequence[Run], tick: Tick) -> list[Run]:
 def _carry_out(row: Row[Any], tick: Tick, change: Change, now: datetime) -> None:
     miss = next((miss for miss in tick.missed if miss.deadline_at == change.at), None)
     cause = incidents.Cause(
-        kind=change.kind, at=change.at, run_id=change.run_id, due_at=miss.due_at if miss else None, in_a_row=tick.state.bad
+        kind=change.kind,
+        at=change.at,
+        run_id=change.run_id,
+        due_at=miss.due_at if miss else None,
+        in_a_row=tick.state.bad,
     )
     if change.turn is Turn.RESOLVE:
         incidents.recover(row, cause, now)

@@ -208,8 +208,7 @@ _DECIDED = ("started_at", "finished_at", "deadline_at", "overran_at", "outcome",
 
 def _write_monitors(ledgers: Sequence[_Ledger]) -> None:
     rows = [
-        {"key": ledger.row.id, "ping_count": ledger.count}
-        | monitor_rows.columns(ledger.state, ledger.runs.values())
+        {"key": ledger.row.id, "ping_count": ledger.count} | monitor_rows.columns(ledger.state, ledger.runs.values())
         for ledger in ledgers
     ]
     table = Monitor.__table__

@@ -23,7 +23,8 @@ STRIP_BASE = 23.0
 STRIP_TOP = 2.0
 
 TREND_WIDTH = 1000.0
-TREND_TOP = 18.0
+TREND_TOP = 32.0
+TREND_LABEL = 36.0
 TREND_FOOT = 26.0
 AXIS_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800)
 
@@ -144,7 +145,9 @@ def sparkline(seconds: Sequence[float], width: float = 120.0, height: float = 28
     step = (width - 2 * pad) / (len(seconds) - 1)
     points = [(pad + k * step, height - pad - (height - 2 * pad) * value / top) for k, value in enumerate(seconds)]
     middle = sorted(seconds)[len(seconds) // 2]
-    summary = f"Run times of {len(seconds)} runs: usually {durations.words(middle)}, last {durations.words(seconds[-1])}."
+    summary = (
+        f"Run times of {len(seconds)} runs: usually {durations.words(middle)}, last {durations.words(seconds[-1])}."
+    )
     return Sparkline(width, height, _path(points), round(points[-1][0], 1), round(points[-1][1], 1), summary)
 
 
@@ -178,14 +181,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A point worth a word: `x` in percent across, `y` in pixels down; `anchor` is SVG's text-anchor."""
+    """A point worth a word: `x` in percent across, `y` and `text_y` in pixels down; `anchor` is SVG's text-anchor."""
 
     x: float
     y: float
     kind: str
     said: str
-    anchor: Literal["start", "end"]
-    shift: float
+    anchor: Literal["start", "middle", "end"]
+    text_y: float
+    newest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,18 +265,36 @@ def _columns(start: datetime, end: datetime, count: int = 5) -> Iterable[Mark]:
 
 
 def _dots(points: Sequence[Point], plane: _Plane) -> Iterable[Dot]:
-    """Every odd point gets a dot; only the newest that have room beside each other keep their words."""
+    """Every odd point gets a dot; of their words, the newest stay and older ones that would lie on them go."""
+    middle = sorted(point.seconds for point in points)[len(points) // 2]
+    odd = [(point, plane.x(point.at) / 10, plane.y(point.seconds)) for point in points if point.kind != "usual"]
     taken: list[tuple[float, float]] = []
     dots: list[Dot] = []
-    for point in reversed([point for point in points if point.kind != "usual"]):
-        x, y = plane.x(point.at) / 10, plane.y(point.seconds)
-        crowded = any(abs(x - other_x) < 34 and abs(y - other_y) < 16 for other_x, other_y in taken)
-        if not crowded and point.said:
-            taken.append((x, y))
-        side: Literal["start", "end"] = "end" if x > 55 else "start"
-        said = "" if crowded else point.said
-        dots.append(Dot(round(x, 2), round(y, 1), point.kind, said, side, -10 if side == "end" else 10))
+    for point, x, y in reversed(odd):
+        text_y = _text_y(x, y, point.seconds >= middle, [(other_x, other_y) for _, other_x, other_y in odd])
+        free = all(abs(x - other_x) > TREND_LABEL or abs(text_y - other_y) > 16 for other_x, other_y in taken)
+        said = point.said if free else ""
+        newest = bool(said and not taken)
+        dots.append(Dot(round(x, 2), round(y, 1), point.kind, said, _anchor(x), round(text_y, 1), newest))
+        if said:
+            taken.append((x, text_y))
     return reversed(dots)
+
+
+def _text_y(x: float, y: float, is_peak: bool, dots: Sequence[tuple[float, float]]) -> float:
+    """Words stand where the line does not go: above a peak and above the dots they would cover, below a dip."""
+    if not is_peak:
+        return y + 20
+    near = [other_y for other_x, other_y in dots if abs(x - other_x) < TREND_LABEL]
+    covered = [other_y for other_y in near if abs(other_y - (y - 16)) < 14]
+    return min([y, *covered]) - 12
+
+
+def _anchor(x: float) -> Literal["start", "middle", "end"]:
+    """Words never leave the chart: those near an edge lean away from it."""
+    if x < TREND_LABEL / 2:
+        return "start"
+    return "end" if x > 100 - TREND_LABEL / 2 else "middle"
 
 
 def _band_path(band: Sequence[Band], plane: _Plane) -> str:

@@ -18,5 +18,5 @@ def rows() -> list[tuple[str, str, str, charts.Strip]]:
 
 
 def _strip(seed: int, slow: tuple[int, ...]) -> charts.Strip:
-    dice = random.Random(seed)  # noqa: S311 - a drawing, not a secret
+    dice = random.Random(seed)
     return charts.run_strip([charts.Tick("slow" if k in slow else "success", dice.gauss(100, 16)) for k in range(36)])

@@ -1,0 +1,142 @@
+"""What a request to the ping door says. Pure: parts of a request in, a ping or the reason why not out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from tokiflow.core import signals
+from tokiflow.core.signals import Ping, Signal
+
+PREFIXES = ("/ping/", "/api/ping/")
+METHODS = frozenset({"GET", "HEAD", "POST"})
+LONGEST_QUERY = 8_192
+LONGEST_MESSAGE = 1_000
+LONGEST_ENVIRONMENT = 100
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+class BadPing(ValueError):
+    """The request names a monitor, but says something that can't be. The text is the answer's reason."""
+
+
+class NotAPing(BadPing):
+    """The path has not the form of a ping at all."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a ping goes: the token, and what the path says after it."""
+
+    token: str
+    word: str = ""
+
+
+def address(path: str) -> Address:
+    """`/ping/<token>[/<word>][/]` → token and word. Raises NotAPing."""
+    prefix = next((prefix for prefix in PREFIXES if path.startswith(prefix)), None)
+    if prefix is None:
+        raise NotAPing("invalid url format")
+    parts = path[len(prefix) :].removesuffix("/").split("/")
+    if len(parts) > 2 or not _TOKEN.match(parts[0]):
+        raise NotAPing("invalid url format")
+    return Address(parts[0], parts[1] if len(parts) == 2 else "")
+
+
+def read(word: str, query: str, method: str, at: datetime, headers: Mapping[str, str], source: str) -> Ping:
+    """The ping that the rest of the path (`word`) and the query string say, without its body.
+
+    `headers` are lower-cased. Unknown query parameters are ignored; of a parameter given twice the last counts,
+    but `metric` may repeat. Raises BadPing with the reason.
+    """
+    said = _query(query)
+    state, exit_code = _word(word)
+    try:
+        if exit_code is None and "exitCode" in said:
+            exit_code = signals.parse_exit_code(said["exitCode"][-1])
+        if state is None and "state" in said:
+            state = _state(said["state"][-1])
+        return Ping(
+            signal=signals.decide(state, exit_code),
+            at=at,
+            rid=_rid(said),
+            exit_code=exit_code,
+            duration_ms=signals.parse_duration_ms(said["durationMs"][-1]) if "durationMs" in said else None,
+            environment=clean(_last(said, "env"), LONGEST_ENVIRONMENT),
+            message=clean(_last(said, "msg"), LONGEST_MESSAGE),
+            progress=signals.parse_progress(
+                _maybe(said, "progress"),
+                _maybe(said, "step"),
+                _maybe(said, "total"),
+                clean(_last(said, "step_name"), 200),
+            ),
+            metrics={clean(name, 100): value for name, value in signals.parse_metrics(said.get("metric", [])).items()},
+            method=method,
+            source=clean(source, 60),
+            user_agent=clean(headers.get("user-agent", ""), 200),
+        )
+    except BadPing:
+        raise
+    except ValueError as error:
+        raise BadPing(str(error)) from None
+
+
+def clean(text: str, longest: int) -> str:
+    """`text` as the database can hold it: no NUL, no half characters, one line, at most `longest` characters."""
+    text = text.encode("utf-8", "replace").decode("utf-8", "replace").replace("\x00", "")
+    return " ".join(text.split())[:longest]
+
+
+def _word(word: str) -> tuple[str | None, int | None]:
+    """The path's last part as a state or an exit code."""
+    if not word:
+        return None, None
+    if word.isascii() and word.isdigit():
+        try:
+            return None, signals.parse_exit_code(word)
+        except ValueError:
+            raise BadPing("invalid url format: an exit code is a whole number from 0 to 255") from None
+    return _state(
+        word, BadPing("invalid url format: after the token write start, success, fail, log or an exit code")
+    ), None
+
+
+def _state(text: str, otherwise: BadPing | None = None) -> str:
+    if text not in {signal.value for signal in Signal}:
+        raise otherwise or BadPing("bad state: write start, success, fail or log")
+    return text
+
+
+def _query(query: str) -> dict[str, list[str]]:
+    if len(query) > LONGEST_QUERY:
+        raise BadPing(f"query too long: send at most {LONGEST_QUERY} characters, and the rest as the body")
+    try:
+        return parse_qs(query, keep_blank_values=True, errors="replace", max_num_fields=200)
+    except ValueError:
+        raise BadPing("too many query parameters: send at most 200") from None
+
+
+def _rid(said: Mapping[str, list[str]]) -> UUID | None:
+    text = _last(said, "rid") or _last(said, "run")
+    if not text:
+        return None
+    try:
+        return UUID(text) if len(text) in (32, 36) else _no_uuid()
+    except ValueError:
+        return _no_uuid()
+
+
+def _no_uuid() -> UUID:
+    raise BadPing("invalid uuid format")
+
+
+def _last(said: Mapping[str, list[str]], name: str) -> str:
+    return said[name][-1] if name in said else ""
+
+
+def _maybe(said: Mapping[str, list[str]], name: str) -> str | None:
+    return said[name][-1] if name in said else None

@@ -1,0 +1,56 @@
+"""Pages by cursor: stable while rows come and go, and as fast on the last page as on the first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from tokiflow.errors import Malformed
+
+T = TypeVar("T")
+
+NOT_OURS = Malformed("This cursor is not one of ours; take `next` from the page before as it is.")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Some rows, and the cursor of what comes after them (None at the end)."""
+
+    items: Sequence[T]
+    next: str | None
+
+
+def encode(*values: str) -> str:
+    """An opaque cursor that stands for a place in a list."""
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def decode(cursor: str, length: int) -> list[str]:
+    """What `encode` was given. Raises Malformed for anything else."""
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        raise NOT_OURS from None
+    if not isinstance(values, list) or len(values) != length:
+        raise NOT_OURS
+    if not all(isinstance(value, str) and "\x00" not in value for value in values):
+        raise NOT_OURS
+    return values
+
+
+def moment_and_id(cursor: str) -> tuple[datetime, UUID]:
+    """The place of a row in a list ordered by time and id. Raises Malformed."""
+    at, key = decode(cursor, 2)
+    try:
+        moment, identifier = datetime.fromisoformat(at), UUID(key)
+    except ValueError:
+        raise NOT_OURS from None
+    if moment.tzinfo is None:
+        raise NOT_OURS
+    return moment, identifier

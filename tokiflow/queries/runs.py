@@ -1,0 +1,153 @@
+"""Runs and pings for pages and API, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import and_, func, select, tuple_
+
+from tokiflow import errors
+from tokiflow.core.runs import Outcome
+from tokiflow.db import db
+from tokiflow.models import Ping, Run
+from tokiflow.queries.paging import Page, decode, encode, moment_and_id
+
+
+def get(monitor_id: UUID, run_id: UUID) -> Run:
+    """A run of the monitor. Raises NotFound."""
+    run = db.session.get(Run, run_id)
+    if run is None or run.monitor_id != monitor_id:
+        raise errors.NotFound
+    return run
+
+
+def page(monitor_id: UUID, cursor: str | None, limit: int) -> Page[Run]:
+    """The monitor's runs, newest first."""
+    statement = select(Run).where(Run.monitor_id == monitor_id).order_by(Run.at.desc(), Run.id.desc())
+    if cursor:
+        at, key = moment_and_id(cursor)
+        statement = statement.where(tuple_(Run.at, Run.id) < tuple_(at, key))
+    found = list(db.session.execute(statement.limit(limit + 1)).scalars())
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(found[:limit], encode(last.at.isoformat(), str(last.id)) if last else None)
+
+
+def open_ones(monitor_id: UUID) -> Sequence[Run]:
+    """The runs under way, the latest first."""
+    statement = select(Run).where(
+        Run.monitor_id == monitor_id, Run.finished_at.is_(None), Run.outcome == Outcome.RUNNING.value
+    )
+    return db.session.execute(statement.order_by(Run.at.desc()).limit(100)).scalars().all()
+
+
+def pings(monitor_id: UUID, cursor: str | None, limit: int) -> Page[Ping]:
+    """The monitor's pings, newest first."""
+    statement = select(Ping).where(Ping.monitor_id == monitor_id).order_by(Ping.n.desc())
+    if cursor:
+        (number,) = decode(cursor, 1)
+        if not (number.isascii() and number.isdigit() and len(number) < 10):
+            raise errors.Malformed("This cursor is not one of ours; take `next` from the page before as it is.")
+        statement = statement.where(Ping.n < int(number))
+    found = list(db.session.execute(statement.limit(limit + 1)).scalars())
+    return Page(found[:limit], encode(str(found[limit - 1].n)) if len(found) > limit else None)
+
+
+def pings_of(run: Run, most: int = 500) -> Sequence[Ping]:
+    """The pings a run was built from, oldest first, at most the latest `most`."""
+    statement = (
+        select(Ping).where(Ping.run_id == run.id, Ping.monitor_id == run.monitor_id).order_by(Ping.n.desc()).limit(most)
+    )
+    return db.session.execute(statement).scalars().all()[::-1]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a run printed, as far as it was kept: `size` bytes came, and some were left out at offset `cut`."""
+
+    body: bytes
+    size: int
+    cut: int | None
+
+    @property
+    def text(self) -> str:
+        """For people: UTF-8 with replacements, and a line where bytes were left out."""
+        return self.with_mark().decode("utf-8", "replace")
+
+    def with_mark(self) -> bytes:
+        """The bytes, with a line that says how many were left out and where."""
+        if self.cut is None:
+            return self.body
+        left_out = self.size - len(self.body)
+        return self.body[: self.cut] + f"\n… {left_out:,} bytes left out …\n".encode() + self.body[self.cut :]
+
+
+def output(run: Run) -> Output | None:
+    """What the run printed, or None if nothing was kept."""
+    if run.output_n is None:
+        return None
+    ping = db.session.get(Ping, (run.monitor_id, run.output_n))
+    return Output(ping.body, ping.body_size, ping.body_cut) if ping and ping.body is not None else None
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The monitor's finished runs since `since`. Durations in seconds; None where no run told one."""
+
+    since: datetime
+    finished: int
+    succeeded: int
+    missed: int
+    mean: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    shortest: float | None
+    longest: float | None
+    stddev: float | None
+
+    @property
+    def success_rate(self) -> float | None:
+        """0–1 of all runs expected: finished and missed."""
+        expected = self.finished + self.missed
+        return self.succeeded / expected if expected else None
+
+
+def stats(monitor_id: UUID, now: datetime, window: timedelta = timedelta(days=30)) -> Stats:
+    """Figures of the last `window`, from the runs themselves."""
+    seconds = Run.duration_ms / 1000.0
+    timed = and_(Run.duration_ms.is_not(None), Run.outcome != Outcome.RUNNING.value)
+    since = now - window
+
+    def percentile(share: float) -> object:
+        return func.percentile_cont(share).within_group(seconds).filter(timed)
+
+    row = db.session.execute(
+        select(
+            func.count().filter(Run.finished_at.is_not(None)),
+            func.count().filter(Run.outcome == Outcome.SUCCESS.value),
+            func.count().filter(Run.outcome == Outcome.MISSED.value),
+            func.avg(seconds).filter(timed),
+            percentile(0.5),  # type: ignore[call-overload]
+            percentile(0.95),
+            percentile(0.99),
+            func.min(seconds).filter(timed),
+            func.max(seconds).filter(timed),
+            func.stddev_samp(seconds).filter(timed),
+        ).where(Run.monitor_id == monitor_id, Run.at > since)
+    ).one()
+    figures = [None if value is None else float(value) for value in row[3:]]
+    return Stats(since, row[0], row[1], row[2], *figures)
+
+
+def recent_durations(monitor_id: UUID, most: int = 200) -> Sequence[Run]:
+    """The latest finished runs that told how long they took, oldest first: what the run-time chart draws."""
+    statement = (
+        select(Run)
+        .where(Run.monitor_id == monitor_id, Run.duration_ms.is_not(None), Run.finished_at.is_not(None))
+        .order_by(Run.at.desc(), Run.id.desc())
+        .limit(most)
+    )
+    return db.session.execute(statement).scalars().all()[::-1]

@@ -1,0 +1,66 @@
+"""How Tokiflow itself is doing: for /api/health, /metrics and the notice that owners see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text
+
+from tokiflow.db import db
+from tokiflow.models import BlindSpell, Delivery, Heartbeat, Incident, Monitor
+
+ALIVE_WITHIN = timedelta(seconds=15)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The system at one moment. Ages in seconds."""
+
+    monitors_by_status: Mapping[str, int]
+    incidents_open_by_kind: Mapping[str, int]
+    deliveries_pending: int
+    oldest_pending_delivery_seconds: float
+    heartbeat_age_seconds: Mapping[str, float]
+    pings_total: int
+
+
+def figures(now: datetime) -> Figures:
+    """Read everything /metrics tells, with one statement each."""
+    pending, oldest = db.session.execute(
+        select(func.count(), func.min(Delivery.next_attempt_at)).where(Delivery.status == "pending")
+    ).one()
+    statuses = select(Monitor.status, func.count()).group_by(Monitor.status)
+    kinds = select(Incident.kind, func.count()).where(Incident.resolved_at.is_(None)).group_by(Incident.kind)
+    return Figures(
+        monitors_by_status={name: number for name, number in db.session.execute(statuses).tuples()},
+        incidents_open_by_kind={name: number for name, number in db.session.execute(kinds).tuples()},
+        deliveries_pending=pending,
+        oldest_pending_delivery_seconds=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,
+        heartbeat_age_seconds=ages(now),
+        pings_total=int(db.session.execute(select(func.coalesce(func.sum(Monitor.ping_count), 0))).scalar_one()),
+    )
+
+
+def ages(now: datetime) -> dict[str, float]:
+    """By kind of process: seconds since one was last alive. A kind that never was is left out."""
+    statement = select(Heartbeat.kind, func.max(Heartbeat.seen_at)).group_by(Heartbeat.kind)
+    return {kind: max((now - seen).total_seconds(), 0.0) for kind, seen in db.session.execute(statement).tuples()}
+
+
+def silent_processes(now: datetime) -> list[str]:
+    """The kinds among worker and clock that have not been alive lately, or never."""
+    seen = ages(now)
+    limit = ALIVE_WITHIN.total_seconds()
+    return [kind for kind in ("clock", "worker") if seen.get(kind, float("inf")) > limit]
+
+
+def blind_since() -> datetime | None:
+    """Since when Tokiflow can't listen; None when it can."""
+    return db.session.execute(select(BlindSpell.started_at).where(BlindSpell.ended_at.is_(None))).scalar_one_or_none()
+
+
+def answers() -> bool:
+    """Whether the database answers at all. Raises what it raises if not."""
+    return bool(db.session.execute(text("select 1")).scalar_one())

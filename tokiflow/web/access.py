@@ -1,0 +1,166 @@
+"""Permission, decided before any template.
+
+Every view says who may see it: `@access.requires(Right.SEE)` for members of an organization, `@access.person` for
+anyone signed in, `@access.public` for everybody. A house test fails on a view that says nothing. Loaders find a thing
+only in the person's own organizations: outside them it does not exist (404); inside without the right it is 403.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+from uuid import UUID
+
+from flask import abort, g, request, session, url_for
+from flask_login import current_user
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from tokiflow import errors
+from tokiflow.core import ids
+from tokiflow.core.actors import Actor
+from tokiflow.core.roles import Right, allows
+from tokiflow.models import Channel, Incident, Membership, Monitor, Organization, Run, User
+from tokiflow.observability import requests as request_log
+from tokiflow.queries import channels, incidents, monitors, organizations, runs
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RULE = "tokiflow_access"
+
+
+def public(view: Callable[P, R]) -> Callable[P, R]:
+    """Anybody may see it, signed in or not."""
+    setattr(view, RULE, "public")
+    return view
+
+
+def person(view: Callable[P, R]) -> Callable[P, R | Response]:
+    """Anybody signed in may see it; others are sent to sign in first."""
+
+    @wraps(view)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+        return _to_sign_in() if not current_user.is_authenticated else view(*args, **kwargs)
+
+    setattr(wrapped, RULE, "person")
+    return wrapped
+
+
+def requires(right: Right) -> Callable[[Callable[P, R]], Callable[P, R | Response]]:
+    """Members with `right` may see it. A loader in the view may switch to another organization of theirs, and
+    checks the right there again."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R | Response]:
+        @wraps(view)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+            if not current_user.is_authenticated:
+                return _to_sign_in()
+            g.right = right
+            _enter(_chosen())
+            if not kwargs:
+                # With a thing in the address, its loader decides, in the organization the thing belongs to.
+                check(right)
+            return view(*args, **kwargs)
+
+        setattr(wrapped, RULE, right)
+        return wrapped
+
+    return decorate
+
+
+def check(right: Right) -> None:
+    """Raise Forbidden unless the person has `right` in the current organization."""
+    if not allows(membership().rank, right):
+        raise errors.Forbidden(
+            f"Your role in {organization().name} is {membership().role}; ask an admin or owner of it for more."
+        )
+
+
+def may(right: Right) -> bool:
+    """Whether the person has `right` in the current organization. Templates ask to hide what would be refused."""
+    return "membership" in g and allows(membership().rank, right)
+
+
+def user() -> User:
+    """Who is signed in."""
+    found: User = current_user._get_current_object()
+    return found
+
+
+def actor() -> Actor:
+    """Who is signed in, as the timeline names them."""
+    return Actor("person", user().name or user().email, user().id)
+
+
+def membership() -> Membership:
+    """The person's membership in the current organization."""
+    found: Membership = g.membership
+    return found
+
+
+def organization() -> Organization:
+    """The current organization."""
+    return membership().organization
+
+
+def monitor(public_id: str) -> Monitor:
+    """The monitor called `public_id` in the address."""
+    found = monitors.get(ids.parse("mon", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def incident(public_id: str) -> Incident:
+    """The incident called `public_id` in the address, with its monitor."""
+    found = incidents.get(ids.parse("inc", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def channel(public_id: str) -> Channel:
+    """The channel called `public_id` in the address."""
+    found = channels.get(ids.parse("chn", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def run(public_id: str, of: Monitor) -> Run:
+    """The run called `public_id` of the monitor `of`."""
+    return runs.get(of.id, ids.parse("run", public_id))
+
+
+T = TypeVar("T")
+
+
+def _admitted(found: T, organization_id: UUID) -> T:
+    """`found`, if the person belongs where it does; the page then is about that organization."""
+    if organization_id != membership().organization_id:
+        _enter(organizations.membership(user().id, organization_id))
+    check(g.right)
+    return found
+
+
+def _chosen() -> Membership:
+    """The membership for the organization last chosen, or else the first."""
+    mine = organizations.memberships(user().id)
+    if not mine:
+        abort(404)
+    chosen = session.get("organization")
+    return next((one for one in mine if str(one.organization_id) == chosen), mine[0])
+
+
+def _enter(found: Membership | None) -> None:
+    if found is None:
+        raise errors.NotFound
+    g.membership = found
+    request_log.bind_organization(found.organization_id)
+    if session.get("organization") != str(found.organization_id):
+        session["organization"] = str(found.organization_id)
+
+
+def _to_sign_in() -> Response:
+    """Sign in first, and come back; after a POST, to the page it was sent from."""
+    back = request.full_path.rstrip("?") if request.method == "GET" else url_for("overview.show")
+    target = url_for("auth.sign_in", next=back)
+    if request.headers.get("HX-Request") == "true":
+        return Response(status=200, headers={"HX-Redirect": target})
+    return redirect(target, code=303)

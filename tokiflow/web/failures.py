@@ -1,0 +1,68 @@
+"""Errors as pages, or as a part for htmx: the one place where nouns of `errors` become HTML."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, Response, g, make_response, render_template, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from tokiflow import errors
+from tokiflow.db import db
+from tokiflow.web import htmx
+
+log = structlog.get_logger()
+
+_SENTENCES = {
+    400: "The request could not be read. Go back and try again.",
+    403: "You may not do this.",
+    404: "There is nothing here, or it is not yours to see.",
+    405: "This address can't be used that way.",
+    413: "That is more than we take. Send less.",
+    429: "That was too often. Wait a minute and try again.",
+}
+
+
+def init_app(app: Flask) -> None:
+    """Turn whatever a view raises into an answer; the API answers for its own paths."""
+
+    @app.errorhandler(errors.TokiflowError)
+    def ours(error: errors.TokiflowError) -> Response:
+        answer = _answer(error.status, error.title, error.message)
+        if isinstance(error, errors.RateLimited | errors.Unavailable):
+            answer.headers["Retry-After"] = str(error.retry_after)
+        return answer
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        if error.code is None or error.code < 400:
+            return make_response(error.get_response())
+        answer = _answer(error.code, error.name, _SENTENCES.get(error.code, error.description or ""))
+        if error.code == 405:
+            answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or [])
+        return answer
+
+    @app.errorhandler(OperationalError)
+    def database_away(error: OperationalError) -> Response:
+        log.warning("database_away", error=type(error.orig).__name__)
+        return _plain(503, "Tokiflow can't reach its database", "Nothing is lost. Try again in a few seconds.")
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        log.exception("unexpected_error")
+        db.session.rollback()
+        return _plain(500, "Something went wrong on our side", "We have a note of it. Try again, or go back.")
+
+
+def _answer(status: int, title: str, message: str) -> Response:
+    if htmx.is_htmx():
+        return make_response(render_template("errors/_error.html", title=title, message=message), status)
+    return _plain(status, title, message)
+
+
+def _plain(status: int, title: str, message: str) -> Response:
+    """A page that needs nothing of the database: it may be the database that failed."""
+    g.pop("membership", None)
+    reference = g.get("request_id", "") or request.headers.get("X-Request-ID", "")
+    page = render_template("errors/error.html", status=status, title=title, message=message, reference=reference)
+    return make_response(page, status)

@@ -1,0 +1,19 @@
+"""The public front page."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from flask_login import current_user
+
+from tokiflow.web import access, htmx, scene
+
+blueprint = Blueprint("front", __name__)
+
+
+@blueprint.get("/")
+@access.public
+def show() -> object:
+    """What Tokiflow is; whoever is signed in goes straight to work."""
+    if current_user.is_authenticated:
+        return htmx.see_other("/app")
+    return render_template("front.html", scene=scene.rows())
