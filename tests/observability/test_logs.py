@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import structlog
@@ -119,3 +123,37 @@ def test_a_logger_made_before_the_settings_are_known_follows_them_and_stdout_sta
     first, second = map(json.loads, done.stderr.splitlines())
     assert first["event"] == "late"
     assert "careful" in second["event"]
+
+
+def test_gunicorn_speaks_through_the_same_renderer_and_keeps_no_access_log(tmp_path):
+    (tmp_path / "small.py").write_text(
+        "from tokiflow.observability import logs\n"
+        "logs.configure('production', 'INFO')\n"
+        "def app(environ, answer):\n"
+        "    answer('200 OK', [('Content-Length', '2')])\n"
+        "    return [b'OK']\n"
+    )
+    (tmp_path / "config.py").write_text("import small\n")
+    options = ["--no-control-socket", "--bind", "127.0.0.1:0", "--chdir", str(tmp_path), "--config", "config.py"]
+    logger = ["--access-logfile", "-", "--logger-class", "tokiflow.observability.gunicorn.Logger"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", *options, *logger, "small:app"],
+        env=os.environ | {"PYTHONPATH": f"{Path.cwd()}:{tmp_path}"},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    shown: list[dict[str, str]] = []
+    while not any("Booting worker" in line["event"] for line in shown):
+        shown.append(json.loads(process.stderr.readline()))
+    address = next(line["event"] for line in shown if "Listening at" in line["event"])
+    port = int(re.search(r":(\d+)", address.partition("//")[2])[1])  # type: ignore[index]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping/secret-token", timeout=10) as answer:
+        assert answer.read() == b"OK"
+    process.terminate()
+    out, err = process.communicate(timeout=20)
+    assert out == ""
+    assert "secret-token" not in err
+    assert all(json.loads(line)["logger"] == "gunicorn.error" for line in err.splitlines())

@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.observability.given import settings_with
 from tokiflow.observability import metrics
-from tokiflow.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def test_who_may_read(production, token, authorization, address, forwarded, stat
 
 def app(figures, **settings: str) -> Flask:
     small = Flask("small")
-    small.extensions["tokiflow.settings"] = Settings.model_construct(environment="development", **settings)
+    small.extensions["tokiflow.settings"] = settings_with(**settings)
     metrics.init_app(small, figures)
     return small
 
@@ -87,7 +87,7 @@ def test_the_page():
 
 def test_a_stranger_is_told_what_is_missing():
     answer = (
-        app(Figures, metrics_token="t0ken").test_client().get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"})
+        app(Figures, METRICS_TOKEN="t0ken").test_client().get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"})
     )
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")

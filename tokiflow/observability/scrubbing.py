@@ -50,7 +50,10 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
         "",
     ),
 )
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}(?:@|%40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+# No top-level domain begins with a digit, and a release (tokiflow@0.1.0) is no address.
+_EMAIL = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}(?:@|%40)(?:[A-Za-z0-9-]{1,63}\.){1,10}[A-Za-z][A-Za-z0-9-]*"
+)
 _QUERY = re.compile(r"(\bhttps?://[^\s\"'<>?#]{0,2000})[?#][^\s\"'<>]*")
 _SECRET_NAME = re.compile(
     r"(?i)(authorization|cookie|passw(or)?d|passwd|secret|^token$|_token$|^token_|api[_-]?key|access[_-]?key|signature"
