@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 else:
     Model = db.Model
 
-_after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar("after_commit", default=None)
+_after_commit: ContextVar[list[Callable[[], object]] | None] = ContextVar("after_commit", default=None)
 
 
 def in_transaction() -> bool:
@@ -82,7 +82,7 @@ def transaction() -> Iterator[None]:
         callback()
 
 
-def on_commit(callback: Callable[[], None]) -> None:
+def on_commit(callback: Callable[[], object]) -> None:
     """Call `callback` once the outermost transaction is on disk; never if it rolls back."""
     callbacks = _after_commit.get()
     if callbacks is None:

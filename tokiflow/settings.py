@@ -34,7 +34,7 @@ class SettingsError(Exception):
 
 def _bad(message: str) -> PydanticCustomError:
     # Braces in a message would be taken for placeholders.
-    return PydanticCustomError("setting", message.replace("{", "(").replace("}", ")"))  # type: ignore[arg-type]
+    return PydanticCustomError("setting", message.replace("{", "(").replace("}", ")"))
 
 
 def _networks(value: object) -> object:

@@ -220,6 +220,7 @@ def upgrade() -> None:
         sa.Column("summary", sa.Text(), server_default="", nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_by", sa.Text(), server_default="", nullable=False),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),

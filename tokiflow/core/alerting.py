@@ -21,7 +21,7 @@ def next_try(now: datetime, attempts: int, jitter: float, retry_after: float | N
     """
     if attempts >= MOST_ATTEMPTS:
         return None
-    wait = min(FIRST_WAIT * 2 ** min(attempts - 1, 20), LONGEST_WAIT)
+    wait = min(FIRST_WAIT * float(2 ** min(attempts - 1, 20)), LONGEST_WAIT)
     spread = wait * (0.5 + 0.5 * jitter)
     asked = timedelta(seconds=min(max(retry_after or 0.0, 0.0), 3600.0))
     return now + max(spread, asked)

@@ -1,6 +1,6 @@
 """When trouble is a new incident, when it is the old one again, and when it flaps.
 
-Trouble that comes back soon after its incident was resolved reopens that incident: one incident, not twenty.
+Trouble of the same kind that comes back soon after its incident was resolved reopens that incident: one incident, not twenty.
 From the second reopening on it is *flapping*: people are told once, and it takes several good results in a row
 (core.status.FLAPPING_SUCCESSES) before it counts as resolved.
 """
@@ -20,8 +20,10 @@ class Opening(StrEnum):
 
 @dataclass(frozen=True)
 class Last:
-    """The latest incident of the same class: when it was resolved, by a person or not, how often it came back."""
+    """The latest incident of the same class: its kind, when it was resolved, by a person or not, how often it came
+    back."""
 
+    kind: str
     resolved_at: datetime
     by_person: bool
     reopened: int
@@ -38,8 +40,8 @@ def reopens_within(period: float) -> timedelta:
     return min(max(timedelta(seconds=PERIODS * period), SOONEST), LATEST)
 
 
-def opening(last: Last | None, at: datetime, period: float) -> Opening:
-    """How trouble at `at` opens. What a person has resolved is over: trouble after that is new."""
-    if last is None or last.by_person or at - last.resolved_at > reopens_within(period):
+def opening(last: Last | None, kind: str, at: datetime, period: float) -> Opening:
+    """How trouble of `kind` at `at` opens. What a person has resolved is over: trouble after that is new."""
+    if last is None or last.kind != kind or last.by_person or at - last.resolved_at > reopens_within(period):
         return Opening.NEW
     return Opening.FLAPPING if last.reopened >= 1 else Opening.AGAIN

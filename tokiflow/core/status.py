@@ -258,7 +258,8 @@ def _judge_runs(
 
 
 def _miss(state: State, rules: Rules) -> tuple[State, Change | None, Missed]:
-    assert state.due_at is not None and state.deadline_at is not None
+    assert state.due_at is not None
+    assert state.deadline_at is not None
     miss = Missed(state.due_at, state.deadline_at)
     state, change = _bad(replace(state, misses=state.misses + 1), rules, Kind.MISSED, miss.deadline_at)
     if state.status is not Status.DOWN:

@@ -21,6 +21,8 @@ class Incident(Model):
     summary: Mapped[Words]
     reason: Mapped[Words]
     opened_at: Mapped[Moment]
+    # When the trouble at hand began: later than opened_at once it has come back.
+    last_opened_at: Mapped[Moment]
     acknowledged_at: Mapped[Moment | None]
     acknowledged_by: Mapped[Words]
     resolved_at: Mapped[Moment | None]

@@ -8,7 +8,7 @@ from tokiflow.db import Model
 from tokiflow.models.columns import CreatedAt, Key, Moment, Name, Words
 
 
-class User(Model, UserMixin):
+class User(Model, UserMixin):  # type: ignore[misc]  # flask-login ships no types
     """A person. `email` is kept lower-case; `timezone` is an IANA name, empty until the browser tells it."""
 
     __tablename__ = "users"

@@ -58,7 +58,7 @@ PREFLIGHT = Answer(
 
 @dataclass(frozen=True)
 class Request:
-    """The parts of a request that matter here. `headers` are lower-cased; `read_body` reads it all, head and tail kept."""
+    """The parts of a request that matter here. `headers` are lower-cased; `read_body` takes it in."""
 
     method: str
     path: str

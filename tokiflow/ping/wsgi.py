@@ -84,7 +84,7 @@ def source(trusted_proxies: int) -> Callable[[WSGIEnvironment], str]:
     """How to tell a client's address behind `trusted_proxies` proxies, each of which adds what it saw."""
 
     def client(environ: WSGIEnvironment) -> str:
-        seen = [one.strip() for one in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if one.strip()]
+        seen: list[str] = [one.strip() for one in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if one.strip()]
         if trusted_proxies and len(seen) >= trusted_proxies:
             return seen[-trusted_proxies]
         return str(environ.get("REMOTE_ADDR", ""))

@@ -78,7 +78,7 @@ def count_by_status(organization_id: UUID) -> dict[str, int]:
         .where(Incident.organization_id == organization_id)
         .group_by(Incident.status)
     )
-    found = {status: number for status, number in db.session.execute(statement).tuples()}
+    found = dict(db.session.execute(statement).tuples().all())
     return {status: found.get(status, 0) for status in ("open", "acknowledged", "resolved")}
 
 
@@ -88,7 +88,7 @@ def count_unresolved(organization_id: UUID) -> int:
     return db.session.execute(statement).scalar_one()
 
 
-def _matching(organization_id: UUID, wanted: Filter) -> Select[tuple[Incident]]:
+def _matching(organization_id: UUID, wanted: Filter) -> Select[Incident]:
     statement = select(Incident).where(Incident.organization_id == organization_id)
     if wanted.status == "unresolved":
         statement = statement.where(Incident.resolved_at.is_(None))

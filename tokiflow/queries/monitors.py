@@ -155,7 +155,7 @@ def strips(monitor_ids: Sequence[UUID], length: int = 36) -> Mapping[UUID, list[
     return found
 
 
-def _matching(organization_id: UUID, wanted: Filter, now: datetime) -> Select[tuple[Monitor]]:
+def _matching(organization_id: UUID, wanted: Filter, now: datetime) -> Select[Monitor]:
     statement = select(Monitor).where(Monitor.organization_id == organization_id)
     for word in wanted.words.replace("\x00", "").split()[:10]:
         statement = statement.where(

@@ -34,10 +34,10 @@ def figures(now: datetime) -> Figures:
     statuses = select(Monitor.status, func.count()).group_by(Monitor.status)
     kinds = select(Incident.kind, func.count()).where(Incident.resolved_at.is_(None)).group_by(Incident.kind)
     return Figures(
-        monitors_by_status={name: number for name, number in db.session.execute(statuses).tuples()},
-        incidents_open_by_kind={name: number for name, number in db.session.execute(kinds).tuples()},
+        monitors_by_status=dict(db.session.execute(statuses).tuples().all()),
+        incidents_open_by_kind=dict(db.session.execute(kinds).tuples().all()),
         deliveries_pending=pending,
-        oldest_pending_delivery_seconds=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,
+        oldest_pending_delivery_seconds=max((now - oldest).total_seconds(), 0.0) if pending else 0.0,
         heartbeat_age_seconds=ages(now),
         pings_total=int(db.session.execute(select(func.coalesce(func.sum(Monitor.ping_count), 0))).scalar_one()),
     )

@@ -109,7 +109,7 @@ def _content(incident: Incident, row: MonitorRow, facts: Facts) -> dict[str, Any
         "summary": f"{row.name} {_predicate(incident)}",
         "reason": incident.reason,
         "advice": sentences.advice(Kind(incident.kind)),
-        "opened_at": incident.opened_at.isoformat(),
+        "opened_at": incident.last_opened_at.isoformat(),
         "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
         "timezone": row.schedule_timezone or "UTC",
         "last_lines": [line for line in facts.output.splitlines() if line.strip()][-LINES:],
@@ -122,7 +122,7 @@ def _content(incident: Incident, row: MonitorRow, facts: Facts) -> dict[str, Any
 
 def _predicate(incident: Incident) -> str:
     if incident.resolved_at:
-        return sentences.recovered(incident.opened_at, incident.resolved_at)
+        return sentences.recovered(incident.last_opened_at, incident.resolved_at)
     return incident.summary if incident.kind != "failed" else f"failed: {incident.summary}"
 
 

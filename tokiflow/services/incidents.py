@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import select, update
 
 from tokiflow import errors
-from tokiflow.core import ids, schedule, sentences
+from tokiflow.core import ids, schedule, sentences, status
 from tokiflow.core import incidents as rules_of_incidents
 from tokiflow.core.actors import THE_JOB, TOKIFLOW, Actor
 from tokiflow.core.incidents import Opening
@@ -55,11 +55,11 @@ def trouble(row: MonitorRow, rules: Rules, cause: Cause, now: datetime) -> None:
         return
     last = _last(row.id)
     period = schedule.period_seconds(rules.schedule, cause.at)
-    opening = rules_of_incidents.opening(_as_last(last), cause.at, period)
+    opening = rules_of_incidents.opening(_as_last(last), cause.kind.value, cause.at, period)
     if last is None or opening is Opening.NEW:
         incident = _open(row, cause, summary)
     else:
-        incident = _reopen(last, cause, summary)
+        incident = _reopen(last, row, cause, summary)
     if opening is Opening.FLAPPING:
         db.session.execute(update(Monitor).where(Monitor.id == row.id).values(flapping=True))
     _note(incident.id, opening.value, cause.at, _by(cause), summary, _detail(cause) | {"kind": cause.kind.value})
@@ -75,7 +75,9 @@ def recover(row: MonitorRow, cause: Cause, now: datetime) -> None:
     incident = _unresolved(row.id)
     if incident is None:
         return
-    _close(incident, cause.at, TOKIFLOW, now, row, sentences.recovered(incident.opened_at, cause.at), by_person=False)
+    _close(
+        incident, cause.at, TOKIFLOW, now, row, sentences.recovered(incident.last_opened_at, cause.at), by_person=False
+    )
 
 
 def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
@@ -160,7 +162,7 @@ def _last(monitor_id: UUID) -> Incident | None:
 def _as_last(incident: Incident | None) -> rules_of_incidents.Last | None:
     if incident is None or incident.resolved_at is None:
         return None
-    return rules_of_incidents.Last(incident.resolved_at, incident.resolved_by_person, incident.reopened)
+    return rules_of_incidents.Last(incident.kind, incident.resolved_at, incident.resolved_by_person, incident.reopened)
 
 
 def _open(row: MonitorRow, cause: Cause, summary: str) -> Incident:
@@ -175,6 +177,7 @@ def _open(row: MonitorRow, cause: Cause, summary: str) -> Incident:
         summary=summary,
         reason=_reason(row, cause),
         opened_at=cause.at,
+        last_opened_at=cause.at,
         reopened=0,
     )
     db.session.add(incident)
@@ -182,11 +185,11 @@ def _open(row: MonitorRow, cause: Cause, summary: str) -> Incident:
     return incident
 
 
-def _reopen(incident: Incident, cause: Cause, summary: str) -> Incident:
-    assert cause.kind is not None
-    incident.kind = cause.kind.value
+def _reopen(incident: Incident, row: MonitorRow, cause: Cause, summary: str) -> Incident:
     incident.status = "open"
     incident.summary = summary
+    incident.reason = _reason(row, cause)
+    incident.last_opened_at = cause.at
     incident.resolved_at = None
     incident.resolved_by = ""
     incident.acknowledged_at = None
@@ -201,7 +204,7 @@ def _close(
 ) -> None:
     incident.status = "resolved"
     # An incident can't end before it began, whatever order pings arrive in.
-    incident.resolved_at = max(at, incident.opened_at)
+    incident.resolved_at = max(at, incident.last_opened_at)
     incident.resolved_by = by.name
     incident.resolved_by_person = by_person
     db.session.flush()
@@ -211,8 +214,6 @@ def _close(
 
 
 def _set_up_again(row: MonitorRow, now: datetime) -> None:
-    from tokiflow.core import status
-
     known = status.resolve(monitor_rows.state(row), monitor_rows.rules(row), now)
     monitor_rows.save(row.id, known, monitor_rows.runs_at_hand([row.id], now)[row.id])
 
@@ -304,7 +305,8 @@ def _summary(row: MonitorRow, cause: Cause, now: datetime) -> str:
 def _reason(row: MonitorRow, cause: Cause) -> str:
     words = schedule.describe(monitor_rows.rules(row).schedule)
     if cause.kind is Kind.MISSED:
-        return f"It runs {words}; the ping due at {sentences.clock(cause.due_at or cause.at, cause.at, row.schedule_timezone)} never came."
+        due = sentences.clock(cause.due_at or cause.at, cause.at, row.schedule_timezone)
+        return f"It runs {words}; the ping due at {due} never came."
     return f"It runs {words}."
 
 

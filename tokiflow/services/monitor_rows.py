@@ -76,7 +76,7 @@ def save(monitor_id: UUID, known: State, runs: Iterable[Run]) -> None:
     db.session.execute(update(Monitor).where(Monitor.id == monitor_id).values(**columns(known, runs)))
 
 
-def run(row: Row[Any]) -> Run:
+def run(row: Any) -> Run:
     """The run in `row`, as core thinks of it."""
     return Run(
         id=row.id,

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from tokiflow.core import ids, status
 from tokiflow.core.runs import Outcome, Run
-from tokiflow.core.status import Change, Tick, Turn
+from tokiflow.core.status import Change, Missed, Tick, Turn
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
 from tokiflow.models import Run as RunRow
@@ -97,44 +97,39 @@ def _tick(row: Row[Any], now: datetime, runs: Sequence[Run]) -> Tick:
 
 
 def _write(rows: Sequence[Row[Any]], ticks: dict[UUID, Tick], at_hand: dict[UUID, list[Run]]) -> None:
-    table, runs = Monitor.__table__, RunRow.__table__
-    changed = [run for tick in ticks.values() for run in tick.runs]
-    if changed:
-        db.session.connection().execute(
-            update(runs)
-            .where(runs.c.id == bindparam("key"))
-            .values(
-                outcome=bindparam("outcome"), overran_at=bindparam("overran_at"), deadline_at=bindparam("deadline_at")
-            ),
-            [
-                {
-                    "key": run.id,
-                    "outcome": run.outcome.value,
-                    "overran_at": run.overran_at,
-                    "deadline_at": run.deadline_at,
-                }
-                for run in changed
-            ],
-        )
-    missed = [
+    _write_changed_runs([run for tick in ticks.values() for run in tick.runs])
+    _write_missed_runs([(row.id, miss) for row in rows for miss in ticks[row.id].missed])
+    db.session.execute(
+        update(Monitor),
+        [
+            {"id": row.id} | monitor_rows.columns(ticks[row.id].state, _now(at_hand[row.id], ticks[row.id]))
+            for row in rows
+        ],
+    )
+
+
+def _write_changed_runs(changed: Sequence[Run]) -> None:
+    rows = [
+        {"id": run.id, "outcome": run.outcome.value, "overran_at": run.overran_at, "deadline_at": run.deadline_at}
+        for run in changed
+    ]
+    if rows:
+        db.session.execute(update(RunRow), rows)
+
+
+def _write_missed_runs(missed: Sequence[tuple[UUID, Missed]]) -> None:
+    rows = [
         {
             "id": ids.new(),
-            "monitor_id": row.id,
+            "monitor_id": monitor_id,
             "at": miss.deadline_at,
             "due_at": miss.due_at,
             "outcome": Outcome.MISSED.value,
         }
-        for row in rows
-        for miss in ticks[row.id].missed
+        for monitor_id, miss in missed
     ]
-    if missed:
-        db.session.execute(insert(RunRow), missed)
-    new = [
-        {"key": row.id} | monitor_rows.columns(ticks[row.id].state, _now(at_hand[row.id], ticks[row.id]))
-        for row in rows
-    ]
-    values = {name: bindparam(name) for name in new[0] if name != "key"}
-    db.session.connection().execute(update(table).where(table.c.id == bindparam("key")).values(values), new)
+    if rows:
+        db.session.execute(insert(RunRow), rows)
 
 
 def _now(before: Sequence[Run], tick: Tick) -> list[Run]:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tokiflow.core import ids, runs, signals, status
@@ -208,12 +208,10 @@ _DECIDED = ("started_at", "finished_at", "deadline_at", "overran_at", "outcome",
 
 def _write_monitors(ledgers: Sequence[_Ledger]) -> None:
     rows = [
-        {"key": ledger.row.id, "ping_count": ledger.count} | monitor_rows.columns(ledger.state, ledger.runs.values())
+        {"id": ledger.row.id, "ping_count": ledger.count} | monitor_rows.columns(ledger.state, ledger.runs.values())
         for ledger in ledgers
     ]
-    table = Monitor.__table__
-    values = {name: bindparam(name) for name in rows[0] if name != "key"}
-    db.session.connection().execute(update(table).where(table.c.id == bindparam("key")).values(values), rows)
+    db.session.execute(update(Monitor), rows)
 
 
 def _carry_out(ledger: _Ledger, change: Change, ping: Ping, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, render_template
 from flask_login import current_user
 
 from tokiflow.web import access, htmx, scene
@@ -12,7 +12,7 @@ blueprint = Blueprint("front", __name__)
 
 @blueprint.get("/")
 @access.public
-def show() -> object:
+def show() -> Response | str:
     """What Tokiflow is; whoever is signed in goes straight to work."""
     if current_user.is_authenticated:
         return htmx.see_other("/app")
