@@ -22,6 +22,7 @@ class Console:
         self._coloured = stream.isatty() and not os.environ.get("NO_COLOR")
         self._lock = threading.RLock()
         self._step_open = False
+        self._closed = False
         self._pumps: list[threading.Thread] = []
 
     def line(self, name: str, text: str) -> None:
@@ -82,11 +83,13 @@ class Console:
             self._step_open = False
 
     def _write(self, text: str) -> None:
+        if self._closed:
+            return
         try:
             self._stream.write(text)
             self._stream.flush()
-        except (OSError, ValueError):
-            # The terminal is gone or the pipe is closed. The jobs must be watched all the same.
-            self._stream = open(os.devnull, "w")  # noqa: SIM115
         except UnicodeEncodeError:  # a terminal that knows only ASCII
             self._stream.write(text.encode("ascii", "replace").decode())
+        except (OSError, ValueError):
+            # The terminal is gone or the pipe is closed. The jobs must be watched all the same.
+            self._closed = True
