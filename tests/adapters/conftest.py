@@ -16,7 +16,7 @@ LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
 @contextmanager
-def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+def listening(serve: Callable[[socket.socket], object]) -> Iterator[int]:
     """A port on which each connection is handed to `serve`, until the block ends."""
     server = socket.create_server(("127.0.0.1", 0))
     held: list[socket.socket] = []

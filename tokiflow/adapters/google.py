@@ -87,9 +87,9 @@ class Google:
         Raises SignInRefused for a denied, forged, expired or repeated answer and for an address that Google
         has not verified; Unavailable if Google can't be reached.
         """
-        sign_in = _recall(request.args.get("state", ""))
-        if request.args.get("error"):
+        if request.args.get("error"):  # lets nobody in, so it matters little who says it
             raise _refusal(request.args["error"])
+        sign_in = _recall(request.args.get("state", ""))
         if not request.args.get("code"):
             raise SignInRefused("Google sent no code along. Please try again.")
         provider = self._known_provider()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tokiflow.channels.message import Message
+from tokiflow.core import durations
 
-_UNIT = re.compile(r"(\d) (d|h|min|s|ms|KB|MB)\b")
+_UNIT = re.compile(r"(\d) (days?|h|min|m|s|ms|KB|MB)\b")
 STRIP_LEVELS = "▁▂▃▄▅▆▇"
 STRIP_BAD = {"failed": "✕", "overran": "✕", "missed": "┆"}
 
@@ -49,7 +50,7 @@ def headline(message: Message) -> str:
 
 def _verb(message: Message) -> str:
     if message.kind == "resolved":
-        return "is back" if message.down_seconds is None else f"is back after {span(message.down_seconds)}"
+        return "is back" if message.down_seconds is None else f"is back after {durations.words(message.down_seconds)}"
     if message.kind == "flapping":
         return "keeps failing and recovering"
     if message.incident_kind == "missed":
@@ -67,7 +68,7 @@ def facts(message: Message) -> list[tuple[str, str]]:
         (_time_label(message), _time_words(message)),
         ("Schedule", message.schedule_words),
         ("Exit code", "" if message.exit_code is None else str(message.exit_code)),
-        ("Took", "" if message.duration_seconds is None else span(message.duration_seconds)),
+        ("Took", "" if message.duration_seconds is None else durations.words(message.duration_seconds)),
         ("Environment", message.environment),
         ("Tags", ", ".join(message.tags)),
     ]
@@ -85,9 +86,15 @@ def _time_words(message: Message) -> str:
         return moment(message, message.sent_at)
     if message.resolved_at is None or message.down_seconds is None:
         return moment(message, message.opened_at)
-    same_day = message.local(message.opened_at).date() == message.local(message.resolved_at).date()
-    until = f"{message.local(message.resolved_at):%H:%M}" if same_day else _day_and_time(message, message.resolved_at)
-    return f"{span(message.down_seconds)}, {_day_and_time(message, message.opened_at)} to {until} ({message.timezone})"
+    down = durations.words(message.down_seconds)
+    return f"{down}, {_day_and_time(message, message.opened_at)} to {_until(message, message.resolved_at)}"
+
+
+def _until(message: Message, resolved_at: datetime) -> str:
+    """The time alone where the day is the same."""
+    if message.local(message.opened_at).date() == message.local(resolved_at).date():
+        return f"{message.local(resolved_at):%H:%M} ({message.timezone})"
+    return moment(message, resolved_at)
 
 
 def moment(message: Message, at: datetime) -> str:
@@ -99,25 +106,6 @@ def _day_and_time(message: Message, at: datetime) -> str:
     local, now = message.local(at), message.local(message.sent_at)
     year = "" if abs(now - local) < timedelta(days=180) else f" {local.year}"
     return f"{local:%a} {local.day} {local:%b}{year}, {local:%H:%M}"
-
-
-def span(seconds: float) -> str:
-    """A length of time as a person says it, two units at most: "0.4 s", "3 min 12 s", "9 h 12 min", "3 d 4 h"."""
-    if seconds < 10:
-        return f"{round(max(seconds, 0.0), 1):g} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3_600:
-        return _two(whole, 60, "min", 1, "s")
-    if whole < 86_400:
-        return _two(round(whole / 60) * 60, 3_600, "h", 60, "min")
-    return _two(round(whole / 3_600) * 3_600, 86_400, "d", 3_600, "h")
-
-
-def _two(seconds: int, large: int, large_name: str, small: int, small_name: str) -> str:
-    first, rest = seconds // large, seconds % large // small
-    return f"{first} {large_name} {rest} {small_name}" if rest else f"{first} {large_name}"
 
 
 def sentence(text: str) -> str:

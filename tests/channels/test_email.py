@@ -1,0 +1,176 @@
+"""The mail: who may get it, what it says, that it threads, and that nothing in it gets out of hand."""
+
+from __future__ import annotations
+
+import email
+import re
+from email import policy
+
+import pytest
+
+from tests.channels.conftest import OPENED, TROUBLES, message
+from tokiflow.channels import letters
+from tokiflow.channels.email import Email, letter
+from tokiflow.channels.inlining import inlined
+from tokiflow.errors import Invalid
+
+KINDS = ("opened", "reopened", "flapping", "resolved", "test")
+
+
+def over_the_wire(mail):
+    """The mail as the other side parses it."""
+    return email.message_from_bytes(mail.as_bytes(), policy=policy.default)
+
+
+def parts(mail):
+    mail = over_the_wire(mail)
+    return mail.get_body(("plain",)).get_content(), mail.get_body(("html",)).get_content()
+
+
+def test_addresses_are_normalised_and_each_is_taken_once():
+    given = {"to": [" Alice@Harbour.Example ", "Alice@harbour.example", "bob+ops@bücher.example"]}
+    assert Email().validate(given) == {"to": ["Alice@harbour.example", "bob+ops@xn--bcher-kva.example"]}
+    assert Email().validate({"to": "alice@harbour.example, bob@harbour.example"}) == {
+        "to": ["alice@harbour.example", "bob@harbour.example"]
+    }
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "alice",
+        "alice@",
+        "@harbour.example",
+        "alice@localhost",
+        "alice@harbour..example",
+        "alice@-harbour.example",
+        "alice@harbour.example\r\nBcc: eve@example.com",
+        "a b@harbour.example",
+        '"alice bob"@harbour.example',
+        "alice@[127.0.0.1]",
+        "älice@harbour.example",
+        "a" * 65 + "@harbour.example",
+        "alice@" + "a" * 300 + ".example",
+        "alice@harbour.example,",
+    ],
+)
+def test_what_is_no_address_is_named(address):
+    with pytest.raises(Invalid, match="is not an e-mail address") as caught:
+        Email().validate({"to": ["bob@harbour.example", address]})
+    assert list(caught.value.fields) == ["config.to"]
+
+
+def test_at_most_twenty_addresses():
+    with pytest.raises(Invalid, match="at most 20"):
+        Email().validate({"to": [f"a{number}@harbour.example" for number in range(21)]})
+    with pytest.raises(Invalid, match="at least one"):
+        Email().validate({"to": []})
+
+
+def test_it_is_described_by_its_addresses():
+    names = [f"{name}@harbour.example" for name in ("alice", "bob", "mia")]
+    assert Email().describe({"to": names[:1]}) == "alice@harbour.example"
+    assert Email().describe({"to": names[:2]}) == "alice@harbour.example and bob@harbour.example"
+    assert Email().describe({"to": names}) == "alice@harbour.example and 2 others"
+
+
+def test_the_mail_is_handed_over_and_the_answer_kept(outside, mailer):
+    receipt = Email().send({"to": ["alice@harbour.example", "bob@harbour.example"]}, message(), outside)
+
+    assert receipt.response == "250 kept"
+    mail = over_the_wire(mailer.mails[0])
+    assert mail["Subject"] == "Down: Nightly database backup missed its 02:05 ping"
+    assert mail["From"] == "Tokiflow <alerts@tokiflow.example>"
+    assert mail["To"] == "alice@harbour.example, bob@harbour.example"
+    assert mail["X-Tokiflow-Delivery"] == "dlv_01k9zq3v7wexample0000000001"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Date"].datetime == message().sent_at
+
+
+def test_a_retry_is_the_same_mail_and_the_recovery_joins_the_thread(outside):
+    to = ["alice@harbour.example"]
+    first, again = letter(message(), to, outside), letter(message(), to, outside)
+    recovery = letter(message("resolved", dedup_key="dlv_2"), to, outside)
+
+    assert first["Message-ID"] == again["Message-ID"] != recovery["Message-ID"]
+    assert first["References"] == recovery["References"] == recovery["In-Reply-To"]
+    assert re.fullmatch(r"<[0-9a-f]{32}@tokiflow\.example>", first["Message-ID"])
+    other = letter(message(thread_key="inc_2"), to, outside)
+    assert other["References"] != first["References"]
+
+
+def test_ids_survive_a_sender_with_a_very_long_domain():
+    sender = f"alerts@{'a' * 60}.{'b' * 60}.example"
+    mail = letters.compose(
+        "sign_in",
+        sender=sender,
+        to=["alice@harbour.example"],
+        subject="Sign in",
+        context={"url": "https://x.example/", "minutes": 15, "address": "alice@harbour.example"},
+        sent_at=OPENED,
+        headers={"Message-ID": letters.identifier("seed", sender)},
+    )
+    assert f"Message-ID: {letters.identifier('seed', sender)}\r\n".encode() in mail.as_bytes()
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_forms_say_what_why_and_what_to_do(kind, trouble, outside):
+    told = message(kind, trouble)
+    for part in parts(letter(told, ["alice@harbour.example"], outside)):
+        flat = " ".join(part.replace("\N{NO-BREAK SPACE}", " ").split())
+        for said in (told.summary, told.reason, told.advice, told.schedule_words, *told.last_lines):
+            assert said in flat or " ".join(said.split()) in flat
+        assert told.incident_url in flat
+        assert "(Europe/Berlin)" in flat
+        assert "https://tokiflow.example/app/channels" in flat
+        assert "None" not in flat
+
+
+def test_what_strangers_wrote_is_escaped(outside):
+    evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+    told = message("opened", "failed", monitor_name=evil, organization=evil, summary=evil, reason=evil, advice=evil)
+    told = message(
+        "opened",
+        "failed",
+        **dict.fromkeys(("monitor_name", "organization", "summary", "reason", "advice", "environment"), evil),
+        tags=(evil,),
+        last_lines=(evil,),
+        schedule_words=evil,
+    )
+    _, html = parts(letter(told, ["alice@harbour.example"], outside))
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_names_cannot_add_headers(outside):
+    told = message(monitor_name="Backup\r\nBcc: eve@example.com\n\nbody", dedup_key="dlv\r\nX-Evil: 1")
+    mail = over_the_wire(letter(told, ["alice@harbour.example"], outside))
+    assert mail["Bcc"] is None
+    assert mail["X-Evil"] is None
+    assert mail["Subject"] == "Down: Backup Bcc: eve@example.com body missed its 02:05 ping"
+
+
+@pytest.mark.parametrize("name", ["بكرة " * 60, "x" * 1_000, "\udcff", "日本語" * 100, ""])
+def test_any_name_makes_a_mail_that_can_be_sent(name, outside):
+    raw = letter(message(monitor_name=name), ["alice@harbour.example"], outside).as_bytes()
+    assert max(len(line) for line in raw.splitlines()) < 998
+    subject = over_the_wire(letter(message(monitor_name=name), ["alice@harbour.example"], outside))["Subject"]
+    assert len(subject) <= letters.SUBJECT_LIMIT
+    assert "Down:" in subject
+
+
+def test_nothing_is_fetched_from_afar(outside):
+    _, html = parts(letter(message("opened", "failed"), ["alice@harbour.example"], outside))
+    assert not re.search(r"<(img|link|script|iframe)|url\(|@import", html)
+    assert len(html) < 90_000, "longer mails are cut off by some mail programs"
+
+
+def test_styles_hold_without_the_style_sheet():
+    html = inlined(
+        "<style>\n  .ink { color: #111; }\n  .pad { padding: 0; }\n  @media (x) { .ink { color: #eee !important; } }\n"
+        '</style><p class="ink pad" style="padding:2px">&lt;p class="ink"&gt;</p><p class="other">x</p>'
+    )
+    assert '<p class="ink pad" style="color: #111; padding: 0; padding:2px">' in html
+    assert html.endswith('&lt;p class="ink"&gt;</p><p class="other">x</p>')

@@ -1,0 +1,97 @@
+"""What every kind of channel keeps to."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.channels.conftest import TROUBLES, message
+from tokiflow import channels
+from tokiflow.errors import DeliveryError, Invalid
+
+KINDS = ("opened", "reopened", "flapping", "resolved", "test")
+
+
+@pytest.fixture
+def configs(httpserver):
+    """A config for each kind that reaches a receiver here."""
+    httpserver.expect_request("/hook").respond_with_data("ok")
+    url = httpserver.url_for("/hook")
+    return {"email": {"to": ["alice@harbour.example"]}, "slack": {"url": url}, "webhook": {"url": url, "secret": "s"}}
+
+
+def test_kinds_are_found_by_name():
+    assert [kind.kind for kind in channels.KINDS] == ["email", "slack", "webhook"]
+    assert channels.get("slack").title == "Slack"
+
+
+@pytest.mark.parametrize("name", ["", "pigeon", "Slack", "x" * 10_000])
+def test_an_unknown_kind_is_told_which_there_are(name):
+    with pytest.raises(Invalid, match="email, slack, webhook") as caught:
+        channels.get(name)
+    assert set(caught.value.fields) == {"kind"}
+
+
+@pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("what", KINDS)
+def test_every_channel_delivers_every_message(kind, what, trouble, configs, outside):
+    receipt = kind.send(kind.validate(configs[kind.kind]), message(what, trouble), outside)
+    assert receipt.response
+
+
+@pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)
+def test_what_is_stored_is_json_and_stays_as_it_is_when_validated_again(kind, configs):
+    stored = kind.validate(configs[kind.kind])
+    assert kind.validate(json.loads(json.dumps(stored))) == stored
+
+
+@pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"url": 7}, {"url": None}, {"to": 7}, {"to": [7]}, {"to": {}}, {"url": ["a"]}, {"url": "http://\x00"}],
+)
+def test_nonsense_is_refused_by_field(kind, config):
+    with pytest.raises(Invalid) as caught:
+        kind.validate(config)
+    assert all(name.startswith("config.") for name in caught.value.fields)
+
+
+def test_secrets_are_written_and_never_read_back():
+    webhook = channels.get("webhook")
+    stored = webhook.validate(
+        {"url": "https://example.com/hook/t0ken", "secret": "s3cret", "headers": {"Authorization": "Bearer t0ken"}}
+    )
+    assert webhook.public(stored)["secret"] == "set"
+    assert webhook.public(stored)["headers"] == {"Authorization": "set"}
+    assert webhook.public(webhook.validate({"url": "https://example.com/"}))["secret"] is None
+    assert "t0ken" not in webhook.describe(stored)
+    slack = channels.get("slack")
+    assert "T0KEN" not in str(slack.public({"url": "https://hooks.slack.com/services/T0KEN"}))
+    assert slack.describe({"url": "https://hooks.slack.com/services/T0KEN"}) == "Slack webhook"
+
+
+def test_an_edit_keeps_secrets_that_are_left_out_or_written_back_as_shown():
+    webhook = channels.get("webhook")
+    stored = webhook.validate(
+        {"url": "https://example.com/", "secret": "s3cret", "headers": {"Authorization": "Bearer 1", "X-Team": "ops"}}
+    )
+    shown = webhook.public(stored)
+    assert channels.with_kept_secrets(webhook, stored, {"url": "https://other.example/"}) == {
+        **{name: stored[name] for name in ("secret", "headers")},
+        "url": "https://other.example/",
+    }
+    assert webhook.validate(channels.with_kept_secrets(webhook, stored, shown)) == stored
+    edited = channels.with_kept_secrets(
+        webhook, stored, {**shown, "secret": None, "headers": {"Authorization": "Bearer 2", "X-Team": "set"}}
+    )
+    assert (edited["secret"], edited["headers"]) == (None, {"Authorization": "Bearer 2", "X-Team": "ops"})
+
+
+@pytest.mark.parametrize("name", ["slack", "webhook"])
+def test_an_address_that_leads_inside_is_refused_for_good(name, outside):
+    kind = channels.get(name)
+    with pytest.raises(DeliveryError, match="private network") as caught:
+        kind.send(kind.validate({"url": "http://10.1.2.3/"}), message(), outside)
+    assert caught.value.permanent
