@@ -66,7 +66,7 @@ def test_a_place_that_cannot_hold_data_is_named(tmp_path: Path) -> None:
 
 def test_other_commands_find_the_running_instance(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"TOKIFLOW_DATA": str(folder.path)})
-    with pytest.raises(TokiflowError, match="not running on the data in .* Start it with: tokiflow up --data"):
+    with pytest.raises(TokiflowError, match=r"not running on the data in .* Start it with: tokiflow up --data"):
         instance.load_environment(None)
     folder.lock()
     folder.describe_instance({"DATABASE_URL": "postgresql://here", "EMAIL_FROM": "A = B <a@b>"})
