@@ -84,10 +84,10 @@ def change(draft: MonitorDraft, values: Mapping[str, Any]) -> MonitorDraft:
     return replace(draft, **changes)
 
 
-def slug_from(name: str) -> str:
-    """`Nightly Backup (EU)` → `nightly-backup-eu`; never empty."""
+def slug_from(name: str, otherwise: str = "monitor") -> str:
+    """`Nightly Backup (EU)` → `nightly-backup-eu`; `otherwise` where no letter is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or "monitor"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or otherwise
 
 
 def _read(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -112,7 +112,8 @@ def _field(name: str, value: Any) -> Any:
 
 
 def _number(value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or int(value) != value:
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
         raise ValueError(f"is not a whole number; write one from {low:,} to {high:,}")
     if not low <= value <= high:
         raise ValueError(f"is out of range; write a whole number from {low:,} to {high:,}")

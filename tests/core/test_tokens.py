@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokiflow.core import tokens
+
+
+def test_ping_tokens_hold_more_than_128_bits() -> None:
+    made = {tokens.new_ping_token() for _ in range(1000)}
+    assert len(made) == 1000
+    assert all(len(token) == 22 and token.isalnum() for token in made)
+    assert 62**22 > 2**128
+
+
+def test_an_api_key_is_recognised_and_its_digest_says_nothing() -> None:
+    key = tokens.new_api_key()
+    assert tokens.looks_like_api_key(key.text)
+    assert key.text.startswith(key.prefix + "_")
+    assert key.digest == tokens.digest(key.text)
+    assert key.text[13:] not in key.digest
+
+
+@given(st.text())
+def test_other_text_is_no_api_key(text: str) -> None:
+    assert not tokens.looks_like_api_key(text)
+    assert len(tokens.digest(text)) == 64
+
+
+def test_one_wrong_letter_breaks_the_checksum() -> None:
+    text = tokens.new_api_key().text
+    assert not tokens.looks_like_api_key(text[:-1] + ("a" if text[-1] != "a" else "b"))
