@@ -94,9 +94,9 @@ def message(kind: str = "opened", trouble: str = "missed", **changes) -> Message
         found = replace(
             found,
             incident_id="",
-            incident_url="",
+            incident_url="https://tokiflow.example/app/channels",
             monitor_id="",
-            monitor_url="",
+            monitor_url="https://tokiflow.example/app/monitors",
             monitor_name="",
             summary="This is a test: alerts of Harbour Freight arrive here",
             reason="Alice asked for it on the page of the channel",

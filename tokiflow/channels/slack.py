@@ -110,8 +110,8 @@ def _output(lines: tuple[str, ...]) -> str:
 
 def _links(message: Message) -> str:
     # Links, not buttons: a button of a webhook has nobody to answer it, and Slack says so to whoever presses it.
-    links = [("Open the incident", message.incident_url), ("Open the monitor", message.monitor_url)]
-    return "   ".join(f"*<{_mrkdwn(url, URL_LIMIT).replace('|', '%7C')}|{label}>*" for label, url in links if url)
+    links = words.links(message)
+    return "   ".join(f"*<{_mrkdwn(url, URL_LIMIT).replace('|', '%7C')}|{label}>*" for label, url in links)
 
 
 def _context(message: Message) -> dict[str, Any]:

@@ -111,7 +111,9 @@ def payload(message: Message) -> dict[str, Any]:
             "url": message.monitor_url,
             "tags": list(message.tags),
             "schedule": message.schedule_words,
-        },
+        }
+        if message.about_incident
+        else None,
         "incident": {
             "id": message.incident_id,
             "kind": message.incident_kind,

@@ -68,11 +68,18 @@ def facts(message: Message) -> list[tuple[str, str]]:
         (_time_label(message), _time_words(message)),
         ("Schedule", message.schedule_words),
         ("Exit code", "" if message.exit_code is None else str(message.exit_code)),
-        ("Took", "" if message.duration_seconds is None else durations.words(message.duration_seconds)),
+        (
+            _duration_label(message),
+            "" if message.duration_seconds is None else durations.words(message.duration_seconds),
+        ),
         ("Environment", message.environment),
         ("Tags", ", ".join(message.tags)),
     ]
     return [(label, value) for label, value in rows if label and value]
+
+
+def _duration_label(message: Message) -> str:
+    return "Running for" if message.incident_kind == "overrun" and not message.resolved_at else "Took"
 
 
 def _time_label(message: Message) -> str:
@@ -95,6 +102,14 @@ def _until(message: Message, resolved_at: datetime) -> str:
     if message.local(message.opened_at).date() == message.local(resolved_at).date():
         return f"{message.local(resolved_at):%H:%M} ({message.timezone})"
     return moment(message, resolved_at)
+
+
+def links(message: Message) -> list[tuple[str, str]]:
+    """Where to go from here, as label and address, the most useful first."""
+    if not message.about_incident:
+        return [("See your channels", message.incident_url)] if message.incident_url else []
+    found = [("Open the incident", message.incident_url), ("See the monitor", message.monitor_url)]
+    return [(label, url) for label, url in found if url]
 
 
 def moment(message: Message, at: datetime) -> str:
