@@ -15,13 +15,14 @@ from wtforms import (
     EmailField,
     IntegerField,
     RadioField,
+    SelectChoice,
     SelectField,
     StringField,
     TextAreaField,
     validators,
 )
 
-from tokiflow.web import charts, filters, htmx
+from tokiflow.web import access, charts, filters, htmx
 
 blueprint = Blueprint("gallery", __name__, url_prefix="/dev/gallery")
 
@@ -60,7 +61,10 @@ class Person:
 
 class GalleryForm(FlaskForm):  # type: ignore[misc]
     name = StringField("Name", [validators.InputRequired("Write a name, such as Nightly backup.")])
-    kind = RadioField("Schedule", choices=[("every", "Every"), ("cron", "Cron"), ("calendar", "Calendar")])
+    kind = RadioField(
+        "Schedule",
+        choices=[SelectChoice("every", "Every"), SelectChoice("cron", "Cron"), SelectChoice("calendar", "Calendar")],
+    )
     expression = StringField("Expression", [validators.Length(max=8, message="Five fields, such as 0 2 * * *.")])
     timezone = SelectField("Time zone", choices=["Europe/Berlin", "UTC", "Pacific/Apia"])
     grace = IntegerField("Grace", [validators.Optional()])
@@ -84,10 +88,10 @@ def rows() -> list[Row]:
     far = "Every day at 05:00, America/Argentina/ComodRivadavia"
     with_overrun = strip("oooroooo" + "o" * 16 + "soooooooooo>", 4)
     return [
-        Row("down", "Nightly database backup", "Every day at 02:00", prod, strip("o" * 34 + "mm"), _ago(33), "missed at 02:05"),
-        Row("down", "Invoice e-mails", "Every 15 minutes", ["billing"], strip("o" * 33 + "xxx", 2), _ago(0.07), "exit code 3"),
+        Row("down", "Nightly backup", "Daily at 02:00", prod, strip("o" * 34 + "mm"), _ago(33), "missed 02:05"),
+        Row("down", "Invoice e-mails", "Every 15 min", ["mail"], strip("o" * 33 + "xxx", 2), _ago(0.07), "exit code 3"),
         Row("late", "Warehouse sync", "Every hour", prod, strip("o" * 30 + "soooos", 3), _ago(1.05), "3 min late"),
-        Row("up", "Search index rebuild", "Every 6 hours", ["search"], with_overrun, _ago(0.8), "in 5 h 12 min"),
+        Row("up", "Search index rebuild", "Every 6 h", ["search"], with_overrun, _ago(0.8), "in 5 h 12 min"),
         Row("up", "TLS certificate renewal", "Mon at 04:30, UTC", ["ops"], strip("o" * 9, 5), _ago(48), "in 4 days"),
         Row("paused", "Old CRM import", "Every 2 hours", ["etl"], strip("o" * 36, 6), _ago(504), "paused by Bob"),
         Row("new", "Staging cleanup", "Every day at 05:00", ["staging"], strip(""), None, "waiting for its first ping"),
@@ -132,6 +136,7 @@ def _look() -> None:
 
 
 @blueprint.route("", methods=["GET", "POST"])
+@access.public
 def show() -> Response:
     """The gallery; posting its form always finds mistakes."""
     form = GalleryForm()
@@ -153,6 +158,7 @@ def show() -> Response:
 
 
 @blueprint.get("/delete")
+@access.public
 def confirm() -> Response:
     """The question before a deletion, as a page and as a dialog."""
     return htmx.page("components/_gallery_page.html", "components/_gallery_delete.html", **context(quiet=True))

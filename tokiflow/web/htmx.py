@@ -51,6 +51,15 @@ def toast(response: Response, text: str, kind: str = "up") -> Response:
     return response
 
 
+def wake(response: Response, region: str, text: str = "", kind: str = "up") -> Response:
+    """Make the live region `region` (an id) ask the server now; and say `text`, if there is any, as `toast` does."""
+    events: dict[str, Any] = {"poll": {"target": f"#{region}"}}
+    if text:
+        events["toast"] = {"target": "body", "text": text, "kind": kind}
+    response.headers["HX-Trigger"] = json.dumps(events)
+    return response
+
+
 def push(response: Response, url: str) -> Response:
     """Show `url` in the address bar: filters and pages belong there."""
     response.headers["HX-Push-Url"] = url

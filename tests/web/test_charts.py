@@ -1,0 +1,162 @@
+"""Charts are values: what lands where, and what a screen reader is told instead."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokiflow.web import charts
+from tokiflow.web.charts import Band, Point, Tick
+
+START = datetime(2025, 8, 23, 2, 0, tzinfo=UTC)
+OUTCOMES: tuple[charts.Outcome, ...] = ("success", "slow", "failed", "overran", "missed", "running")
+ticks = st.lists(
+    st.builds(Tick, st.sampled_from(OUTCOMES), st.none() | st.floats(0, 1e9, allow_nan=False)),
+    max_size=80,
+)
+
+
+def nights(*seconds: float, kinds: dict[int, tuple[str, str]] | None = None) -> list[Point]:
+    kinds = kinds or {}
+    return [
+        Point(START + timedelta(days=k), took, *kinds.get(k, ("usual", "")))  # type: ignore[arg-type]
+        for k, took in enumerate(seconds)
+    ]
+
+
+@given(ticks)
+def test_every_tick_stays_inside_the_strip(given_ticks: list[Tick]) -> None:
+    strip = charts.run_strip(given_ticks)
+    for bar in strip.bars:
+        assert bar.x >= 0
+        assert bar.x + bar.width <= strip.width
+        assert bar.y >= 0
+        assert bar.y + bar.height <= strip.height + 0.01
+        assert bar.width > 0
+        assert bar.height > 0
+
+
+def test_the_newest_run_stands_at_the_right_edge_however_few_there_are() -> None:
+    few, many = charts.run_strip([Tick("success", 5)]), charts.run_strip([Tick("success", 5)] * 90)
+    assert few.bars[-1].x == many.bars[-1].x
+    assert len(many.bars) == 36
+
+
+def test_each_outcome_has_a_form_of_its_own_so_a_strip_reads_in_grey() -> None:
+    forms = set()
+    for outcome in OUTCOMES:
+        bars = charts.run_strip([Tick("success", 100), Tick(outcome, 90)]).bars[1:]
+        forms.add(tuple((bar.y, bar.height, bar.width) for bar in bars))
+    assert len(forms) == len(OUTCOMES)
+
+
+def test_a_longer_run_is_a_taller_tick() -> None:
+    short, long = charts.run_strip([Tick("success", 60), Tick("success", 180)]).bars
+    assert long.height > short.height
+
+
+def test_one_endless_failure_does_not_flatten_the_rest() -> None:
+    bars = charts.run_strip([Tick("success", 60), Tick("success", 50), Tick("failed", 9e6)]).bars
+    assert bars[0].height > 10
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "summary"),
+    [
+        ([], "No runs yet."),
+        (["success"], "Last run: fine."),
+        (["success", "success"], "Last 2 runs: all fine."),
+        (["success", "missed"], "Last 2 runs: 1 fine, 1 missed. Newest: missed."),
+        (["overran"], "Last run: 1 ran too long. Newest: ran too long."),
+        (["failed", "success"], "Last 2 runs: 1 fine, 1 failed. Newest: fine."),
+    ],
+)
+def test_the_strip_is_told_in_words(outcomes: list[charts.Outcome], summary: str) -> None:
+    assert charts.run_strip([Tick(outcome) for outcome in outcomes]).summary == summary
+
+
+def test_a_sparkline_needs_two_points_and_starts_at_zero() -> None:
+    assert charts.sparkline([]) is None
+    assert charts.sparkline([3.0]) is None
+    flat = charts.sparkline([0.0, 0.0])
+    assert flat
+    assert flat.last_y == 25.0
+    rising = charts.sparkline([1.0, 2.0])
+    assert rising
+    assert rising.last_y == 3.0
+
+
+def test_a_trend_needs_two_moments() -> None:
+    assert charts.trend([]) is None
+    assert charts.trend(nights(5)) is None
+    assert charts.trend([Point(START, 5), Point(START, 6)]) is None
+
+
+def test_the_axis_is_round_and_above_every_run() -> None:
+    chart = charts.trend(nights(180, 200, 318))
+    assert chart
+    assert [row.words for row in chart.rows] == ["2 m", "4 m", "6 m"]
+    assert chart.columns[0].place == 0
+    assert chart.columns[-1].place == 100
+
+
+def test_an_odd_run_gets_a_dot_and_its_words() -> None:
+    chart = charts.trend(nights(180, 318, 181, kinds={1: ("odd", "5 m 18 s; usually 3 m")}))
+    assert chart
+    (dot,) = chart.dots
+    assert (dot.kind, dot.said, dot.anchor, dot.newest) == ("odd", "5 m 18 s; usually 3 m", "middle", True)
+    assert dot.text_y < dot.y
+    assert "24 Aug: 5 m 18 s; usually 3 m." in chart.summary
+
+
+def test_words_that_would_lie_on_each_other_go_oldest_first() -> None:
+    kinds = {k: ("odd", f"night {k}") for k in (4, 5, 6)}
+    chart = charts.trend(nights(10, 10, 10, 10, 50, 50, 50, 10, 10, 10, kinds=kinds))
+    assert chart
+    assert [dot.said for dot in chart.dots] == ["", "", "night 6"]
+
+
+def test_words_near_an_edge_lean_away_from_it() -> None:
+    chart = charts.trend(nights(50, 10, 10, 10, 10, 60, kinds={0: ("odd", "first"), 5: ("odd", "last")}))
+    assert chart
+    assert [dot.anchor for dot in chart.dots] == ["start", "end"]
+
+
+def test_the_band_is_a_closed_shape_that_never_dips_below_zero() -> None:
+    points = nights(10, 12, 11)
+    chart = charts.trend(points, [Band(point.at, -5, 30) for point in points])
+    assert chart
+    assert chart.band.startswith("M")
+    assert chart.band.endswith("Z")
+    assert f"{chart.base:.1f}" in chart.band
+
+
+@given(st.lists(st.floats(0, 1e10, allow_nan=False), min_size=2, max_size=200))
+def test_any_run_times_make_a_chart_that_fits(seconds: list[float]) -> None:
+    chart = charts.trend(nights(*seconds))
+    assert chart
+    assert 1 <= len(chart.rows) <= 5
+    assert all(0 < row.place < chart.height for row in chart.rows)
+
+
+@pytest.mark.parametrize(
+    ("given_values", "done", "words"),
+    [
+        ((62, 3, 5, "dumping tables"), 62, "62 %, step 3 of 5: dumping tables"),
+        ((None, 3, 5, ""), 40, "40 %, step 3 of 5"),
+        ((None, None, None, "warming up"), 0, "0 %, warming up"),
+        ((250, None, None, ""), 100, "100 %"),
+        ((-3, 1, 0, ""), 0, "0 %"),
+    ],
+)
+def test_progress_is_held_between_nothing_and_all(given_values: tuple, done: float, words: str) -> None:
+    bar = charts.progress(*given_values)
+    assert (bar.done, bar.words) == (done, words)
+
+
+def test_progress_is_cut_where_steps_end_but_not_into_dust() -> None:
+    assert charts.progress(50, 2, 4).cuts == (25, 50, 75)
+    assert charts.progress(50, 2, 4000).cuts == ()
