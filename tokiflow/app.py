@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import tokiflow.models  # noqa: F401 - makes every table known
-from tokiflow import extensions, settings
+from tokiflow import api, extensions, settings, web
 from tokiflow.db import db, engine_options
+from tokiflow.observability import logs, metrics, requests
+from tokiflow.queries import system
 from tokiflow.settings import Settings
 
 ROOT = Path(__file__).parent
@@ -59,10 +61,9 @@ def _flask_config(config: Settings) -> dict[str, object]:
 
 
 def _observe(app: Flask, config: Settings) -> None:
-    from tokiflow.observability import logs, requests
-
     logs.configure(config.environment, config.log_level)
     requests.init_app(app)
+    metrics.init_app(app, lambda: system.figures(datetime.now(UTC)))
 
 
 def _connect(app: Flask) -> None:
@@ -74,7 +75,5 @@ def _connect(app: Flask) -> None:
 
 
 def _open_doors(app: Flask) -> None:
-    from tokiflow import api, web
-
     web.init_app(app)
     api.init_app(app)
