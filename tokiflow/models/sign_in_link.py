@@ -13,7 +13,10 @@ class SignInLink(Model):
     __tablename__ = "sign_in_links"
     id: Mapped[Key]
     email: Mapped[str] = mapped_column(String(320))
+    # SHA-256 of the random value in the cookie of the browser that asked: the link works only there.
     browser: Mapped[str] = mapped_column(String(64))
+    # What asked, as the mail tells it: "Firefox on Linux".
+    device: Mapped[Words]
     next_url: Mapped[Words]
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[Moment]
@@ -21,10 +24,11 @@ class SignInLink(Model):
     # The mail is promised when the row is there; the clock rings again until it is sent.
     sent_at: Mapped[Moment | None]
     lease_until: Mapped[Moment | None]
+    rung_at: Mapped[Moment | None]
 
     __table_args__ = (
-        # services.sign_in.unsent
+        # services.sign_in.ring
         Index("ix_sign_in_links_unsent", "expires_at", postgresql_where=text("sent_at is null")),
-        # services.sign_in.request: how many were asked for lately
+        # services.sign_in.request_link: how many were asked for lately
         Index("ix_sign_in_links_email", "email", "created_at"),
     )

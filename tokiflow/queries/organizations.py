@@ -38,3 +38,8 @@ def by_slug(slug: str | None) -> Organization | None:
     statement = select(Organization).limit(2)
     found = db.session.execute(statement.where(Organization.slug == slug) if slug else statement).scalars().all()
     return found[0] if len(found) == 1 else None
+
+
+def slugs(most: int = 20) -> list[str]:
+    """What the first `most` organizations are called in addresses, in alphabetical order."""
+    return list(db.session.execute(select(Organization.slug).order_by(Organization.slug).limit(most)).scalars())

@@ -1,0 +1,28 @@
+"""People and the links that prove their addresses."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tokiflow.db import db
+from tokiflow.models import SignInLink, User
+
+
+def get(user_id: UUID) -> User | None:
+    """The person, or None if there is none any more."""
+    return db.session.get(User, user_id)
+
+
+def in_session(text: str) -> User | None:
+    """The person a session names by `User.get_id()`; None for one that is gone or whose sessions were all ended."""
+    identifier, _, epoch = text.partition(":")
+    try:
+        found = get(UUID(identifier))
+    except ValueError:
+        return None
+    return found if found is not None and str(found.session_epoch) == epoch else None
+
+
+def sign_in_link(link_id: UUID) -> SignInLink | None:
+    """The link, or None."""
+    return db.session.get(SignInLink, link_id)

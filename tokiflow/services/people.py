@@ -1,0 +1,97 @@
+"""People: who they are, and that each has an organization from the first day."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from tokiflow import channels, errors
+from tokiflow.core import ids
+from tokiflow.core.monitor_draft import line
+from tokiflow.core.schedule import zones
+from tokiflow.db import db, transaction
+from tokiflow.models import User
+from tokiflow.services import organizations
+
+log = structlog.get_logger()
+
+NAME_LIMIT = 200
+LOCAL_ADDRESS = "you@localhost"
+
+
+def address(given: str) -> str:
+    """`given` as we keep it: lower case, the domain in ASCII. Raises Invalid if it can't be an e-mail address."""
+    try:
+        # The one rule for what an address is belongs to the channel that mails to it.
+        found = channels.get("email").validate({"to": [given.strip()]})["to"][0]
+    except errors.Invalid:
+        raise errors.Invalid(
+            {"email": ["is not an e-mail address; write it like alice@example.com" if given.strip() else "is missing"]}
+        ) from None
+    return str(found).lower()
+
+
+def ensure(email: str, name: str, now: datetime, *, timezone: str = "", organization: str = "") -> User:
+    """The person with this address; new ones get an organization of their own, called `organization` if given.
+
+    `name` and `timezone` (an IANA name; an unknown one is ignored) fill only what is not known yet.
+    """
+    email, zone = email.lower(), timezone if zones.exists(timezone) else ""
+    with transaction():
+        # Two sign-ups at once: the second waits for the first here, and then finds its row.
+        row = insert(User).values(id=ids.new(), email=email, name=_name_from(name, email), created_at=now)
+        new = db.session.execute(
+            row.on_conflict_do_nothing(index_elements=["email"]).returning(User.id)
+        ).scalar_one_or_none()
+        user = db.session.execute(select(User).where(User.email == email).with_for_update()).scalar_one()
+        user.timezone = user.timezone or zone
+        if new is not None:
+            organizations.create(organization or _organization_of(user.name), user.id, now)
+            log.info("person_signed_up", user=str(user.id))
+    return user
+
+
+def local(now: datetime) -> User:
+    """The person at this very machine, who needs no address. Only for development; the caller has made sure."""
+    return ensure(LOCAL_ADDRESS, "You", now, organization="My organization")
+
+
+def set_profile(user_id: UUID, name: str, timezone: str, now: datetime) -> None:
+    """Change how a person is called and in which zone they read times. Raises Invalid naming every bad field."""
+    mistakes: dict[str, list[str]] = {}
+    try:
+        name = line(name, NAME_LIMIT, "your name, as others see it")
+    except ValueError as error:
+        mistakes["name"] = [str(error)]
+    if not zones.exists(timezone):
+        mistakes["timezone"] = [_unknown_zone(timezone)]
+    if mistakes:
+        raise errors.Invalid(mistakes)
+    with transaction():
+        user = db.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+        user.name, user.timezone = name, timezone
+    log.info("profile_changed", user=str(user_id))
+
+
+def _unknown_zone(given: str) -> str:
+    if not given.strip():
+        return "is missing; choose a time zone like Europe/Berlin"
+    near = zones.closest(given)
+    return f"is not a time zone; {f'did you mean {near}?' if near else 'choose one like Europe/Berlin'}"
+
+
+def _name_from(name: str, email: str) -> str:
+    """`name` if there is one, else the address up to its @: `mia.lopez@…` is `Mia Lopez` until she says otherwise."""
+    try:
+        return line(name, NAME_LIMIT, "a name")
+    except ValueError:
+        words = email.partition("@")[0].partition("+")[0].replace("_", ".").split(".")
+        return " ".join(word.capitalize() for word in words if word) or email[:NAME_LIMIT]
+
+
+def _organization_of(name: str) -> str:
+    return f"{name[: NAME_LIMIT - 20]}’s organization"

@@ -1,0 +1,309 @@
+"""Signing in: by a link sent to one's address, with Google, or by sitting at this very machine.
+
+A link's row is the promise that a mail will go out; the queue is only the doorbell, and the clock rings again. The
+token in the mail is the signed id of the row, and works only in the browser that asked for it: neither the database
+nor somebody who only reads the mail has all it takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from functools import partial
+from hmac import compare_digest
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import structlog
+from flask import current_app
+from itsdangerous import BadData, URLSafeSerializer
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+
+from tokiflow import errors
+from tokiflow.adapters.google import GooglePerson
+from tokiflow.channels import Outside, letters
+from tokiflow.core import ids
+from tokiflow.db import db, on_commit, transaction
+from tokiflow.models import SignInLink, User
+from tokiflow.queries import people as people_queries
+from tokiflow.queue import Job, enqueue
+from tokiflow.services import people
+from tokiflow.settings import Settings
+
+log = structlog.get_logger()
+
+LIFETIME = timedelta(minutes=15)
+LEASE = timedelta(minutes=1)
+TRY_AGAIN = timedelta(seconds=20)
+RING_FIRST = timedelta(seconds=3)
+RING_AGAIN = timedelta(seconds=10)
+RING_AT_MOST = 100
+KEPT = timedelta(days=30)
+
+COUNTED = timedelta(hours=1)
+MOST_FOR_ADDRESS = 20
+MOST_FOR_KNOWN_BROWSER = 10
+
+
+class LinkRefused(errors.Forbidden):
+    """The link does not sign anybody in: forged, used, expired, or opened in another browser than it was asked in."""
+
+    title = "This link can’t sign you in"
+
+
+class Used(LinkRefused):
+    """It did its work already."""
+
+
+def request_link(email: str, browser: str, next_url: str, now: datetime, device: str = "") -> None:
+    """Promise a link to `email` that signs in `browser` (a random value only it knows) and leads to `next_url`.
+
+    Says nothing of whether the address is known, or has had too many links already. Raises Invalid for something
+    that is no address.
+    """
+    email, browser = people.address(email), _digest(browser)
+    with transaction():
+        if _asked_too_often(email, browser, now):
+            log.warning("sign_in_link_withheld")
+            return
+        link = SignInLink(
+            id=ids.new(), email=email, browser=browser, device=device, next_url=next_url,
+            created_at=now, expires_at=now + LIFETIME, rung_at=now,
+        )  # fmt: skip
+        db.session.add(link)
+        on_commit(partial(enqueue, Job.MAIL_SIGN_IN_LINK, [link.id]))
+    log.info("sign_in_link_requested", link=str(link.id))
+
+
+def look(token: str, browser: str, now: datetime) -> SignInLink:
+    """The link behind `token`, if it would sign `browser` in now. Changes nothing. Raises LinkRefused, saying why."""
+    link = people_queries.sign_in_link(_id_in(token))
+    _check(link, browser, now)
+    assert link is not None
+    return link
+
+
+def use(token: str, browser: str, now: datetime, timezone: str = "") -> User:
+    """Whoever the link belongs to, once. A new address becomes a new person. Raises LinkRefused, saying why."""
+    with transaction():
+        link = db.session.get(SignInLink, _id_in(token), with_for_update=True, populate_existing=True)
+        _check(link, browser, now)
+        assert link is not None
+        link.used_at = now
+        user = people.ensure(link.email, "", now, timezone=timezone)
+        user.last_signed_in_at = now
+    log.info("signed_in", user=str(user.id), how="link")
+    return user
+
+
+def with_google(person: GooglePerson, now: datetime, timezone: str = "") -> User:
+    """Whoever Google says it is: known by Google's own name for them, else by the address it has verified.
+
+    Raises LinkRefused's parent, Forbidden, when the address belongs to somebody who uses another Google account.
+    """
+    if not person.email_verified:
+        raise errors.Forbidden("Google has not verified this address.")
+    with transaction():
+        user = db.session.execute(
+            select(User).where(User.google_sub == person.sub).with_for_update()
+        ).scalar_one_or_none()
+        if user is None:
+            user = people.ensure(person.email, person.name, now, timezone=timezone)
+            if user.google_sub is not None:
+                raise errors.Forbidden(
+                    f"{person.email} signs in with another Google account here. Sign in by e-mail instead."
+                )
+            user.google_sub = person.sub
+        user.last_signed_in_at = now
+    log.info("signed_in", user=str(user.id), how="google")
+    return user
+
+
+def locally(now: datetime) -> User:
+    """The person at this machine. Raises NotFound wherever settings do not allow it, which production never does."""
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    if not settings.may_sign_in_locally:
+        raise errors.NotFound
+    with transaction():
+        user = people.local(now)
+        user.last_signed_in_at = now
+    log.info("signed_in", user=str(user.id), how="local")
+    return user
+
+
+# --- mail -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A link whose mail is ours to send for the length of a lease, with all that sending takes copied out."""
+
+    id: UUID
+    email: str
+    device: str
+    asked_at: datetime
+    zone: str
+
+
+def mail(link_ids: Sequence[UUID], outside: Outside, clock: Callable[[], datetime] | None = None) -> int:
+    """Mail those of `link_ids` that nobody has mailed or is mailing; how many were tried. Safe to call twice."""
+    clock = clock or (lambda: datetime.now(UTC))
+    claimed = _claim(link_ids, clock())
+    for one in claimed:
+        try:
+            outside.mailer.send(_letter(one, outside, clock()))
+        except errors.DeliveryError as error:
+            _record_failure(one, error, clock())
+        else:
+            _record_sent(one, clock())
+    return len(claimed)
+
+
+def ring(now: datetime) -> int:
+    """Ring again for links that should be on their way by now and are not; how many. The clock calls this."""
+    with transaction():
+        waiting = (
+            select(SignInLink.id)
+            .where(
+                _unsent(now),
+                SignInLink.created_at <= now - RING_FIRST,
+                or_(SignInLink.rung_at.is_(None), SignInLink.rung_at <= now - RING_AGAIN),
+            )
+            .limit(RING_AT_MOST)
+            .with_for_update(skip_locked=True)
+        )
+        rung = list(
+            db.session.execute(
+                update(SignInLink)
+                .where(SignInLink.id.in_(waiting))
+                .values(rung_at=now)
+                .returning(SignInLink.id)
+                .execution_options(synchronize_session=False)
+            ).scalars()
+        )
+        if rung:
+            on_commit(partial(enqueue, Job.MAIL_SIGN_IN_LINK, rung))
+    return len(rung)
+
+
+def forget(now: datetime) -> None:
+    """Drop links that are long over, and with them the addresses of people who never came."""
+    with transaction():
+        db.session.execute(delete(SignInLink).where(SignInLink.expires_at < now - KEPT))
+
+
+def _unsent(now: datetime) -> ColumnElement[bool]:
+    return (
+        SignInLink.sent_at.is_(None)
+        & SignInLink.used_at.is_(None)
+        & (SignInLink.expires_at > now)
+        & or_(SignInLink.lease_until.is_(None), SignInLink.lease_until <= now)
+    )
+
+
+def _claim(link_ids: Sequence[UUID], now: datetime) -> list[Claimed]:
+    free = select(SignInLink.id).where(SignInLink.id.in_(link_ids), _unsent(now)).with_for_update(skip_locked=True)
+    zone = select(User.timezone).where(User.email == SignInLink.email).scalar_subquery()
+    with transaction():
+        rows = db.session.execute(
+            update(SignInLink)
+            .where(SignInLink.id.in_(free))
+            .values(lease_until=now + LEASE)
+            .returning(SignInLink.id, SignInLink.email, SignInLink.device, SignInLink.created_at, zone)
+            .execution_options(synchronize_session=False)
+        )
+        return [Claimed(id, email, device, at, zone or "UTC") for id, email, device, at, zone in rows.tuples()]
+
+
+def _letter(one: Claimed, outside: Outside, now: datetime) -> EmailMessage:
+    asked_at = one.asked_at.astimezone(ZoneInfo(one.zone))
+    return letters.compose(
+        "sign_in",
+        sender=outside.email_from,
+        to=[one.email],
+        subject="Sign in to Tokiflow",
+        context={
+            "url": f"{outside.public_url}/auth/link/{_token(one.id)}",
+            "address": one.email,
+            "device": one.device,
+            "asked_at": f"{asked_at:%H:%M} {asked_at.tzname()} on {asked_at.day} {asked_at:%B}",
+            "expires_at": f"{asked_at + LIFETIME:%H:%M} {asked_at.tzname()}",
+            "minutes": round(LIFETIME / timedelta(minutes=1)),
+        },
+        sent_at=now,
+        headers={
+            "Message-ID": letters.identifier(f"sign-in link {one.id}", outside.email_from),
+            "X-Auto-Response-Suppress": "All",
+        },
+    )
+
+
+def _record_sent(one: Claimed, now: datetime) -> None:
+    with transaction():
+        db.session.execute(update(SignInLink).where(SignInLink.id == one.id).values(sent_at=now, lease_until=None))
+    log.info("sign_in_link_sent", link=str(one.id))
+
+
+def _record_failure(one: Claimed, error: errors.DeliveryError, now: datetime) -> None:
+    """Hold the lease a little, so that it is tried again soon; for ever, where trying can't help."""
+    until = SignInLink.expires_at if error.permanent else now + TRY_AGAIN
+    with transaction():
+        db.session.execute(update(SignInLink).where(SignInLink.id == one.id).values(lease_until=until))
+    log.warning("sign_in_link_failed", link=str(one.id), permanent=error.permanent, error=error.message)
+
+
+# --- checks -----------------------------------------------------------------------------------------------------
+
+
+def _asked_too_often(email: str, browser: str, now: datetime) -> bool:
+    """Nobody can use up somebody else's links: a browser that has proved the address before has a count of its own.
+
+    What one client may ask for at all is limited at the door.
+    """
+    own = SignInLink.email == email, SignInLink.browser == browser
+    proved = select(SignInLink.id).where(*own, SignInLink.used_at.is_not(None)).exists()
+    known = db.session.execute(select(proved)).scalar_one()
+    lately = select(func.count()).where(SignInLink.email == email, SignInLink.created_at > now - COUNTED)
+    if known:
+        return db.session.execute(lately.where(*own)).scalar_one() >= MOST_FOR_KNOWN_BROWSER
+    return db.session.execute(lately).scalar_one() >= MOST_FOR_ADDRESS
+
+
+def _check(link: SignInLink | None, browser: str, now: datetime) -> None:
+    if link is None:
+        raise LinkRefused("It is not one of ours, or it is long over. Ask for a new one.")
+    if not compare_digest(link.browser, _digest(browser)):
+        raise LinkRefused(
+            "It works only in the browser where you asked for it. Open it there, or ask for a new one here."
+        )
+    if link.used_at is not None:
+        raise Used("It has been used already; each link works once. Ask for a new one.")
+    if link.expires_at <= now:
+        raise LinkRefused("It was good for 15 minutes, and they are over. Ask for a new one.")
+
+
+def _digest(browser: str) -> str:
+    return hashlib.sha256(browser.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _serializer() -> URLSafeSerializer:
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    return URLSafeSerializer(
+        settings.secret_key,
+        salt="tokiflow.sign-in-link",
+        signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
+    )
+
+
+def _token(link_id: UUID) -> str:
+    return str(_serializer().dumps(link_id.hex))
+
+
+def _id_in(token: str) -> UUID:
+    try:
+        return UUID(str(_serializer().loads(token)))
+    except (BadData, ValueError):
+        raise LinkRefused("It is not complete, or not one of ours. Copy it whole, or ask for a new one.") from None

@@ -1,0 +1,1 @@
+"""What people fill in. A form only reads and shows; whether its values are good, the service decides."""

@@ -1,0 +1,32 @@
+"""The form that all forms are."""
+
+from __future__ import annotations
+
+from flask_wtf import FlaskForm
+from wtforms import Field
+
+from tokiflow import errors
+
+
+class Form(FlaskForm):  # type: ignore[misc]
+    """A form with CSRF protection that shows what a service found wrong beside the fields it is about."""
+
+    def take(self, invalid: errors.Invalid) -> None:
+        """Show the mistakes of `invalid`: `name` at the field `name`, `config.url` at `config_url` or `url`, and what
+        no field is called at the top of the form."""
+        for name, mistakes in invalid.fields.items():
+            sentences = [_sentence(mistake) for mistake in mistakes]
+            field = self._field_for(name)
+            if field is None:
+                self.form_errors.extend(f"{name} {mistake}" for mistake in mistakes)
+            else:
+                field.errors = [*field.errors, *sentences]
+
+    def _field_for(self, name: str) -> Field | None:
+        names = (name, name.replace(".", "_"), name.rpartition(".")[2])
+        return next((self[one] for one in names if one in self), None)
+
+
+def _sentence(mistake: str) -> str:
+    """Services say "is missing; write …" of a field that the page names right above: the sentence gets its subject."""
+    return f"It {mistake}." if mistake[:1].islower() else mistake
