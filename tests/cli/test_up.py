@@ -66,6 +66,7 @@ def test_a_second_start_on_the_same_data_says_so_kindly(instance: Instance) -> N
     assert f"Tokiflow already runs on this data at {instance.url} (process {instance.process.pid})" in second.stderr
     assert "Traceback" not in second.stderr
     assert instance.is_healthy()
+    assert instance.run_cli(["db", "check"]).returncode == 0, "the second start took something away from the first"
 
 
 def test_a_busy_port_is_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,3 +92,23 @@ def test_nobody_waits_for_a_stubborn_child_when_people_are_in_a_hurry(
     parent.stop(hurry=lambda: True)
     assert process.returncode == -signal.SIGKILL
     assert "web does not stop; ending it" in screen.getvalue()
+
+
+def test_a_child_that_cannot_even_be_started_is_tried_again(
+    parent: Supervisor, screen: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.01)
+    web = child("web", SLEEP, tmp_path)
+    first, start = parent.add(web), web.start
+    attempts: list[str] = []
+
+    def sometimes() -> subprocess.Popen[bytes]:
+        attempts.append("one")
+        if len(attempts) < 3:
+            raise OSError("no room")
+        return start()
+
+    web.start = sometimes
+    first.kill()
+    parent.run(until=lambda: len(attempts) == 3)
+    assert "web stopped unexpectedly (no room)" in screen.getvalue()

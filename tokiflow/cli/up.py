@@ -73,11 +73,13 @@ class Instance:
 
     def live(self, *, demo: bool) -> None:
         """Start, run until somebody asks to stop, stop. Raises TokiflowError when it can't start."""
+        self.folder.make()
+        self.folder.lock()  # before this line nothing here is ours, and nothing may be cleaned up
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
                 signal.signal(number, self._on_signal)
         try:
-            self._take_folder()
+            self._end_orphans()
             self._start(demo=demo)
             self.starting = False
             self.supervisor.run(until=lambda: self.stop_requests > 0)
@@ -95,9 +97,7 @@ class Instance:
 
     # --- start ------------------------------------------------------------------------------------------------
 
-    def _take_folder(self) -> None:
-        self.folder.make()
-        self.folder.lock()
+    def _end_orphans(self) -> None:
         was_web = (self.folder.run / "web.pid").exists()
         for name in APP_PROCESSES:
             processes.end_orphan(self.folder.run / f"{name}.pid", signal.SIGTERM, GRACEFUL_SECONDS + 2)
@@ -119,7 +119,7 @@ class Instance:
         sockets = self.folder.sockets()
         postgres = None if _given("DATABASE_URL") else Postgres(self.folder, sockets)
         valkey = None if _given("REDIS_URL") else Valkey(self.folder, sockets)
-        self.variables = self._variables(postgres, valkey)
+        self.variables = self.variables_for(postgres, valkey)
         config = self._check_settings()
         if postgres:
             self._start_postgres(postgres)
@@ -134,7 +134,7 @@ class Instance:
         self._start_app(config)
         threading.Thread(target=self._announce, name="announce", daemon=True).start()
 
-    def _variables(self, postgres: Postgres | None, valkey: Valkey | None) -> dict[str, str]:
+    def variables_for(self, postgres: Postgres | None, valkey: Valkey | None) -> dict[str, str]:
         """What the processes of this instance need to know, beside what our own environment says."""
         environment = os.environ.get("TOKIFLOW_ENV") or "development"
         values = {

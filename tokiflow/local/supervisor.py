@@ -76,7 +76,7 @@ class Supervisor:
             if child.process is not None and processes.has_ended(child.process):
                 self._bury(child, child.process, now)
             if child.process is None and now >= child.start_at:
-                self._start(child)
+                self._start_again(child, now)
 
     def run(self, until: Callable[[], bool]) -> None:
         """Tend the children until `until()` holds."""
@@ -104,6 +104,12 @@ class Supervisor:
         processes.kill_group(process)
         process.wait()
 
+    def _start_again(self, child: Child, now: float) -> None:
+        try:
+            self._start(child)
+        except (OSError, TokiflowError) as error:
+            self._note_death(child, str(error), now)
+
     def _start(self, child: Child) -> subprocess.Popen[bytes]:
         child.process = process = child.start()
         child.started_at = time.monotonic()
@@ -117,12 +123,15 @@ class Supervisor:
         code = process.wait()
         child.process = None
         child.note.unlink(missing_ok=True)
+        self._note_death(child, how_it_ended(code), now)
+
+    def _note_death(self, child: Child, why: str, now: float) -> None:
         child.deaths = 1 if now - child.started_at > STEADY_SECONDS else child.deaths + 1
         if not self.settled and child.deaths >= HOPELESS_DEATHS:
-            raise TokiflowError(f"{child.name} keeps stopping ({how_it_ended(code)}); its own lines above say why")
+            raise TokiflowError(f"{child.name} keeps stopping ({why}); its own lines above say why")
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (child.deaths - 1))
         child.start_at = now + pause
-        self.console.say(f"{child.name} stopped unexpectedly ({how_it_ended(code)}); starting it again in {pause:g} s")
+        self.console.say(f"{child.name} stopped unexpectedly ({why}); starting it again in {pause:g} s")
 
 
 def how_it_ended(code: int) -> str:
