@@ -356,7 +356,7 @@ def test_mistakes_in_our_own_options_are_refused():
 
 
 def test_a_daemon_left_behind_does_not_hold_us(tokiflow):
-    for daemon in ("sleep 60", "while echo chatter; do sleep 0.05; done"):
+    for daemon in ("sleep 60", "sleep 0.2; while echo chatter; do sleep 0.05; done"):
         began = time.monotonic()
         process = start("--monitor", tokiflow.url, "--", "sh", "-c", f"({daemon}) & echo $!")
         left = int(process.stdout.readline())
