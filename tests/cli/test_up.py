@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -14,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.instance import CHILDREN, ROOT, Instance, running, wait_until
+from tokiflow.cli.up import Instance as UpInstance
 from tokiflow.local import ports, processes
+from tokiflow.local.console import Console
+from tokiflow.local.folder import DataFolder
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -147,13 +151,23 @@ def test_a_visitor_of_this_machine_is_in_development(instance: Instance) -> None
     assert variables["PUBLIC_URL"] == instance.url
 
 
-@pytest.mark.parametrize(("arguments", "environment"), [(("--host", "0.0.0.0"), "development"), ((), "production")])
+@pytest.mark.parametrize(
+    ("host", "environment", "expected"),
+    [
+        ("127.0.0.1", "development", "1"),
+        ("localhost", "development", "1"),
+        ("0.0.0.0", "development", "0"),
+        ("192.0.2.1", "development", "0"),
+        ("127.0.0.1", "production", "0"),
+    ],
+)
 def test_nobody_is_signed_in_from_outside_or_in_production(
-    tmp_path: Path, arguments: tuple[str, ...], environment: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, environment: str, expected: str
 ) -> None:
-    with running(tmp_path / "data", *arguments, TOKIFLOW_ENV=environment) as instance:
-        variables = dict(line.split("=", 1) for line in (instance.data / "instance.env").read_text().splitlines())
-    assert variables["TOKIFLOW_LOCAL_SIGN_IN"] == "0"
+    monkeypatch.setenv("TOKIFLOW_ENV", environment)
+    folder = DataFolder(tmp_path)
+    variables = UpInstance(folder, host, 8000, Console(io.StringIO())).variables_for(None, None)
+    assert variables["TOKIFLOW_LOCAL_SIGN_IN"] == expected
 
 
 def test_health_is_json_that_tells_the_parts_apart(instance: Instance) -> None:
