@@ -97,5 +97,7 @@ def engine_options(threads: int) -> dict[str, Any]:
         "max_overflow": 4,
         "pool_pre_ping": True,
         "pool_recycle": 1800,
+        # Parameters hold tokens and output; errors must not carry them into logs.
+        "hide_parameters": True,
         "connect_args": {"connect_timeout": 5, "options": "-c timezone=utc -c lock_timeout=10000"},
     }
