@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -82,6 +82,17 @@ def change(draft: MonitorDraft, values: Mapping[str, Any]) -> MonitorDraft:
     if mistakes:
         raise Invalid(mistakes)
     return replace(draft, **changes)
+
+
+def identity(values: Mapping[str, Any], fields: Collection[str]) -> dict[str, str]:
+    """What `values` say in `fields` (name, slug), as it is kept. Raises Invalid for one that is missing or bad."""
+    said, mistakes = _read({name: values.get(name) or "" for name in fields})
+    for name in fields:
+        if not said.get(name) and name not in mistakes:
+            mistakes[name] = ["is missing; write what the monitor to be changed has there"]
+    if mistakes:
+        raise Invalid(mistakes)
+    return said
 
 
 def slug_from(name: str, otherwise: str = "monitor") -> str:

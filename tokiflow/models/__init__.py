@@ -8,6 +8,7 @@ from tokiflow.models.blind_spell import BlindSpell
 from tokiflow.models.channel import Channel, MonitorChannel
 from tokiflow.models.delivery import Delivery
 from tokiflow.models.heartbeat import Heartbeat
+from tokiflow.models.idempotency_key import IdempotencyKey
 from tokiflow.models.incident import Incident
 from tokiflow.models.incident_event import IncidentEvent
 from tokiflow.models.membership import Membership
@@ -27,6 +28,7 @@ __all__ = [
     "Channel",
     "Delivery",
     "Heartbeat",
+    "IdempotencyKey",
     "Incident",
     "IncidentEvent",
     "Membership",

@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -39,7 +39,7 @@ def decode(cursor: str, length: int) -> list[str]:
         raise NOT_OURS from None
     if not isinstance(values, list) or len(values) != length:
         raise NOT_OURS
-    if not all(isinstance(value, str) and "\x00" not in value for value in values):
+    if not all(isinstance(value, str) and _can_be_kept(value) for value in values):
         raise NOT_OURS
     return values
 
@@ -49,8 +49,13 @@ def moment_and_id(cursor: str) -> tuple[datetime, UUID]:
     at, key = decode(cursor, 2)
     try:
         moment, identifier = datetime.fromisoformat(at), UUID(key)
-    except ValueError:
+        if moment.tzinfo is None:
+            raise NOT_OURS
+        return moment.astimezone(UTC), identifier
+    except (ValueError, OverflowError):
         raise NOT_OURS from None
-    if moment.tzinfo is None:
-        raise NOT_OURS
-    return moment, identifier
+
+
+def _can_be_kept(text: str) -> bool:
+    """Whether the database can hold it: no NUL, and no half characters."""
+    return "\x00" not in text and text == text.encode("utf-8", "ignore").decode()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, create_engine, func, select
 
 from tokiflow.db import db
 from tokiflow.models import BlindSpell, Delivery, Heartbeat, Incident, Monitor
@@ -34,8 +35,8 @@ def figures(now: datetime) -> Figures:
     statuses = select(Monitor.status, func.count()).group_by(Monitor.status)
     kinds = select(Incident.kind, func.count()).where(Incident.resolved_at.is_(None)).group_by(Incident.kind)
     return Figures(
-        monitors_by_status=dict(db.session.execute(statuses).tuples().all()),
-        incidents_open_by_kind=dict(db.session.execute(kinds).tuples().all()),
+        monitors_by_status=dict(db.session.execute(statuses).all()),
+        incidents_open_by_kind=dict(db.session.execute(kinds).all()),
         deliveries_pending=pending,
         oldest_pending_delivery_seconds=max((now - oldest).total_seconds(), 0.0) if pending else 0.0,
         heartbeat_age_seconds=ages(now),
@@ -46,7 +47,7 @@ def figures(now: datetime) -> Figures:
 def ages(now: datetime) -> dict[str, float]:
     """By kind of process: seconds since one was last alive. A kind that never was is left out."""
     statement = select(Heartbeat.kind, func.max(Heartbeat.seen_at)).group_by(Heartbeat.kind)
-    return {kind: max((now - seen).total_seconds(), 0.0) for kind, seen in db.session.execute(statement).tuples()}
+    return {kind: max((now - seen).total_seconds(), 0.0) for kind, seen in db.session.execute(statement)}
 
 
 def silent_processes(now: datetime) -> list[str]:
@@ -61,6 +62,31 @@ def blind_since() -> datetime | None:
     return db.session.execute(select(BlindSpell.started_at).where(BlindSpell.ended_at.is_(None))).scalar_one_or_none()
 
 
-def answers() -> bool:
-    """Whether the database answers at all. Raises what it raises if not."""
-    return bool(db.session.execute(text("select 1")).scalar_one())
+@dataclass(frozen=True)
+class Pulse:
+    """Signs of life: by kind of process the seconds since one was last alive, and since when Tokiflow can't listen."""
+
+    ages: Mapping[str, float]
+    blind_since: datetime | None
+
+
+@lru_cache(maxsize=4)
+def _apart(url: str, seconds: int) -> Engine:
+    """A way to the database beside the app's own, which may be waiting for it: small, and never waiting long."""
+    limits = f"-c timezone=utc -c statement_timeout={seconds * 1000}"
+    return create_engine(
+        url,
+        pool_size=1,
+        max_overflow=3,
+        pool_timeout=seconds,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": seconds, "tcp_user_timeout": seconds * 1000, "options": limits},
+    )
+
+
+def pulse(url: str, seconds: int, now: datetime) -> Pulse:
+    """The signs of life in the database at `url`. Raises SQLAlchemyError if it has not answered in some `seconds`."""
+    with _apart(url, seconds).connect() as connection:
+        seen = connection.execute(select(Heartbeat.kind, func.max(Heartbeat.seen_at)).group_by(Heartbeat.kind)).all()
+        blind = connection.execute(select(func.min(BlindSpell.started_at)).where(BlindSpell.ended_at.is_(None)))
+        return Pulse({row[0]: max((now - row[1]).total_seconds(), 0.0) for row in seen}, blind.scalar_one())

@@ -24,10 +24,11 @@ def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: dat
     """A new channel from `kind`, `name` and `config`; its id. Raises Invalid naming every bad field."""
     kind = channels.get(values["kind"] if isinstance(values.get("kind"), str) else "")
     config, name = _checked(kind, values.get("config"), values.get("name"))
+    enabled = _flag(values.get("enabled", True))
     with transaction():
         channel = Channel(
             id=ids.new(), organization_id=organization_id, kind=kind.kind, name=name, config=config,
-            enabled=bool(values.get("enabled", True)), created_at=now, updated_at=now,
+            enabled=enabled, created_at=now, updated_at=now,
         )  # fmt: skip
         db.session.add(channel)
         audit.record(
@@ -51,9 +52,7 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
         merged = channels.with_kept_secrets(kind, channel.config, {**channel.config, **written})
         channel.config, channel.name = _checked(kind, merged, values.get("name", channel.name))
         if "enabled" in values:
-            if not isinstance(values["enabled"], bool):
-                raise errors.Invalid({"enabled": ["is neither true nor false; write one of them"]})
-            channel.enabled = values["enabled"]
+            channel.enabled = _flag(values["enabled"])
         if channel.enabled:
             channel.disabled_reason = ""
         channel.version += 1
@@ -140,6 +139,12 @@ def _checked(kind: channels.ChannelKind, config: Any, name: Any) -> tuple[dict[s
     if mistakes:
         raise errors.Invalid(mistakes)
     return checked, clean
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise errors.Invalid({"enabled": ["is neither true nor false; write one of them"]})
+    return value
 
 
 def _locked(channel_id: UUID) -> Channel:

@@ -50,9 +50,32 @@ def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: dat
     return monitor.id
 
 
+def put(
+    organization_id: UUID, values: Mapping[str, Any], unique: Collection[str], by: Actor, now: datetime
+) -> tuple[UUID, bool]:
+    """Change the monitor that agrees with `values` in all fields of `unique`, or create one; its id, and if it is new.
+
+    However many ask at once, one is created. Without `unique` it is always new. Raises Invalid naming every bad field.
+    """
+    if not unique:
+        return create(organization_id, values, by, now), True
+    wanted = monitor_draft.identity(values, unique)
+    with transaction():
+        _one_at_a_time(organization_id)
+        agreeing = select(Monitor.id).filter_by(organization_id=organization_id, **wanted).order_by(Monitor.id).limit(1)
+        found = db.session.execute(agreeing).scalar_one_or_none()
+        if found is None:
+            return create(organization_id, values, by, now), True
+        edit(found, values, by, now)
+        return found, False
+
+
 def edit(monitor_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, version: int | None = None) -> None:
     """Change what `values` name. With `version`, raises Conflict if somebody else changed it since."""
     with transaction():
+        if "slug" in values:
+            # Before the row, as everywhere: two that take the same two locks must take them in the same order.
+            _one_at_a_time(_organization_of(monitor_id))
         row = locked(monitor_id)
         if version is not None and version != row.version:
             raise errors.Conflict("Somebody else changed this monitor while you were editing it.")
@@ -193,8 +216,7 @@ def _audited(draft: MonitorDraft) -> dict[str, Any]:
 
 def _free_slug(organization_id: UUID, draft: MonitorDraft, own_id: UUID | None) -> str:
     """The slug wished for, or one made from the name. Raises Conflict, as a field, if a wished one is taken."""
-    # One at a time in an organization, so that two of one name never get the same.
-    db.session.execute(select(func.pg_advisory_xact_lock(organization_id.int % (1 << 63))))
+    _one_at_a_time(organization_id)
     base = draft.slug or monitor_draft.slug_from(draft.name)
     taken = set(
         db.session.execute(
@@ -214,6 +236,19 @@ def _free_slug(organization_id: UUID, draft: MonitorDraft, own_id: UUID | None) 
     if draft.slug:
         raise errors.Invalid({"slug": ["is taken by another monitor here; write another"]})
     return next(slug for slug in (f"{base}-{n}" for n in range(2, len(taken) + 3)) if slug not in taken)
+
+
+def _one_at_a_time(organization_id: UUID) -> None:
+    """One naming at a time in an organization, so that two of one name never get the same slug."""
+    db.session.execute(select(func.pg_advisory_xact_lock(organization_id.int % (1 << 63))))
+
+
+def _organization_of(monitor_id: UUID) -> UUID:
+    statement = select(Monitor.organization_id).where(Monitor.id == monitor_id)
+    found = db.session.execute(statement).scalar_one_or_none()
+    if found is None:
+        raise errors.NotFound("This monitor is gone.")
+    return found
 
 
 def _check_channels(organization_id: UUID, channel_ids: Collection[UUID] | None) -> None:

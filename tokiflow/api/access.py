@@ -1,0 +1,62 @@
+"""What the current key may touch: the things of its own organization, as an admin of it; all else does not exist."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from uuid import UUID
+
+from tokiflow import errors
+from tokiflow.api import keys
+from tokiflow.core import ids
+from tokiflow.core.actors import Actor
+from tokiflow.db import db
+from tokiflow.models import Channel, Incident, Monitor, Run
+from tokiflow.queries import channels, incidents, monitors, runs
+
+T = TypeVar("T")
+
+
+def actor() -> Actor:
+    """The key, as timelines and audit log name it."""
+    key = keys.current()
+    return Actor("api_key", f"API key {key.name}", key.id)
+
+
+def organization_id() -> UUID:
+    """The organization of the key."""
+    return keys.current().organization_id
+
+
+def monitor(public_id: str) -> Monitor:
+    """The monitor called `public_id` in the address. Raises NotFound."""
+    found = monitors.get(ids.parse("mon", public_id))
+    return _own(found, found.organization_id)
+
+
+def run(monitor_id: str, public_id: str) -> Run:
+    """The run called `public_id` of the monitor called `monitor_id`. Raises NotFound."""
+    return runs.get(monitor(monitor_id).id, ids.parse("run", public_id))
+
+
+def incident(public_id: str) -> Incident:
+    """The incident called `public_id` in the address, with its monitor. Raises NotFound."""
+    found = incidents.get(ids.parse("inc", public_id))
+    return _own(found, found.organization_id)
+
+
+def channel(public_id: str) -> Channel:
+    """The channel called `public_id` in the address. Raises NotFound."""
+    found = channels.get(ids.parse("chn", public_id))
+    return _own(found, found.organization_id)
+
+
+def look_again() -> None:
+    """What a service has just written is read anew from here on, even inside its transaction."""
+    db.session.flush()
+    db.session.expire_all()
+
+
+def _own(found: T, organization: UUID) -> T:
+    if organization != organization_id():
+        raise errors.NotFound
+    return found

@@ -1,0 +1,104 @@
+"""Incidents: list, read with timeline, acknowledge, resolve, mute, comment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from tokiflow import errors
+from tokiflow.api import access, answers, bodies, moments, parameters
+from tokiflow.api.operations import V1, Answer, Body, Operations
+from tokiflow.api.shapes import incidents as shapes
+from tokiflow.core.status import Kind
+from tokiflow.queries import incidents
+from tokiflow.services import incidents as service
+
+operations = Operations("Incidents")
+ONE = f"{V1}/incidents/<incident_id>"
+
+STATUS = parameters.word(
+    "status", "Only those with this status; `unresolved` is open or acknowledged.", [*shapes.STATUSES, "unresolved"]
+)
+KIND = parameters.word("kind", "Only those of this kind.", [one.value for one in Kind])
+MONITOR = parameters.identifier("monitor", "Only those of this monitor.", "mon")
+SINCE = parameters.moment("since", "Only those opened at this time or later.")
+
+_AN_INCIDENT = Answer("The incident as it is now.", "Incident", shapes.EXAMPLE)
+
+
+@operations.get(
+    f"{V1}/incidents",
+    "incidents.list",
+    Answer("Incidents, newest first.", "IncidentPage", {"items": [shapes.EXAMPLE], "next": None}),
+    query=(STATUS, KIND, MONITOR, SINCE, *parameters.PAGING),
+)
+def index() -> Response:
+    """List incidents. The latest opened first; filters narrow together."""
+    wanted = incidents.Filter(STATUS.value(), KIND.value(), MONITOR.value(), SINCE.value())
+    page = incidents.page(access.organization_id(), wanted, parameters.CURSOR.value(), parameters.LIMIT.value())
+    timelines = incidents.timelines([one.id for one in page.items])
+    return answers.page(page, lambda one: shapes.incident(one, timelines[one.id]))
+
+
+@operations.get(ONE, "incidents.read", _AN_INCIDENT)
+def show(incident_id: str) -> Response:
+    """Read an incident. With its timeline."""
+    return answers.ok(_shaped(incident_id))
+
+
+@operations.post(f"{ONE}/acknowledge", "incidents.acknowledge", {200: _AN_INCIDENT}, problems=frozenset({409}))
+def acknowledge(incident_id: str) -> Response:
+    """Acknowledge an incident. Doing so again changes nothing; a resolved one is a conflict (409)."""
+    service.acknowledge(access.incident(incident_id).id, access.actor(), moments.now())
+    return _answer(incident_id)
+
+
+@operations.post(f"{ONE}/resolve", "incidents.resolve", {200: _AN_INCIDENT})
+def resolve(incident_id: str) -> Response:
+    """Resolve an incident. The monitor gets a fresh chance; doing so again changes nothing."""
+    service.resolve(access.incident(incident_id).id, access.actor(), moments.now())
+    return _answer(incident_id)
+
+
+@operations.post(
+    f"{ONE}/mute",
+    "incidents.mute",
+    {200: _AN_INCIDENT},
+    body=Body("Mute", {"until": "2026-11-21T08:00:00Z"}),
+    problems=frozenset({409}),
+)
+def mute(incident_id: str) -> Response:
+    """Mute an incident. Until then only its recovery is told; null ends the mute. A resolved one is a
+    conflict (409)."""
+    incident = access.incident(incident_id)
+    values = bodies.only(bodies.read(), {"until"}, (), "a mute")
+    service.mute(incident.id, bodies.until(values, required=True), access.actor(), moments.now())
+    return _answer(incident_id)
+
+
+@operations.post(
+    f"{ONE}/comments",
+    "incidents.comment",
+    {201: Answer("The incident, your words on its timeline.", "Incident", shapes.EXAMPLE, headers=("Location",))},
+    body=Body("Comment", {"text": "Disk full on db-3; cleared it."}),
+)
+def comment(incident_id: str) -> Response:
+    """Comment on an incident."""
+    incident = access.incident(incident_id)
+    text = bodies.only(bodies.read(), {"text"}, (), "a comment").get("text")
+    if not isinstance(text, str):
+        raise errors.Invalid({"text": ["is missing or no text; write what you found or did"]})
+    service.comment(incident.id, text, access.actor(), moments.now())
+    access.look_again()
+    return answers.created(_shaped(incident_id), f"{V1}/incidents/{incident_id}")
+
+
+def _answer(public_id: str) -> Response:
+    access.look_again()
+    return answers.ok(_shaped(public_id))
+
+
+def _shaped(public_id: str) -> dict[str, Any]:
+    incident = access.incident(public_id)
+    return shapes.incident(incident, incidents.timeline(incident.id))

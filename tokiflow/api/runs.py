@@ -1,0 +1,79 @@
+"""What a monitor's job has done: pings, runs, their output, figures."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Response
+
+from tokiflow import errors
+from tokiflow.api import access, answers, moments, parameters
+from tokiflow.api.operations import V1, Answer, Operations
+from tokiflow.api.shapes import runs as shapes
+from tokiflow.core import ids
+from tokiflow.queries import runs
+
+operations = Operations("Runs")
+MONITOR = f"{V1}/monitors/<monitor_id>"
+ONE = f"{MONITOR}/runs/<run_id>"
+
+DAYS = parameters.whole("days", "How many days to look back.", 1, 366, 30)
+
+
+@operations.get(
+    f"{MONITOR}/pings",
+    "pings.list",
+    Answer("Pings, newest first.", "PingPage", {"items": [shapes.PING_EXAMPLE], "next": None}),
+    query=parameters.PAGING,
+)
+def pings(monitor_id: str) -> Response:
+    """List a monitor's pings. Newest first."""
+    monitor = access.monitor(monitor_id)
+    page = runs.pings(monitor.id, parameters.CURSOR.value(), parameters.LIMIT.value())
+    return answers.page(page, shapes.ping)
+
+
+@operations.get(
+    f"{MONITOR}/runs",
+    "runs.list",
+    Answer("Runs, newest first.", "RunPage", {"items": [shapes.RUN_EXAMPLE], "next": None}),
+    query=parameters.PAGING,
+)
+def index(monitor_id: str) -> Response:
+    """List a monitor's runs. Newest first; an occurrence that passed in silence is a run, too (`missed`)."""
+    monitor = access.monitor(monitor_id)
+    page = runs.page(monitor.id, parameters.CURSOR.value(), parameters.LIMIT.value())
+    return answers.page(page, shapes.run)
+
+
+@operations.get(ONE, "runs.read", Answer("The run.", "Run", shapes.RUN_EXAMPLE))
+def show(monitor_id: str, run_id: str) -> Response:
+    """Read a run."""
+    return answers.ok(shapes.run(access.run(monitor_id, run_id)))
+
+
+@operations.get(
+    f"{ONE}/output",
+    "runs.output",
+    Answer("The bytes as they came; where some were left out, a line says so.", media_type="application/octet-stream"),
+)
+def output(monitor_id: str, run_id: str) -> Response:
+    """Read what a run printed. 404 if nothing was kept."""
+    run = access.run(monitor_id, run_id)
+    found = runs.output(run)
+    if found is None:
+        raise errors.NotFound("Nothing was kept of what this run printed.")
+    response = Response(found.with_mark(), content_type="application/octet-stream")
+    response.headers["Content-Disposition"] = f'attachment; filename="{ids.public("run", run.id)}.txt"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@operations.get(
+    f"{MONITOR}/stats", "monitors.stats", Answer("The figures.", "Stats", shapes.STATS_EXAMPLE), query=(DAYS,)
+)
+def stats(monitor_id: str) -> Response:
+    """Read a monitor's figures. Of the last 30 days, or of as many `days` as you ask for."""
+    monitor = access.monitor(monitor_id)
+    now = moments.now()
+    return answers.ok(shapes.stats(runs.stats(monitor.id, now, timedelta(days=DAYS.value())), now))

@@ -1,0 +1,114 @@
+"""Alerts as JSON: who was told, how often we tried, and what came back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tokiflow.api import moments
+from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, text, whole, word
+from tokiflow.core import ids
+from tokiflow.models import Attempt
+from tokiflow.queries.alerts import AlertRecord, DeliveryRecord
+
+
+def alert(record: AlertRecord) -> dict[str, Any]:
+    """`record` for outsiders."""
+    row = record.alert
+    return {
+        "id": ids.public("alr", row.id),
+        "incident": ids.public("inc", row.incident_id) if row.incident_id else None,
+        "kind": row.kind,
+        "at": moments.say(row.at),
+        "summary": row.content.get("summary", ""),
+        "deliveries": [_delivery(one) for one in record.deliveries],
+    }
+
+
+def _delivery(record: DeliveryRecord) -> dict[str, Any]:
+    row, channel = record.delivery, record.delivery.channel
+    return {
+        "id": ids.public("dlv", row.id),
+        "channel": {"id": ids.public("chn", channel.id), "kind": channel.kind, "name": channel.name},
+        "status": row.status,
+        "sent_at": moments.say(row.sent_at),
+        "next_attempt_at": moments.say(row.next_attempt_at) if row.status == "pending" else None,
+        "last_error": row.last_error or None,
+        "attempts": [_attempt(one) for one in record.attempts],
+    }
+
+
+def _attempt(row: Attempt) -> dict[str, Any]:
+    return {
+        "n": row.n,
+        "at": moments.say(row.at),
+        "ok": row.ok,
+        "status_code": row.status_code,
+        "response": row.response,
+        "error": row.error or None,
+        "duration_seconds": row.duration_ms / 1000,
+    }
+
+
+SCHEMAS: dict[str, Schema] = {
+    "Alert": obj(
+        {
+            "id": identifier("alr"),
+            "incident": maybe(identifier("inc")),
+            "kind": word(["opened", "reopened", "flapping", "resolved", "test"]),
+            "at": moment("When what it tells of happened."),
+            "summary": text(),
+            "deliveries": {"type": "array", "items": {"$ref": "#/components/schemas/Delivery"}},
+        }
+    ),
+    "Delivery": obj(
+        {
+            "id": identifier("dlv"),
+            "channel": obj({"id": identifier("chn"), "kind": text(), "name": text()}),
+            "status": word(["pending", "sent", "dead"], "`dead` was given up."),
+            "sent_at": maybe(moment()),
+            "next_attempt_at": maybe(moment("Null unless it is pending.")),
+            "last_error": maybe(text()),
+            "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+        }
+    ),
+    "Attempt": obj(
+        {
+            "n": whole(minimum=1),
+            "at": moment(),
+            "ok": flag(),
+            "status_code": maybe(whole()),
+            "response": text(),
+            "error": maybe(text()),
+            "duration_seconds": number(minimum=0),
+        }
+    ),
+}
+
+EXAMPLE: dict[str, Any] = {
+    "id": "alr_01jd6m3v9kf8r2t5w8x1y4z7a0",
+    "incident": "inc_01jd6m3v9kf8r2t5w8x1y4z7a0",
+    "kind": "opened",
+    "at": "2026-11-21T01:05:00.000Z",
+    "summary": "Nightly backup should have pinged by 02:05 and was silent",
+    "deliveries": [
+        {
+            "id": "dlv_01jd6m3v9kf8r2t5w8x1y4z7a0",
+            "channel": {"id": "chn_01jd6m3v9kf8r2t5w8x1y4z7a0", "kind": "webhook", "name": "On-call robot"},
+            "status": "sent",
+            "sent_at": "2026-11-21T01:05:01.200Z",
+            "next_attempt_at": None,
+            "last_error": None,
+            "attempts": [
+                {
+                    "n": 1,
+                    "at": "2026-11-21T01:05:01.050Z",
+                    "ok": True,
+                    "status_code": 200,
+                    "response": "ok",
+                    "error": None,
+                    "duration_seconds": 0.15,
+                }
+            ],
+        }
+    ],
+}

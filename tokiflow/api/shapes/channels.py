@@ -1,0 +1,109 @@
+"""Channels as JSON. What a channel keeps secret is written and never read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tokiflow import channels
+from tokiflow.api import moments
+from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, text, whole, word
+from tokiflow.core import ids
+from tokiflow.models import Attempt, Channel
+
+
+def channel(row: Channel) -> dict[str, Any]:
+    """`row` for outsiders."""
+    return {
+        "id": ids.public("chn", row.id),
+        "kind": row.kind,
+        "name": row.name,
+        "config": channels.get(row.kind).public(row.config),
+        "enabled": row.enabled,
+        "disabled_reason": row.disabled_reason or None,
+        "last_delivery_at": moments.say(row.last_delivery_at),
+        "last_error": row.last_error or None,
+        "created_at": moments.say(row.created_at),
+        "updated_at": moments.say(row.updated_at),
+    }
+
+
+def trial(attempt: Attempt) -> dict[str, Any]:
+    """What came of a test message."""
+    return {
+        "ok": attempt.ok,
+        "status_code": attempt.status_code,
+        "response": attempt.response,
+        "error": attempt.error or None,
+        "duration_seconds": attempt.duration_ms / 1000,
+    }
+
+
+_KIND = word([kind.kind for kind in channels.KINDS])
+_CONFIG: Schema = {
+    "type": "object",
+    "description": (
+        "webhook: `url`, and if you like `secret`, `headers`, `method` (POST or PUT), `template`. "
+        "email: `to`, a list of addresses. slack: `url`. "
+        'A secret reads as "set", and sent back as "set" it stays as it is.'
+    ),
+}
+_NAME = text("What people call it, like #ops.", minLength=1, maxLength=200)
+_ENABLED = flag("Whether it is told anything.")
+SCHEMAS: dict[str, Schema] = {
+    "Channel": obj(
+        {
+            "id": identifier("chn"),
+            "kind": _KIND,
+            "name": _NAME,
+            "config": _CONFIG,
+            "enabled": _ENABLED,
+            "disabled_reason": maybe(text("Why Tokiflow switched it off, if it did.")),
+            "last_delivery_at": maybe(moment()),
+            "last_error": maybe(text()),
+            "created_at": moment(),
+            "updated_at": moment(),
+        }
+    ),
+    "NewChannel": obj({"kind": _KIND, "name": _NAME, "config": _CONFIG, "enabled": _ENABLED}, optional=("enabled",)),
+    "ChannelChange": obj(
+        {"name": _NAME, "config": _CONFIG, "enabled": _ENABLED}, optional=("name", "config", "enabled")
+    ),
+    "Trial": obj(
+        {
+            "ok": flag("Whether the message arrived, as far as the other side tells."),
+            "status_code": maybe(whole("What was answered over HTTP.")),
+            "response": text("The beginning of what was answered."),
+            "error": maybe(text("What went wrong.")),
+            "duration_seconds": number(minimum=0),
+        }
+    ),
+}
+WRITABLE = frozenset({"name", "config", "enabled"})
+KNOWN = frozenset(SCHEMAS["Channel"]["properties"]) - WRITABLE
+
+EXAMPLE: dict[str, Any] = {
+    "id": "chn_01jd6m3v9kf8r2t5w8x1y4z7a0",
+    "kind": "webhook",
+    "name": "On-call robot",
+    "config": {
+        "url": "https://robot.example.com/alerts", "secret": "set", "headers": {}, "method": "POST", "template": None,
+    },
+    "enabled": True,
+    "disabled_reason": None,
+    "last_delivery_at": "2026-11-21T01:05:01.200Z",
+    "last_error": None,
+    "created_at": "2026-11-01T09:00:00.000Z",
+    "updated_at": "2026-11-01T09:00:00.000Z",
+}  # fmt: skip
+NEW_EXAMPLE: dict[str, Any] = {
+    "kind": "webhook",
+    "name": "On-call robot",
+    "config": {"url": "https://robot.example.com/alerts", "secret": "correct horse battery staple"},
+}
+TRIAL_EXAMPLE: dict[str, Any] = {
+    "ok": False,
+    "status_code": 404,
+    "response": "no such robot",
+    "error": "the receiver answered 404",
+    "duration_seconds": 0.118,
+}

@@ -1,0 +1,193 @@
+"""Runs, pings and figures as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tokiflow.api import moments
+from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, text, whole, word
+from tokiflow.core import ids
+from tokiflow.core.runs import Outcome
+from tokiflow.core.signals import Signal
+from tokiflow.models import Ping, Run
+from tokiflow.queries.runs import Stats
+
+
+def run(row: Run) -> dict[str, Any]:
+    """`row` for outsiders."""
+    output = {"bytes": row.output_size, "truncated": row.output_cut is not None}
+    return {
+        "id": ids.public("run", row.id),
+        "rid": str(row.rid) if row.rid else None,
+        "environment": row.environment or None,
+        "started_at": moments.say(row.started_at),
+        "finished_at": moments.say(row.finished_at),
+        "due_at": moments.say(row.due_at),
+        "deadline_at": moments.say(row.deadline_at),
+        "duration_seconds": seconds(row.duration_ms),
+        "exit_code": row.exit_code,
+        "outcome": row.outcome,
+        "message": row.message,
+        "metrics": row.metrics,
+        "output": output if row.output_n is not None else None,
+    }
+
+
+def ping(row: Ping) -> dict[str, Any]:
+    """`row` for outsiders."""
+    return {
+        "n": row.n,
+        "at": moments.say(row.at),
+        "signal": row.signal,
+        "run": ids.public("run", row.run_id) if row.run_id else None,
+        "rid": str(row.rid) if row.rid else None,
+        "exit_code": row.exit_code,
+        "duration_seconds": seconds(row.duration_ms),
+        "environment": row.environment or None,
+        "message": row.message,
+        "progress": row.progress,
+        "metrics": row.metrics or {},
+        "method": row.method,
+        "source": row.source,
+        "user_agent": row.user_agent,
+        "body_bytes": row.body_size,
+    }
+
+
+def stats(figures: Stats, now: datetime) -> dict[str, Any]:
+    """`figures` for outsiders."""
+    return {
+        "since": moments.say(figures.since),
+        "until": moments.say(now),
+        "finished": figures.finished,
+        "succeeded": figures.succeeded,
+        "missed": figures.missed,
+        "success_rate": figures.success_rate,
+        "duration_seconds": {
+            "mean": figures.mean,
+            "p50": figures.p50,
+            "p95": figures.p95,
+            "p99": figures.p99,
+            "min": figures.shortest,
+            "max": figures.longest,
+            "stddev": figures.stddev,
+        },
+    }
+
+
+def seconds(milliseconds: int | None) -> float | None:
+    """Seconds, as all durations are outside."""
+    return None if milliseconds is None else milliseconds / 1000
+
+
+_DURATION = maybe(number("How long it took; null if nobody knows.", minimum=0))
+_RID = maybe(text("The run id the job gave.", format="uuid"))
+_METRICS = {"type": "object", "additionalProperties": number(), "description": "Numbers the job told of itself."}
+_PROGRESS = obj(
+    {
+        "percent": maybe(number()),
+        "step": maybe(whole()),
+        "total": maybe(whole()),
+        "name": text(),
+        "fraction": maybe(number("0 to 1.")),
+        "at": text(),
+    }
+)
+SCHEMAS: dict[str, Schema] = {
+    "Run": obj(
+        {
+            "id": identifier("run"),
+            "rid": _RID,
+            "environment": maybe(text()),
+            "started_at": maybe(moment("Null for a run that never said so, and for a missed one.")),
+            "finished_at": maybe(moment()),
+            "due_at": maybe(moment("For a missed run: when it was due.")),
+            "deadline_at": maybe(moment("When it runs too long.")),
+            "duration_seconds": _DURATION,
+            "exit_code": maybe(whole()),
+            "outcome": word([one.value for one in Outcome]),
+            "message": text("The last short message the job sent."),
+            "metrics": _METRICS,
+            "output": maybe(
+                obj({"bytes": whole("How many came.", minimum=0), "truncated": flag("Whether some were left out.")})
+            ),
+        }
+    ),
+    "Ping": obj(
+        {
+            "n": whole("The how-manieth ping of this monitor.", minimum=1),
+            "at": moment(),
+            "signal": word([one.value for one in Signal]),
+            "run": maybe(identifier("run")),
+            "rid": _RID,
+            "exit_code": maybe(whole()),
+            "duration_seconds": maybe(number("What the job said.", minimum=0)),
+            "environment": maybe(text()),
+            "message": text(),
+            "progress": maybe(_PROGRESS),
+            "metrics": _METRICS,
+            "method": text("The HTTP method."),
+            "source": text("The network address it came from."),
+            "user_agent": text(),
+            "body_bytes": whole("How long its body was, kept or not.", minimum=0),
+        }
+    ),
+    "Stats": obj(
+        {
+            "since": moment(),
+            "until": moment(),
+            "finished": whole("Runs that ended.", minimum=0),
+            "succeeded": whole(minimum=0),
+            "missed": whole("Runs that never came.", minimum=0),
+            "success_rate": maybe(number("0 to 1 of all that were expected; null if none was.")),
+            "duration_seconds": obj(
+                {name: maybe(number()) for name in ("mean", "p50", "p95", "p99", "min", "max", "stddev")}
+            ),
+        }
+    ),
+}
+
+RUN_EXAMPLE: dict[str, Any] = {
+    "id": "run_01jd6m3v9kf8r2t5w8x1y4z7a0",
+    "rid": None,
+    "environment": None,
+    "started_at": "2026-11-20T01:00:00.000Z",
+    "finished_at": "2026-11-20T01:02:11.500Z",
+    "due_at": None,
+    "deadline_at": "2026-11-20T02:00:00.000Z",
+    "duration_seconds": 131.5,
+    "exit_code": 0,
+    "outcome": "success",
+    "message": "",
+    "metrics": {"rows": 8000},
+    "output": {"bytes": 2048, "truncated": False},
+}
+PING_EXAMPLE: dict[str, Any] = {
+    "n": 42,
+    "at": "2026-11-20T01:02:11.500Z",
+    "signal": "success",
+    "run": "run_01jd6m3v9kf8r2t5w8x1y4z7a0",
+    "rid": None,
+    "exit_code": 0,
+    "duration_seconds": None,
+    "environment": None,
+    "message": "",
+    "progress": None,
+    "metrics": {"rows": 8000},
+    "method": "POST",
+    "source": "203.0.113.7",
+    "user_agent": "curl/8.5.0",
+    "body_bytes": 2048,
+}
+STATS_EXAMPLE: dict[str, Any] = {
+    "since": "2026-10-21T01:02:11.500Z",
+    "until": "2026-11-20T01:02:11.500Z",
+    "finished": 30,
+    "succeeded": 29,
+    "missed": 0,
+    "success_rate": 0.9667,
+    "duration_seconds": {
+        "mean": 130.2, "p50": 131.0, "p95": 140.1, "p99": 141.9, "min": 121.0, "max": 142.3, "stddev": 4.4,
+    },
+}  # fmt: skip
