@@ -133,7 +133,7 @@ def test_a_paused_monitor_keeps_pings_and_judges_nothing(organization: Organizat
 
 
 def test_a_batch_takes_a_handful_of_statements_whatever_its_size(organization: Organization) -> None:
-    monitors = [make_monitor(organization, f"job {n}") for n in range(30)]
+    known = [make_monitor(organization, f"job {n}").token for n in range(30)]
     statements: list[str] = []
 
     def count(*args: object) -> None:
@@ -141,7 +141,7 @@ def test_a_batch_takes_a_handful_of_statements_whatever_its_size(organization: O
 
     event.listen(db.engine, "before_cursor_execute", count)
     try:
-        pings.record([Incoming(one.token, Ping(Signal.SUCCESS, NOW)) for one in monitors for _ in range(3)], NOW)
+        pings.record([Incoming(token, Ping(Signal.SUCCESS, NOW)) for token in known for _ in range(3)], NOW)
     finally:
         event.remove(db.engine, "before_cursor_execute", count)
     assert len(statements) <= 6, statements

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Interval, func, literal, select, text, update
 
 from tokiflow.core import ids, outage
 from tokiflow.core.outage import Gap
@@ -50,11 +50,12 @@ def _open(spell: BlindSpell | None, since: datetime) -> None:
 def _close(spell: BlindSpell, gap: Gap) -> None:
     """Deadlines that passed in the gap move by its length. What moved is looked at anew at once."""
     spell.ended_at = gap.end
+    length = literal(gap.length, Interval)
     runs = db.session.execute(
         update(Run)
         .where(Run.outcome == Outcome.RUNNING.value, Run.finished_at.is_(None))
         .where(Run.deadline_at > gap.start, Run.deadline_at <= gap.end)
-        .values(deadline_at=Run.deadline_at + gap.length)
+        .values(deadline_at=Run.deadline_at + length)
         .returning(Run.monitor_id)
         .execution_options(synchronize_session=False)
     ).scalars()
@@ -63,7 +64,7 @@ def _close(spell: BlindSpell, gap: Gap) -> None:
         update(Monitor)
         .where(Monitor.status.in_(("up", "down")), Monitor.misses == 0)
         .where(Monitor.deadline_at > gap.start, Monitor.deadline_at <= gap.end)
-        .values(deadline_at=Monitor.deadline_at + gap.length, watch_at=gap.end)
+        .values(deadline_at=Monitor.deadline_at + length, watch_at=gap.end)
         .returning(Monitor.id)
         .execution_options(synchronize_session=False)
     ).scalars()
