@@ -90,3 +90,4 @@ class Clock:
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)
+            sign_in.forget(now)

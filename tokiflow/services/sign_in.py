@@ -215,7 +215,7 @@ def _claim(link_ids: Sequence[UUID], now: datetime) -> list[Claimed]:
             .returning(SignInLink.id, SignInLink.email, SignInLink.device, SignInLink.created_at, zone)
             .execution_options(synchronize_session=False)
         )
-        return [Claimed(id, email, device, at, zone or "UTC") for id, email, device, at, zone in rows.tuples()]
+        return [Claimed(id, email, device, at, zone or "UTC") for id, email, device, at, zone in rows]
 
 
 def _letter(one: Claimed, outside: Outside, now: datetime) -> EmailMessage:

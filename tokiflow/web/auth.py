@@ -23,7 +23,6 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
 BROWSER_COOKIE = "tokiflow_browser"
 BROWSER_COOKIE_SECONDS = 365 * 86_400
-ZONE_COOKIE = "tokiflow_zone"
 # In the session, only to show it back to the browser it was typed in.
 ASKED_FOR, NEXT = "sign_in_email", "sign_in_next"
 _GOOGLE = "tokiflow.google"
@@ -121,7 +120,7 @@ def google_callback() -> ResponseReturnValue:
     """Back from Google, which has the last word on who it is."""
     try:
         person = _google().fetch_person(request, _google_callback_url())
-        user = sign_in.with_google(person, frame.now(), request.cookies.get(ZONE_COOKIE, ""))
+        user = sign_in.with_google(person, frame.now(), request.cookies.get(frame.ZONE_COOKIE, ""))
     except (SignInRefused, errors.Forbidden) as refused:
         return _refused(refused)
     return _enter(user, redirects.safe(session.get(NEXT)))

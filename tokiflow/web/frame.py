@@ -6,14 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, g
+from flask import Flask, current_app, g, has_request_context, request, url_for
 from flask_login import current_user
 
 from tokiflow.core.roles import Right
+from tokiflow.core.schedule import zones
 from tokiflow.core.status import Status
 from tokiflow.queries import incidents, monitors, organizations, system
-from tokiflow.web import access, filters
+from tokiflow.settings import Settings
+from tokiflow.web import access, filters, local
 
+ZONE_COOKIE = "tokiflow_zone"
 _WORST_FIRST = (Status.DOWN, Status.LATE, Status.UP, Status.PAUSED)
 
 
@@ -23,8 +26,7 @@ def init_app(app: Flask) -> None:
     @app.before_request
     def look() -> None:
         g.now = datetime.now(UTC)
-        zone = current_user.timezone if current_user.is_authenticated else ""
-        filters.look(g.now, ZoneInfo(zone or "UTC"))
+        filters.look(g.now, _zone())
 
     app.context_processor(_context)
     app.jinja_env.globals.update(may=access.may, Right=Right)
@@ -36,8 +38,22 @@ def now() -> datetime:
     return moment
 
 
+def _zone() -> ZoneInfo:
+    """The zone the person chose; until they have, the one their browser says it is in (js/times.js)."""
+    if request.endpoint == "static":
+        # Twenty files to a page: none of them is worth asking who wants it.
+        return zones.zone("UTC")
+    chosen = current_user.timezone if current_user.is_authenticated else ""
+    told = request.cookies.get(ZONE_COOKIE, "")
+    return zones.zone(chosen or (told if zones.exists(told) else "UTC"))
+
+
 def _context() -> dict[str, Any]:
-    context: dict[str, Any] = {"now": g.get("now") or datetime.now(UTC), "system_notice": ""}
+    context: dict[str, Any] = {
+        "now": g.get("now") or datetime.now(UTC),
+        "system_notice": "",
+        "outbox_url": _outbox_url(),
+    }
     if "membership" not in g:
         return context | {
             "current_organization": None,
@@ -54,6 +70,13 @@ def _context() -> dict[str, Any]:
         "overall_status": next((status.value for status in _WORST_FIRST if counts[status]), "new"),
         "system_notice": _system_notice(),
     }
+
+
+def _outbox_url() -> str:
+    """Where mail can be read that is not really sent: in development without a mail server, on this machine."""
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    sends = settings.production or settings.smtp_url or settings.resend_api_key or settings.data_dir is None
+    return "" if sends or not has_request_context() or not local.from_this_machine() else url_for("outbox.index")
 
 
 def _system_notice() -> str:

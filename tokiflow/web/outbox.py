@@ -57,7 +57,8 @@ def show(mail_id: str) -> ResponseReturnValue:
 @access.public
 def html(mail_id: str) -> ResponseReturnValue:
     """The HTML of a mail as a document of its own, for the frame on its page."""
-    answer = make_response(_outbox().read(mail_id).html)
+    # Its links open beside the page: in the frame, the pages they lead to refuse to be shown.
+    answer = make_response(_outbox().read(mail_id).html.replace("<head>", '<head><base target="_blank">', 1))
     answer.headers["Content-Security-Policy"] = MAIL_POLICY
     answer.headers["X-Frame-Options"] = "SAMEORIGIN"
     return answer

@@ -41,6 +41,10 @@
     }
   }
 
+  // Pages are drawn in the zone a person chose; until they have, in this one.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = `tokiflow_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+
   setInterval(() => { if (!document.hidden) refresh(); }, 10_000);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 })();

@@ -29,4 +29,6 @@ class Form(FlaskForm):  # type: ignore[misc]
 
 def _sentence(mistake: str) -> str:
     """Services say "is missing; write …" of a field that the page names right above: the sentence gets its subject."""
-    return f"It {mistake}." if mistake[:1].islower() else mistake
+    if not mistake[:1].islower():
+        return mistake
+    return f"It {mistake}" + ("" if mistake.endswith((".", "?")) else ".")
