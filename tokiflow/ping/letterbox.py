@@ -39,7 +39,9 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def all_headers(self) -> dict[str, str]:
-        return {**_ALWAYS, **self.headers, "Content-Length": str(len(self.text.encode()))}
+        # RFC 9110 §8.6: a 204 has no length, not even 0.
+        length = {} if self.status == 204 else {"Content-Length": str(len(self.text.encode()))}
+        return {**_ALWAYS, **self.headers, **length}
 
 
 OK = Answer(200, "OK")

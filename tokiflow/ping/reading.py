@@ -18,6 +18,8 @@ LONGEST_QUERY = 8_192
 LONGEST_MESSAGE = 1_000
 LONGEST_ENVIRONMENT = 100
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+# Python's UUID would also take underscores and the digits of other scripts.
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?)([0-9a-fA-F]{4}\1){3}[0-9a-fA-F]{12}\Z")
 
 
 class BadPing(ValueError):
@@ -122,16 +124,9 @@ def _query(query: str) -> dict[str, list[str]]:
 
 def _rid(said: Mapping[str, list[str]]) -> UUID | None:
     text = _last(said, "rid") or _last(said, "run")
-    if not text:
-        return None
-    try:
-        return UUID(text) if len(text) in (32, 36) else _no_uuid()
-    except ValueError:
-        return _no_uuid()
-
-
-def _no_uuid() -> UUID:
-    raise BadPing("invalid uuid format")
+    if text and not _UUID.match(text):
+        raise BadPing("invalid uuid format")
+    return UUID(text) if text else None
 
 
 def _last(said: Mapping[str, list[str]], name: str) -> str:
