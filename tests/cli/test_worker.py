@@ -15,7 +15,6 @@ from rq import Queue
 
 from tests.fixtures.database import Database
 from tests.fixtures.instance import ROOT, wait_until
-from tokiflow.local import processes
 from tokiflow.local.folder import DataFolder
 from tokiflow.local.valkey import Valkey
 from tokiflow.queue import QUEUE
@@ -26,22 +25,41 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
     """A Valkey that the test may end."""
     folder = DataFolder(tmp_path / "data")
     folder.make()
-    server = Valkey(folder, folder.sockets())
-    yield server
-    server.end_orphan()
+    yield Valkey(folder, folder.sockets())
     folder.remove_sockets()
 
 
-def start(valkey: Valkey, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as output:
-        process = valkey.start(output)
-    valkey.wait(process)
-    return process
+class Served:
+    """Starts that Valkey, and starts it again."""
+
+    def __init__(self, valkey: Valkey, log: Path) -> None:
+        self.valkey = valkey
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = self.valkey.start(output)
+        self.valkey.wait(self.process)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def served(valkey: Valkey, tmp_path: Path) -> Iterator[Served]:
+    """That Valkey, running."""
+    made = Served(valkey, tmp_path / "valkey.log")
+    made.start()
+    yield made
+    made.kill()
 
 
 @pytest.fixture
 def worker(empty_database: Database, valkey: Valkey, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker on that Valkey, which is not started yet."""
+    """A worker on that Valkey, which need not run."""
     environment = {**os.environ, **empty_database.environment, "REDIS_URL": valkey.url()}
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen(
@@ -59,34 +77,29 @@ def ring(valkey: Valkey, function: str, *arguments: object, limit: int = 30) -> 
 
 
 def test_it_waits_for_redis_outlives_it_and_stops_when_told(
-    worker: subprocess.Popen[bytes], valkey: Valkey, tmp_path: Path
+    worker: subprocess.Popen[bytes], served: Served, valkey: Valkey, tmp_path: Path
 ) -> None:
-    server = start(valkey, tmp_path / "valkey.log")
     ring(valkey, "pathlib.Path.mkdir", tmp_path / "first")
     wait_until((tmp_path / "first").exists, 30, "the first job")
 
-    server.kill()
-    server.wait()
-    server = start(valkey, tmp_path / "valkey.log")
+    served.kill()
+    served.start()
     ring(valkey, "pathlib.Path.mkdir", tmp_path / "second")
     wait_until((tmp_path / "second").exists, 40, "the job after Redis came back")
 
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0
-    processes.stop(server, valkey.stop_signal, 5)
 
 
 def test_a_job_that_hangs_or_fails_holds_up_no_other(
-    worker: subprocess.Popen[bytes], valkey: Valkey, tmp_path: Path
+    worker: subprocess.Popen[bytes], served: Served, valkey: Valkey, tmp_path: Path
 ) -> None:
-    server = start(valkey, tmp_path / "valkey.log")
     ring(valkey, "time.sleep", 600, limit=1)
     ring(valkey, "jobs.no.such.thing")
     ring(valkey, "os.kill", os.getpid(), 9999)
     ring(valkey, "pathlib.Path.mkdir", tmp_path / "after")
-    wait_until((tmp_path / "after").exists, 30, "the job behind the one that hangs")
+    wait_until((tmp_path / "after").exists, 60, "the job behind the one that hangs")
     assert worker.poll() is None
-    processes.stop(server, valkey.stop_signal, 5)
 
 
 def test_it_is_known_to_live(worker: subprocess.Popen[bytes], empty_database: Database) -> None:
