@@ -70,6 +70,21 @@ def told(incident_ids: Sequence[UUID]) -> dict[UUID, list[Delivery]]:
     return found
 
 
+def deliveries(incident_ids: Sequence[UUID]) -> dict[UUID, list[Delivery]]:
+    """By incident: every delivery about it with its channel, oldest first, whatever became of it."""
+    found: dict[UUID, list[Delivery]] = {incident_id: [] for incident_id in incident_ids}
+    statement = (
+        select(Delivery)
+        .where(Delivery.incident_id.in_(incident_ids))
+        .options(joinedload(Delivery.channel))
+        .order_by(Delivery.id)
+    )
+    for delivery in db.session.execute(statement).scalars() if incident_ids else ():
+        assert delivery.incident_id is not None
+        found[delivery.incident_id].append(delivery)
+    return found
+
+
 def last_sent_at(organization_id: UUID) -> datetime | None:
     """When the organization's last alert left."""
     statement = select(func.max(Delivery.sent_at)).where(Delivery.organization_id == organization_id)

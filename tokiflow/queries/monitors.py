@@ -39,6 +39,11 @@ def get(monitor_id: UUID) -> Monitor:
     return found
 
 
+def find(organization_id: UUID, monitor_id: UUID) -> Monitor | None:
+    """The organization's monitor, or None if it has none of that id any more."""
+    found = db.session.get(Monitor, monitor_id)
+    return found if found and found.organization_id == organization_id else None
+
 def shown_status(row: Any, now: datetime) -> Status:
     """The status people see, from a row or a Monitor."""
     known = State(Status(row.status), due_at=row.due_at, misses=row.misses)
@@ -64,7 +69,7 @@ def count_by_status(organization_id: UUID, now: datetime, wanted: Filter | None 
     shown = _shown(now)
     narrowed = Filter(wanted.words, None, wanted.tag) if wanted else Filter()
     statement = _matching(organization_id, narrowed, now).with_only_columns(shown, func.count()).order_by(None)
-    found = {Status(name): number for name, number in db.session.execute(statement.group_by(shown)).tuples()}
+    found = {Status(name): number for name, number in db.session.execute(statement.group_by(shown))}
     return {one: found.get(one, 0) for one in Status}
 
 
@@ -73,7 +78,7 @@ def tags(organization_id: UUID, most: int = 200) -> list[tuple[str, int]]:
     tag = func.unnest(Monitor.tags).label("tag")
     inner = select(tag).where(Monitor.organization_id == organization_id).subquery()
     statement = select(inner.c.tag, func.count()).group_by(inner.c.tag).order_by(func.count().desc(), inner.c.tag)
-    return [(name, number) for name, number in db.session.execute(statement.limit(most)).tuples()]
+    return [(name, number) for name, number in db.session.execute(statement.limit(most))]
 
 
 def cursor_page(organization_id: UUID, wanted: Filter, now: datetime, cursor: str | None, limit: int) -> Page[Monitor]:
@@ -104,7 +109,7 @@ def own_channels(monitor_ids: Sequence[UUID]) -> Mapping[UUID, list[UUID]]:
     statement = select(MonitorChannel.monitor_id, MonitorChannel.channel_id).where(
         MonitorChannel.monitor_id.in_(monitor_ids)
     )
-    for monitor_id, channel_id in db.session.execute(statement.order_by(MonitorChannel.channel_id)).tuples():
+    for monitor_id, channel_id in db.session.execute(statement.order_by(MonitorChannel.channel_id)):
         found.setdefault(monitor_id, []).append(channel_id)
     return found
 

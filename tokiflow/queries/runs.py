@@ -151,3 +151,33 @@ def recent_durations(monitor_id: UUID, most: int = 200) -> Sequence[Run]:
         .limit(most)
     )
     return db.session.execute(statement).scalars().all()[::-1]
+
+
+def recent_metrics(monitor_id: UUID, most: int = 200) -> Sequence[tuple[datetime, dict[str, float]]]:
+    """When those of the latest `most` runs ran that have numbers of their own, and these numbers, oldest first."""
+    recent = (
+        select(Run.at, Run.id, Run.metrics)
+        .where(Run.monitor_id == monitor_id)
+        .order_by(Run.at.desc(), Run.id.desc())
+        .limit(most)
+        .subquery()
+    )
+    statement = select(recent.c.at, recent.c.metrics).where(recent.c.metrics != {}).order_by(recent.c.at, recent.c.id)
+    return [(at, metrics) for at, metrics in db.session.execute(statement)]
+
+
+def latest(monitor_id: UUID, most: int) -> Sequence[Run]:
+    """The monitor's latest runs, newest first."""
+    statement = select(Run).where(Run.monitor_id == monitor_id).order_by(Run.at.desc(), Run.id.desc()).limit(most)
+    return db.session.execute(statement).scalars().all()
+
+
+def pings_of_runs(run_ids: Sequence[UUID], monitor_id: UUID, most: int = 500) -> dict[UUID, list[Ping]]:
+    """By run: its pings, oldest first; of all together at most the latest `most`."""
+    found: dict[UUID, list[Ping]] = {run_id: [] for run_id in run_ids}
+    statement = select(Ping).where(Ping.run_id.in_(run_ids), Ping.monitor_id == monitor_id)
+    rows = db.session.execute(statement.order_by(Ping.n.desc()).limit(most)).scalars().all() if run_ids else []
+    for ping in rows[::-1]:
+        assert ping.run_id is not None
+        found[ping.run_id].append(ping)
+    return found

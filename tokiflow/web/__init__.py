@@ -10,14 +10,14 @@ from tokiflow.settings import Settings
 def init_app(app: Flask) -> None:
     """Open the doors for people."""
     from tokiflow.web import auth, channels, failures, filters, frame, front, gallery, incidents, monitors, outbox
-    from tokiflow.web import organizations, overview, profile, security
+    from tokiflow.web import organizations, overview, profile, runs, security
 
     settings: Settings = app.extensions["tokiflow.settings"]
     filters.init_app(app)
     security.init_app(app)
     frame.init_app(app)
     failures.init_app(app)
-    for noun in (front, auth, organizations, overview, monitors, incidents, channels, profile):
+    for noun in (front, auth, organizations, overview, monitors, runs, incidents, channels, profile):
         app.register_blueprint(noun.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.

@@ -1,0 +1,213 @@
+"""Making and changing a monitor: the form with what was typed, what it means, and what its schedule will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import request, url_for
+from werkzeug.datastructures import MultiDict
+
+from tokiflow import errors
+from tokiflow.core import ids, monitor_draft, schedule
+from tokiflow.models import Monitor, User
+from tokiflow.queries import audit, channels, monitors
+from tokiflow.web import filters, happenings, monitor_list, schedule_preview
+from tokiflow.web.forms.monitor import MonitorForm, Reading, typed
+
+PRESETS = (
+    ("every 5 minutes", {"kind": "every", "every_number": "5", "every_unit": "minutes"}),
+    ("every hour", {"kind": "every", "every_number": "1", "every_unit": "hours"}),
+    ("every day at 02:00", {"kind": "cron", "cron_expression": "0 2 * * *"}),
+    ("weekdays at 09:00", {"kind": "cron", "cron_expression": "0 9 * * 1-5"}),
+    ("first of the month", {"kind": "cron", "cron_expression": "0 4 1 * *"}),
+    ("last day of the month", {"kind": "calendar", "calendar_expression": "*-*~1 23:00"}),
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that somebody else changed meanwhile: what they saved and what is typed here."""
+
+    word: str
+    theirs: str
+    yours: str
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Who saved first, when, and where the two differ."""
+
+    by: str
+    at: datetime
+    differences: Sequence[Difference]
+
+
+class Editor:
+    """The form for a new monitor, or for `monitor`. `check` reads it; `values` then are what the service takes."""
+
+    def __init__(self, organization_id: UUID, now: datetime, monitor: Monitor | None, **given: Any) -> None:
+        self.organization_id = organization_id
+        self.monitor = monitor
+        self.now = now
+        self.clash: Clash | None = None
+        self.values: Mapping[str, Any] = {}
+        self.form = MonitorForm(**given)
+        self.form.offer_channels(
+            [(ids.public("chn", one.id), one.name) for one in channels.of_organization(organization_id)]
+        )
+        self._apply_preset()
+
+    @property
+    def action(self) -> str:
+        """Where the form is sent."""
+        return self._url("edit") if self.monitor else url_for("monitors.new")
+
+    @property
+    def cancel(self) -> str:
+        """Where to go without saving."""
+        return self._url("show") if self.monitor else url_for("monitors.index")
+
+    @property
+    def presets(self) -> list[tuple[str, str]]:
+        """Schedules by one press, as (value of the button, words)."""
+        return [(str(number), words) for number, (words, _) in enumerate(PRESETS)]
+
+    @property
+    def shows_more(self) -> bool:
+        """Whether the rarely needed fields are unfolded: where one of them is wrong."""
+        rare = ("max_runtime", "early_tolerance", "failures_to_open", "successes_to_resolve")
+        return any(self.form[name].errors for name in rare)
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether the form came for a preset or a preview, and not to be saved."""
+        return "preset" in request.form or "preview" in request.form
+
+    @property
+    def version(self) -> int:
+        """The version of the monitor when its form was opened. Raises Malformed if it was tampered with."""
+        written = str(self.form.version.data or "")
+        if not (written.isascii() and written.isdigit() and len(written) < 10):
+            raise errors.Malformed("This form is broken. Open it again.")
+        return int(written)
+
+    @property
+    def preview(self) -> schedule_preview.Preview:
+        """What the schedule as typed will do."""
+        return schedule_preview.of(self.form.read(), self.now)
+
+    def check(self) -> bool:
+        """Whether everything typed can be read; `values` then hold it. If not, the form shows all that is wrong."""
+        reading = self.form.read()
+        mistakes = {**_draft_mistakes(reading), **reading.mistakes}
+        if mistakes or not self.form.validate():
+            self.refuse(errors.Invalid(mistakes))
+            return False
+        self.values = reading.values
+        return True
+
+    def refuse(self, refused: errors.Invalid) -> None:
+        """Show what is wrong beside the fields it is about."""
+        self.form.refuse(refused)
+
+    def show_conflict(self, theirs: Monitor) -> None:
+        """Show what somebody else saved meanwhile. Saving again then is meant."""
+        deed = next(iter(audit.of_object(self.organization_id, theirs.id, 1)), None)
+        before, mine = _said(stored(theirs)), _said(self.values)
+        self.clash = Clash(
+            by=deed.by if deed else "Somebody",
+            at=theirs.updated_at,
+            differences=[
+                Difference(word, before[word], mine[word])
+                for word in mine
+                if word in before and before[word] != mine[word]
+            ],
+        )
+        self.form.version.data = str(theirs.version)
+
+    def _apply_preset(self) -> None:
+        chosen = request.form.get("preset", "")
+        if chosen.isascii() and chosen.isdigit() and int(chosen[:4]) < len(PRESETS):
+            for name, value in PRESETS[int(chosen[:4])][1].items():
+                self.form[name].data = value
+
+    def _url(self, view: str) -> str:
+        assert self.monitor is not None
+        return url_for(f"monitors.{view}", monitor_id=ids.public("mon", self.monitor.id))
+
+
+def for_new(organization_id: UUID, person: User, now: datetime) -> Editor:
+    """An empty form; its zone is the person's."""
+    return Editor(organization_id, now, None, timezone=person.timezone)
+
+
+def for_known(monitor: Monitor, person: User, now: datetime) -> Editor:
+    """The form with what is stored of `monitor`, or with what was sent."""
+    given = typed(stored(monitor))
+    given["timezone"] = given["timezone"] or person.timezone
+    return Editor(monitor.organization_id, now, monitor, version=str(monitor.version), **given)
+
+
+def preview(query: MultiDict[str, str], person: User, now: datetime) -> schedule_preview.Preview:
+    """What the schedule in `query`, being typed, will do."""
+    form = MonitorForm(formdata=query, meta={"csrf": False}, timezone=person.timezone)
+    return schedule_preview.of(form.read(), now)
+
+
+def stored(monitor: Monitor) -> dict[str, Any]:
+    """The monitor as people wished it, written as the API writes it."""
+    own = monitors.own_channels([monitor.id]).get(monitor.id, [])
+    return {
+        "name": monitor.name,
+        "description": monitor.description,
+        "tags": list(monitor.tags),
+        "schedule": schedule.to_dict(monitor_list.schedule_of(monitor)),
+        "grace_seconds": monitor.grace_seconds,
+        "max_runtime_seconds": monitor.max_runtime_seconds,
+        "early_tolerance_seconds": monitor.early_tolerance_seconds,
+        "failures_to_open": monitor.failures_to_open,
+        "successes_to_resolve": monitor.successes_to_resolve,
+        "capture_output": monitor.capture_output,
+        "channels": [ids.public("chn", one) for one in own] if monitor.own_channels else None,
+    }
+
+
+def _draft_mistakes(reading: Reading) -> dict[str, list[str]]:
+    """What the rules of a draft say of the values that could be read."""
+    placeholder = {} if "schedule" in reading.values else {"schedule": {"kind": "every", "seconds": 3600}}
+    try:
+        monitor_draft.create({**reading.values, **placeholder})
+    except errors.Invalid as refused:
+        return refused.fields
+    return {}
+
+
+def _said(values: Mapping[str, Any]) -> dict[str, str]:
+    """The values in words, to lay two of them side by side."""
+    said = {happenings.words_of(name): _words(name, value) for name, value in values.items() if name != "schedule"}
+    return {"schedule": _schedule_words(values["schedule"]), **said}
+
+
+def _schedule_words(said: Mapping[str, Any]) -> str:
+    return schedule.describe(
+        schedule.parse(
+            said["kind"],
+            seconds=said.get("seconds"),
+            expression=said.get("expression"),
+            timezone=said.get("timezone"),
+        )
+    )
+
+
+def _words(name: str, value: Any) -> str:
+    if value is None:
+        return "every channel"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return filters.count(len(value), "channel") if name == "channels" else ", ".join(value) or "none"
+    return schedule_preview.length(value) if name.endswith("_seconds") else str(value)

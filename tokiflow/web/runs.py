@@ -1,0 +1,80 @@
+"""The runs of a monitor: all of them by page, and one with its pings and output."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request
+
+from tokiflow import errors
+from tokiflow.core import ids
+from tokiflow.core.roles import Right
+from tokiflow.models import Monitor, Run
+from tokiflow.queries import runs
+from tokiflow.web import access, filters, metric_charts, run_views
+
+blueprint = Blueprint("runs", __name__, url_prefix="/app/monitors/<monitor_id>/runs")
+
+PAGE = 50
+
+
+@blueprint.get("")
+@access.requires(Right.SEE)
+def index(monitor_id: str) -> str:
+    """All runs, newest first; `?before=` is the place of an older page."""
+    monitor = access.monitor(monitor_id)
+    before = request.args.get("before") or None
+    page = runs.page(monitor.id, before, PAGE)
+    return render_template(
+        "runs/index.html",
+        monitor=monitor,
+        monitor_id=ids.public("mon", monitor.id),
+        runs=run_views.rows(ids.public("mon", monitor.id), page.items),
+        older=page.next,
+        newest=before is None,
+    )
+
+
+@blueprint.get("/<run_id>")
+@access.requires(Right.SEE)
+def show(monitor_id: str, run_id: str) -> str:
+    """One run: how it went, the pings it was built from, and what it printed."""
+    monitor = access.monitor(monitor_id)
+    run = access.run(run_id, monitor)
+    pings = runs.pings_of(run)
+    kept = runs.output(run)
+    return render_template(
+        "runs/show.html",
+        monitor=monitor,
+        monitor_id=ids.public("mon", monitor.id),
+        run=run,
+        run_id=ids.public("run", run.id),
+        sentence=run_views.sentence(run),
+        fact_pairs=run_views.facts(run),
+        bar=run_views.bar(run.progress),
+        steps=run_views.steps(pings, run.finished_at),
+        metrics=[(name, metric_charts.number(float(value))) for name, value in sorted(run.metrics.items())],
+        pings=pings,
+        output=kept,
+        text=run_views.plain(kept.text) if kept else "",
+    )
+
+
+@blueprint.get("/<run_id>/output")
+@access.requires(Right.SEE)
+def output(monitor_id: str, run_id: str) -> Response:
+    """The very bytes that were kept, to save as a file. A browser must never take them for a page of ours."""
+    monitor = access.monitor(monitor_id)
+    run = access.run(run_id, monitor)
+    kept = runs.output(run)
+    if kept is None:
+        raise errors.NotFound("Nothing was kept of what this run printed.")
+    answer = Response(kept.with_mark(), mimetype="application/octet-stream")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{_file_name(monitor, run)}"'
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return answer
+
+
+def _file_name(monitor: Monitor, run: Run) -> str:
+    """`nightly-backup-2025-11-21T0200.txt`, in the viewer's zone. Slugs are plain letters."""
+    at = (run.started_at or run.at).astimezone(filters.viewer().zone)
+    return f"{monitor.slug}-{at:%Y-%m-%dT%H%M}.txt"
