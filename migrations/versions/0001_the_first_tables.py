@@ -174,6 +174,7 @@ def upgrade() -> None:
         sa.Column("early_tolerance_seconds", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failures_to_open", sa.Integer(), server_default="1", nullable=False),
         sa.Column("successes_to_resolve", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("overlaps_allowed", sa.Boolean(), server_default="true", nullable=False),
         sa.Column("capture_output", sa.Boolean(), server_default="true", nullable=False),
         sa.Column("own_channels", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("status", sa.String(length=10), server_default="new", nullable=False),

@@ -81,7 +81,10 @@ def test_a_lone_finish_with_a_duration_knows_when_it_started() -> None:
 
 def test_overlaps_are_two_runs() -> None:
     first = started(0)
-    assert pair(Signal.START, 10, [first]).created
+    paired = pair(Signal.START, 10, [first])
+    assert paired.created
+    assert paired.overlaps
+    assert not pair(Signal.START, 10, [first], environment="staging").overlaps
 
 
 def test_a_retried_start_is_the_same_run() -> None:

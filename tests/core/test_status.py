@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -196,3 +197,15 @@ def test_while_flapping_it_takes_several_successes() -> None:
         down, change = status.on_ping(down, HOURLY, Signal.SUCCESS, T, None)
         assert (change.turn if change else None) is expected
     assert not down.flapping
+
+
+def test_an_overlap_is_trouble_only_where_it_is_not_allowed() -> None:
+    _, change = status.on_ping(up(), HOURLY, Signal.START, at(5), running(5), overlaps=True)
+    assert change is None
+    alone = replace(HOURLY, overlaps_allowed=False)
+    _, change = status.on_ping(up(), alone, Signal.START, at(5), running(5), overlaps=False)
+    assert change is None
+    state, change = status.on_ping(up(), alone, Signal.START, at(5), running(5), overlaps=True)
+    assert change is not None
+    assert (change.turn, change.kind, change.at) == (Turn.OPEN, Kind.OVERRUN, at(5))
+    assert state.status is Status.DOWN

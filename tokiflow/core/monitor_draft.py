@@ -26,7 +26,9 @@ _NUMBERS = {
     "failures_to_open": (1, 100),
     "successes_to_resolve": (1, 100),
 }
-FIELDS = frozenset({"name", "slug", "description", "tags", "schedule", "capture_output", "channels", *_NUMBERS})
+FIELDS = frozenset(
+    {"name", "slug", "description", "tags", "schedule", "overlaps_allowed", "capture_output", "channels", *_NUMBERS}
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class MonitorDraft:
     early_tolerance_seconds: int = 0
     failures_to_open: int = 1
     successes_to_resolve: int = 1
+    overlaps_allowed: bool = True
     capture_output: bool = True
     channels: frozenset[UUID] | None = None
 
@@ -218,6 +221,7 @@ _READERS = {
     "description": _description,
     "tags": _tags,
     "schedule": _schedule,
+    "overlaps_allowed": _flag,
     "capture_output": _flag,
     "channels": _channels,
 }

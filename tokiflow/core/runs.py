@@ -57,12 +57,14 @@ class Run:
 class Paired:
     """What a ping did to the runs. `run` is the run it belongs to, new or changed, if any.
 
-    `repeated` marks a client's retry of a ping that was already taken: it counts for nothing.
+    `repeated` marks a client's retry of a ping that was already taken: it counts for nothing. `overlaps` marks a start
+    while another run of its environment was still going.
     """
 
     run: Run | None
     created: bool = False
     repeated: bool = False
+    overlaps: bool = False
 
 
 def pair(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> Paired:
@@ -101,7 +103,8 @@ def _start(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> P
         deadline_at=ping.at + timedelta(seconds=max_runtime),
         outcome=Outcome.RUNNING,
     )
-    return Paired(run, created=True)
+    others = any(one.watched and one.environment == run.environment for one in runs)
+    return Paired(run, created=True, overlaps=others)
 
 
 def _finish(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> Paired:

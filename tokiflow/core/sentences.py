@@ -41,6 +41,11 @@ def overran(max_runtime: int, duration_ms: int | None) -> str:
     return f"took {durations.words(duration_ms / 1000)}, at most {allowed} is allowed"
 
 
+def overlapped() -> str:
+    """Why an `overrun` incident opened: a run began too soon."""
+    return "started while the run before was still going, which is not allowed here"
+
+
 def recovered(opened_at: datetime, resolved_at: datetime) -> str:
     """How long the trouble lasted."""
     return f"is well again after {durations.words(max((resolved_at - opened_at).total_seconds(), 0))}"

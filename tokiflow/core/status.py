@@ -12,8 +12,8 @@
 
     any ── pause (g): an open incident is resolved ──▶ paused ── resume, or its time comes (h) ──▶ up or new
 
-A *bad* result is a fail signal or exit code ≠ 0 (`failed`), a run past its max runtime (`overrun`) or a
-deadline passed in silence (`missed`). A *good* result is a success. N is `failures_to_open`, M is
+A *bad* result is a fail signal or exit code ≠ 0 (`failed`), a run past its max runtime (`overrun`), a start while
+another run is still going where that is not allowed (`overrun` too) or a deadline passed in silence (`missed`). A *good* result is a success. N is `failures_to_open`, M is
 `successes_to_resolve` (raised while the incident is flapping). *Late* is no state of its own but a reading of
 the clock: up, and due already (`shown`).
 
@@ -69,6 +69,7 @@ class Rules:
     early_tolerance: int
     failures_to_open: int
     successes_to_resolve: int
+    overlaps_allowed: bool = True
 
 
 @dataclass(frozen=True)
@@ -132,12 +133,17 @@ def shown(state: State, now: datetime) -> Status:
     return Status.LATE if state.status is Status.UP and (due or state.misses) else state.status
 
 
-def on_ping(state: State, rules: Rules, signal: Signal, at: datetime, run: Run | None) -> tuple[State, Change | None]:
-    """The state after a ping, and what it means for the incident. `run` is what the ping made of its run."""
+def on_ping(
+    state: State, rules: Rules, signal: Signal, at: datetime, run: Run | None, *, overlaps: bool = False
+) -> tuple[State, Change | None]:
+    """The state after a ping, and what it means for the incident. `run` is what the ping made of its run; `overlaps`
+    tells whether it started while another was still going."""
     state = replace(state, last_ping_at=max(at, state.last_ping_at or at))
     if signal is Signal.LOG or state.status is Status.PAUSED:
         return state, None
     state = _armed(state, rules, at)
+    if signal is Signal.START and overlaps and not rules.overlaps_allowed:
+        return _bad(state, rules, Kind.OVERRUN, at, run.id if run else None)
     if signal is Signal.START:
         return replace(state, status=_spoken(state.status)), None
     trouble = _trouble(signal, run)

@@ -29,6 +29,7 @@ class Monitor(Model):
     early_tolerance_seconds: Mapped[int] = mapped_column(server_default="0")
     failures_to_open: Mapped[int] = mapped_column(server_default="1")
     successes_to_resolve: Mapped[int] = mapped_column(server_default="1")
+    overlaps_allowed: Mapped[bool] = mapped_column(server_default="true")
     capture_output: Mapped[bool] = mapped_column(server_default="true")
     # Whether only the channels named in monitor_channels hear of it, even if none is left.
     own_channels: Mapped[bool] = mapped_column(server_default="false")

@@ -43,6 +43,7 @@ class Cause:
     quote: str = ""
     in_a_row: int = 1
     due_at: datetime | None = None
+    overlapped: bool = False
 
 
 def trouble(row: MonitorRow, rules: Rules, cause: Cause, now: datetime) -> None:
@@ -297,6 +298,8 @@ def _note_blindness(incident_id: UUID, cause: Cause) -> None:
 def _summary(row: MonitorRow, cause: Cause, now: datetime) -> str:
     if cause.kind is Kind.MISSED:
         return sentences.missed(cause.at, now, row.schedule_timezone)
+    if cause.overlapped:
+        return sentences.overlapped()
     if cause.kind is Kind.OVERRUN:
         return sentences.overran(row.max_runtime_seconds, cause.duration_ms)
     return sentences.failed(cause.exit_code, cause.quote, cause.in_a_row)

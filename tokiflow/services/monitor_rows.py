@@ -35,6 +35,7 @@ def rules(row: MonitorRow) -> Rules:
         early_tolerance=row.early_tolerance_seconds,
         failures_to_open=row.failures_to_open,
         successes_to_resolve=row.successes_to_resolve,
+        overlaps_allowed=row.overlaps_allowed,
     )
 
 

@@ -169,6 +169,7 @@ def draft_of(row: Monitor) -> MonitorDraft:
         early_tolerance_seconds=row.early_tolerance_seconds,
         failures_to_open=row.failures_to_open,
         successes_to_resolve=row.successes_to_resolve,
+        overlaps_allowed=row.overlaps_allowed,
         capture_output=row.capture_output,
         channels=_named_channels(row.id) if row.own_channels else None,
     )
@@ -202,6 +203,7 @@ def _columns(draft: MonitorDraft) -> dict[str, Any]:
         "early_tolerance_seconds": draft.early_tolerance_seconds,
         "failures_to_open": draft.failures_to_open,
         "successes_to_resolve": draft.successes_to_resolve,
+        "overlaps_allowed": draft.overlaps_allowed,
         "capture_output": draft.capture_output,
         "own_channels": draft.channels is not None,
     }

@@ -108,7 +108,9 @@ def _enter(ledger: _Ledger, ping: Ping) -> None:
     if not ledger.row.capture_output:
         ping = replace(ping, body=b"", body_cut=None)
     ledger.count += 1
-    ledger.state, change = status.on_ping(ledger.state, ledger.rules, ping.signal, ping.at, paired.run)
+    ledger.state, change = status.on_ping(
+        ledger.state, ledger.rules, ping.signal, ping.at, paired.run, overlaps=paired.overlaps
+    )
     if change:
         ledger.changes.append((change, ping))
     if paired.run:
@@ -223,6 +225,7 @@ def _carry_out(ledger: _Ledger, change: Change, ping: Ping, now: datetime) -> No
         duration_ms=ledger.runs[change.run_id].duration_ms if change.run_id in ledger.runs else None,
         quote=ping.message or signals.tail(ping, 2_000),
         in_a_row=ledger.state.bad,
+        overlapped=ping.signal is Signal.START,
     )
     if change.turn is Turn.RESOLVE:
         incidents.recover(ledger.row, cause, now)
