@@ -1,8 +1,8 @@
 """When trouble is a new incident, when it is the old one again, and when it flaps.
 
-Trouble of the same kind that comes back soon after its incident was resolved reopens that incident: one incident, not twenty.
-From the second reopening on it is *flapping*: people are told once, and it takes several good results in a row
-(core.status.FLAPPING_SUCCESSES) before it counts as resolved.
+Trouble of the same kind that comes back soon after its incident was resolved reopens that incident: one incident,
+not twenty. From the second reopening on it is *flapping*: people are told once, and it takes several good results in
+a row (core.status.FLAPPING_SUCCESSES) before it counts as resolved.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@
     any ── pause (g): an open incident is resolved ──▶ paused ── resume, or its time comes (h) ──▶ up or new
 
 A *bad* result is a fail signal or exit code ≠ 0 (`failed`), a run past its max runtime (`overrun`), a start while
-another run is still going where that is not allowed (`overrun` too) or a deadline passed in silence (`missed`). A *good* result is a success. N is `failures_to_open`, M is
-`successes_to_resolve` (raised while the incident is flapping). *Late* is no state of its own but a reading of
-the clock: up, and due already (`shown`).
+another run is still going where that is not allowed (`overrun` too) or a deadline passed in silence (`missed`). A
+*good* result is a success. N is `failures_to_open`, M is `successes_to_resolve` (raised while the incident is
+flapping). *Late* is no state of its own but a reading of the clock: up, and due already (`shown`).
 
 Silence is judged only here, in `on_tick`, by the clock. While a run is open and within its max runtime,
 silence is not silence: the run is watched instead. After a miss on a monitor that is down nothing more is
