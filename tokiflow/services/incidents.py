@@ -5,14 +5,15 @@ Whoever changes an incident holds the lock on its monitor's row first, so there 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, true, update
+from sqlalchemy.orm import aliased
 
 from tokiflow import errors
 from tokiflow.core import ids, schedule, sentences, status
@@ -23,6 +24,7 @@ from tokiflow.core.status import Kind, Rules
 from tokiflow.db import db, transaction
 from tokiflow.models import BlindSpell, Incident, IncidentEvent, Monitor
 from tokiflow.services import alerts, audit, monitor_rows
+from tokiflow.services.alerts import News
 from tokiflow.services.monitor_rows import MonitorRow
 
 log = structlog.get_logger()
@@ -46,46 +48,89 @@ class Cause:
     overlapped: bool = False
 
 
-def trouble(row: MonitorRow, rules: Rules, cause: Cause, now: datetime) -> None:
-    """Trouble of the monitor in `row` (locked): it opens an incident, reopens a recent one or joins the open one."""
-    assert cause.kind is not None
-    incident = _unresolved(row.id)
-    summary = _summary(row, cause, now)
-    if incident:
-        _note(incident.id, f"{cause.kind.value}", cause.at, _by(cause), summary, _detail(cause))
+@dataclass(frozen=True)
+class Verdict:
+    """Trouble of the monitor in `row` (locked), or its recovery: a cause without a kind."""
+
+    row: MonitorRow
+    rules: Rules
+    cause: Cause
+
+
+def carry_out(verdicts: Sequence[Verdict], now: datetime) -> None:
+    """What follows from `verdicts`, in their order: incidents open, reopen, go on or resolve, and people are told.
+
+    A handful of statements, whatever the number: all is read before the first verdict and written after the last.
+    """
+    if not verdicts:
         return
-    last = _last(row.id)
-    period = schedule.period_seconds(rules.schedule, cause.at)
-    opening = rules_of_incidents.opening(_as_last(last), cause.kind.value, cause.at, period)
+    book = _read(verdicts)
+    news = [one for verdict in verdicts if (one := _carry_out(book, verdict, now))]
+    # An incident has to be there before what speaks of it.
+    db.session.flush()
+    db.session.add_all(book.steps)
+    db.session.flush()
+    alerts.plan(news, now)
+
+
+def _carry_out(book: _Book, verdict: Verdict, now: datetime) -> News | None:
+    incident = book.unresolved.get(verdict.row.id)
+    if verdict.cause.kind is None:
+        return _recover(book, incident, verdict) if incident else None
+    if incident:
+        _join(book, incident, verdict, now)
+        return None
+    return _trouble(book, verdict, now)
+
+
+def _trouble(book: _Book, verdict: Verdict, now: datetime) -> News:
+    """Trouble where there was none: a new incident, or a recent one that comes back."""
+    row, cause = verdict.row, verdict.cause
+    assert cause.kind is not None
+    last = book.last.get(row.id)
+    opening = _opening(last, verdict)
+    summary = _summary(row, cause, now)
     if last is None or opening is Opening.NEW:
-        incident = _open(row, cause, summary)
+        incident = _open(verdict, summary)
     else:
-        incident = _reopen(last, row, cause, summary)
+        incident = _reopen(last, verdict, summary)
     if opening is Opening.FLAPPING:
         db.session.execute(update(Monitor).where(Monitor.id == row.id).values(flapping=True))
-    _note(incident.id, opening.value, cause.at, _by(cause), summary, _detail(cause) | {"kind": cause.kind.value})
-    _note_blindness(incident.id, cause)
+    book.unresolved[row.id] = book.last[row.id] = incident
+    detail = _detail(cause) | {"kind": cause.kind.value}
+    book.note(_step(incident.id, opening.value, cause.at, _by(cause), summary, detail))
+    _note_blindness(book, incident.id, cause)
     log.info("incident_opened", incident=str(incident.id), monitor=str(row.id), kind=cause.kind.value)
-    alerts.plan(
-        incident, row, opening.value, cause.at, now, alerts.Facts(cause.quote, cause.exit_code, cause.duration_ms)
-    )
+    facts = alerts.Facts(cause.quote, cause.exit_code, cause.duration_ms)
+    return News(incident, row, opening.value, cause.at, facts)
 
 
-def recover(row: MonitorRow, cause: Cause, now: datetime) -> None:
-    """The monitor in `row` (locked) is well again by itself: resolve its incident and tell whoever was told."""
-    incident = _unresolved(row.id)
-    if incident is None:
+def _join(book: _Book, incident: Incident, verdict: Verdict, now: datetime) -> None:
+    """More trouble of one that is in trouble. The same step right after itself is counted, not written again."""
+    cause = verdict.cause
+    assert cause.kind is not None
+    summary, by, last = _summary(verdict.row, cause, now), _by(cause), book.latest_step.get(incident.id)
+    if last is None or (last.what, last.by) != (cause.kind.value, by.name):
+        book.note(_step(incident.id, cause.kind.value, cause.at, by, summary, _detail(cause)))
         return
-    _close(
-        incident, cause.at, TOKIFLOW, now, row, sentences.recovered(incident.last_opened_at, cause.at), by_person=False
-    )
+    last.times += 1
+    last.last_at = max(cause.at, last.last_at)
+    last.text = summary
+
+
+def _recover(book: _Book, incident: Incident, verdict: Verdict) -> News:
+    """It is well again by itself: whoever was told of the trouble hears of it."""
+    at = verdict.cause.at
+    del book.unresolved[verdict.row.id]
+    words = sentences.recovered(incident.last_opened_at, at)
+    return _close(book.note, incident, at, TOKIFLOW, verdict.row, words, by_person=False)
 
 
 def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
     """The monitor in `row` (locked) was paused: nobody waits for it any more."""
-    incident = _unresolved(row.id)
+    incident = db.session.execute(_unresolved([row.id])).scalar_one_or_none()
     if incident:
-        _close(incident, now, by, now, row, f"the monitor was paused by {by.name}", by_person=True)
+        _close_now(incident, row, f"the monitor was paused by {by.name}", by, now)
 
 
 def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
@@ -99,7 +144,7 @@ def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
         incident.status = "acknowledged"
         incident.acknowledged_at = now
         incident.acknowledged_by = by.name
-        _note(incident.id, "acknowledged", now, by)
+        db.session.add(_step(incident.id, "acknowledged", now, by))
         _audit("incident.acknowledged", incident, by, now)
 
 
@@ -109,7 +154,7 @@ def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
         incident, row = _locked(incident_id)
         if incident.status == "resolved":
             return
-        _close(incident, now, by, now, row, f"resolved by {by.name}", by_person=True)
+        _close_now(incident, row, f"resolved by {by.name}", by, now)
         if incident.class_ == OUTAGE:
             _set_up_again(row, now)
         _audit("incident.resolved", incident, by, now)
@@ -124,9 +169,8 @@ def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
         if incident.status == "resolved":
             raise errors.Conflict("This incident is resolved already; there is nothing left to mute.")
         incident.muted_until = until
-        _note(
-            incident.id, "muted" if until else "unmuted", now, by, detail={"until": until.isoformat()} if until else {}
-        )
+        detail = {"until": until.isoformat()} if until else {}
+        db.session.add(_step(incident.id, "muted" if until else "unmuted", now, by, detail=detail))
         _audit("incident.muted" if until else "incident.unmuted", incident, by, now)
 
 
@@ -139,25 +183,95 @@ def comment(incident_id: UUID, text: str, by: Actor, now: datetime) -> None:
         raise errors.Invalid({"text": [f"is longer than {LONGEST_COMMENT:,} characters; shorten it"]})
     with transaction():
         incident, _ = _locked(incident_id)
-        _note(incident.id, "commented", now, by, text, again=False)
+        db.session.add(_step(incident.id, "commented", now, by, text))
         _audit("incident.commented", incident, by, now)
 
 
-def _unresolved(monitor_id: UUID) -> Incident | None:
-    return db.session.execute(
-        select(Incident).where(
-            Incident.monitor_id == monitor_id, Incident.class_ == OUTAGE, Incident.resolved_at.is_(None)
-        )
-    ).scalar_one_or_none()
+@dataclass
+class _Book:
+    """The incidents of the monitors at hand, read at once, and brought up to date while verdicts are carried out.
+
+    By monitor: the unresolved one, and the last. By incident: the last step on its timeline. `spells` are those in
+    which we could not listen, `steps` what is still to be written.
+    """
+
+    unresolved: dict[UUID, Incident]
+    last: dict[UUID, Incident]
+    latest_step: dict[UUID, IncidentEvent]
+    spells: Sequence[BlindSpell]
+    steps: list[IncidentEvent] = field(default_factory=list)
+
+    def note(self, step: IncidentEvent) -> None:
+        self.steps.append(step)
+        self.latest_step[step.incident_id] = step
 
 
-def _last(monitor_id: UUID) -> Incident | None:
-    return db.session.execute(
+def _read(verdicts: Sequence[Verdict]) -> _Book:
+    monitor_ids = {verdict.row.id for verdict in verdicts}
+    unresolved = db.session.execute(_unresolved(monitor_ids)).scalars().all()
+    last = db.session.execute(_last(monitor_ids)).scalars()
+    steps = db.session.execute(_latest_steps([one.id for one in unresolved])).scalars() if unresolved else ()
+    return _Book(
+        unresolved={one.monitor_id: one for one in unresolved},
+        last={one.monitor_id: one for one in last},
+        latest_step={step.incident_id: step for step in steps},
+        spells=_spells([verdict.cause for verdict in verdicts if verdict.cause.due_at]),
+    )
+
+
+def _unresolved(monitor_ids: Collection[UUID]) -> Select[Incident]:
+    return select(Incident).where(
+        Incident.monitor_id.in_(monitor_ids), Incident.class_ == OUTAGE, Incident.resolved_at.is_(None)
+    )
+
+
+def _last(monitor_ids: Collection[UUID]) -> Select[Incident]:
+    """Each monitor reads its index from the end."""
+    latest = (
         select(Incident)
-        .where(Incident.monitor_id == monitor_id, Incident.class_ == OUTAGE)
+        .where(Incident.monitor_id == Monitor.id, Incident.class_ == OUTAGE)
         .order_by(Incident.opened_at.desc(), Incident.id.desc())
         .limit(1)
-    ).scalar_one_or_none()
+        .lateral()
+    )
+    return (
+        select(aliased(Incident, latest)).select_from(Monitor).join(latest, true()).where(Monitor.id.in_(monitor_ids))
+    )
+
+
+def _latest_steps(incident_ids: Collection[UUID]) -> Select[IncidentEvent]:
+    latest = (
+        select(IncidentEvent)
+        .where(IncidentEvent.incident_id == Incident.id)
+        .order_by(IncidentEvent.id.desc())
+        .limit(1)
+        .lateral()
+    )
+    whole = select(aliased(IncidentEvent, latest)).select_from(Incident).join(latest, true())
+    return whole.where(Incident.id.in_(incident_ids))
+
+
+def _spells(causes: Sequence[Cause]) -> Sequence[BlindSpell]:
+    """When we could not listen between a due time and its deadline, for any of `causes`; the earliest first."""
+    if not causes:
+        return ()
+    since = min(cause.due_at for cause in causes if cause.due_at)
+    return (
+        db.session.execute(
+            select(BlindSpell)
+            .where(BlindSpell.ended_at > since, BlindSpell.started_at < max(cause.at for cause in causes))
+            .order_by(BlindSpell.started_at)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def _opening(last: Incident | None, verdict: Verdict) -> Opening:
+    cause = verdict.cause
+    assert cause.kind is not None
+    period = schedule.period_seconds(verdict.rules.schedule, cause.at)
+    return rules_of_incidents.opening(_as_last(last), cause.kind.value, cause.at, period)
 
 
 def _as_last(incident: Incident | None) -> rules_of_incidents.Last | None:
@@ -166,7 +280,8 @@ def _as_last(incident: Incident | None) -> rules_of_incidents.Last | None:
     return rules_of_incidents.Last(incident.kind, incident.resolved_at, incident.resolved_by_person, incident.reopened)
 
 
-def _open(row: MonitorRow, cause: Cause, summary: str) -> Incident:
+def _open(verdict: Verdict, summary: str) -> Incident:
+    row, cause = verdict.row, verdict.cause
     assert cause.kind is not None
     incident = Incident(
         id=ids.new(),
@@ -176,42 +291,48 @@ def _open(row: MonitorRow, cause: Cause, summary: str) -> Incident:
         kind=cause.kind.value,
         status="open",
         summary=summary,
-        reason=_reason(row, cause),
+        reason=_reason(verdict),
         opened_at=cause.at,
         last_opened_at=cause.at,
         reopened=0,
     )
     db.session.add(incident)
-    db.session.flush()
     return incident
 
 
-def _reopen(incident: Incident, row: MonitorRow, cause: Cause, summary: str) -> Incident:
+def _reopen(incident: Incident, verdict: Verdict, summary: str) -> Incident:
     incident.status = "open"
     incident.summary = summary
-    incident.reason = _reason(row, cause)
-    incident.last_opened_at = cause.at
+    incident.reason = _reason(verdict)
+    incident.last_opened_at = verdict.cause.at
     incident.resolved_at = None
     incident.resolved_by = ""
     incident.acknowledged_at = None
     incident.acknowledged_by = ""
     incident.reopened += 1
-    db.session.flush()
     return incident
 
 
+def _close_now(incident: Incident, row: MonitorRow, words: str, by: Actor, now: datetime) -> None:
+    """A person ends it."""
+    news = _close(db.session.add, incident, now, by, row, words, by_person=True)
+    db.session.flush()
+    alerts.plan([news], now)
+
+
 def _close(
-    incident: Incident, at: datetime, by: Actor, now: datetime, row: MonitorRow, words: str, *, by_person: bool
-) -> None:
-    incident.status = "resolved"
+    note: Callable[[IncidentEvent], None], incident: Incident, at: datetime, by: Actor, row: MonitorRow, words: str,
+    *, by_person: bool,
+) -> News:  # fmt: skip
     # An incident can't end before it began, whatever order pings arrive in.
-    incident.resolved_at = max(at, incident.last_opened_at)
+    at = max(at, incident.last_opened_at)
+    incident.status = "resolved"
+    incident.resolved_at = at
     incident.resolved_by = by.name
     incident.resolved_by_person = by_person
-    db.session.flush()
-    _note(incident.id, "resolved", incident.resolved_at, by, words)
+    note(_step(incident.id, "resolved", at, by, words))
     log.info("incident_resolved", incident=str(incident.id), monitor=str(row.id))
-    alerts.plan(incident, row, "resolved", incident.resolved_at, now, alerts.Facts())
+    return News(incident, row, "resolved", at)
 
 
 def _set_up_again(row: MonitorRow, now: datetime) -> None:
@@ -236,63 +357,33 @@ def _locked(incident_id: UUID) -> tuple[Incident, Monitor]:
     return incident, row
 
 
-def _note(
-    incident_id: UUID,
-    what: str,
-    at: datetime,
-    by: Actor,
-    text: str = "",
-    detail: Mapping[str, Any] | None = None,
-    *,
-    again: bool = True,
-) -> None:
-    """A step on the timeline. The same step right after itself is counted instead of written again."""
-    if again and _count_again(incident_id, what, at, by, text):
-        return
-    db.session.add(
-        IncidentEvent(
-            id=ids.new(),
-            incident_id=incident_id,
-            at=at,
-            last_at=at,
-            what=what,
-            by=by.name,
-            by_kind=by.kind,
-            text=text,
-            detail=dict(detail or {}),
-        )
+def _step(
+    incident_id: UUID, what: str, at: datetime, by: Actor, text: str = "", detail: Mapping[str, Any] | None = None
+) -> IncidentEvent:
+    """A step on the timeline."""
+    return IncidentEvent(
+        id=ids.new(),
+        incident_id=incident_id,
+        at=at,
+        last_at=at,
+        times=1,
+        what=what,
+        by=by.name,
+        by_kind=by.kind,
+        text=text,
+        detail=dict(detail or {}),
     )
-    db.session.flush()
 
 
-def _count_again(incident_id: UUID, what: str, at: datetime, by: Actor, text: str) -> bool:
-    last = db.session.execute(
-        select(IncidentEvent).where(IncidentEvent.incident_id == incident_id).order_by(IncidentEvent.id.desc()).limit(1)
-    ).scalar_one_or_none()
-    if last is None or (last.what, last.by) != (what, by.name) or what not in _REPEATS:
-        return False
-    last.times += 1
-    last.last_at = max(at, last.last_at)
-    last.text = text
-    return True
-
-
-_REPEATS = frozenset(kind.value for kind in Kind)
-
-
-def _note_blindness(incident_id: UUID, cause: Cause) -> None:
+def _note_blindness(book: _Book, incident_id: UUID, cause: Cause) -> None:
     """Say on the timeline when the deadline that was missed had been moved because we could not listen."""
     if cause.due_at is None:
         return
-    spells = db.session.execute(
-        select(BlindSpell)
-        .where(BlindSpell.ended_at > cause.due_at, BlindSpell.started_at < cause.at)
-        .order_by(BlindSpell.started_at)
-    ).scalars()
-    for spell in spells:
+    for spell in book.spells:
         assert spell.ended_at is not None
-        words = sentences.blind(spell.started_at, spell.ended_at)
-        _note(incident_id, "blind", spell.ended_at, TOKIFLOW, words)
+        if spell.ended_at > cause.due_at and spell.started_at < cause.at:
+            words = sentences.blind(spell.started_at, spell.ended_at)
+            book.note(_step(incident_id, "blind", spell.ended_at, TOKIFLOW, words))
 
 
 def _summary(row: MonitorRow, cause: Cause, now: datetime) -> str:
@@ -305,10 +396,10 @@ def _summary(row: MonitorRow, cause: Cause, now: datetime) -> str:
     return sentences.failed(cause.exit_code, cause.quote, cause.in_a_row)
 
 
-def _reason(row: MonitorRow, cause: Cause) -> str:
-    words = schedule.describe(monitor_rows.rules(row).schedule)
+def _reason(verdict: Verdict) -> str:
+    words, cause = schedule.describe(verdict.rules.schedule), verdict.cause
     if cause.kind is Kind.MISSED:
-        due = sentences.clock(cause.due_at or cause.at, cause.at, row.schedule_timezone)
+        due = sentences.clock(cause.due_at or cause.at, cause.at, verdict.row.schedule_timezone)
         return f"It runs {words}; the ping due at {due} never came."
     return f"It runs {words}."
 

@@ -12,11 +12,12 @@ from sqlalchemy import Row, func, insert, select, update
 
 from tokiflow.core import ids, status
 from tokiflow.core.runs import Outcome, Run
-from tokiflow.core.status import Change, Missed, Tick, Turn
+from tokiflow.core.status import Change, Missed, Tick
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
 from tokiflow.models import Run as RunRow
 from tokiflow.services import incidents, monitor_rows
+from tokiflow.services.incidents import Verdict
 
 log = structlog.get_logger()
 
@@ -87,9 +88,7 @@ def _judge(rows: Sequence[Row[Any]], now: datetime) -> None:
     at_hand = monitor_rows.runs_at_hand([row.id for row in rows], now)
     ticks = {row.id: _tick(row, now, at_hand[row.id]) for row in rows}
     _write(rows, ticks, at_hand)
-    for row in rows:
-        for change in ticks[row.id].changes:
-            _carry_out(row, ticks[row.id], change, now)
+    incidents.carry_out([_verdict(row, ticks[row.id], one) for row in rows for one in ticks[row.id].changes], now)
 
 
 def _tick(row: Row[Any], now: datetime, runs: Sequence[Run]) -> Tick:
@@ -138,7 +137,7 @@ def _now(before: Sequence[Run], tick: Tick) -> list[Run]:
     return [changed.get(run.id, run) for run in before]
 
 
-def _carry_out(row: Row[Any], tick: Tick, change: Change, now: datetime) -> None:
+def _verdict(row: Row[Any], tick: Tick, change: Change) -> Verdict:
     miss = next((miss for miss in tick.missed if miss.deadline_at == change.at), None)
     cause = incidents.Cause(
         kind=change.kind,
@@ -147,7 +146,4 @@ def _carry_out(row: Row[Any], tick: Tick, change: Change, now: datetime) -> None
         due_at=miss.due_at if miss else None,
         in_a_row=tick.state.bad,
     )
-    if change.turn is Turn.RESOLVE:
-        incidents.recover(row, cause, now)
-    else:
-        incidents.trouble(row, monitor_rows.rules(row), cause, now)
+    return Verdict(row, monitor_rows.rules(row), cause)

@@ -18,12 +18,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tokiflow.core import ids, runs, signals, status
 from tokiflow.core.runs import Run
 from tokiflow.core.signals import Ping, Signal
-from tokiflow.core.status import Change, Rules, State, Turn
+from tokiflow.core.status import Change, Rules, State
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
 from tokiflow.models import Ping as PingRow
 from tokiflow.models import Run as RunRow
 from tokiflow.services import incidents, monitor_rows
+from tokiflow.services.incidents import Verdict
 from tokiflow.services.monitor_rows import MonitorRow
 
 log = structlog.get_logger()
@@ -62,9 +63,7 @@ def record(batch: Sequence[Incoming], now: datetime) -> list[bool]:
             if incoming.token in ledgers:
                 _enter(ledgers[incoming.token], incoming.ping)
         _write([ledger for ledger in ledgers.values() if ledger.ping_rows])
-        for ledger in ledgers.values():
-            for change, ping in ledger.changes:
-                _carry_out(ledger, change, ping, now)
+        incidents.carry_out([_verdict(ledger, *one) for ledger in ledgers.values() for one in ledger.changes], now)
     return [incoming.token in ledgers for incoming in batch]
 
 
@@ -216,7 +215,7 @@ def _write_monitors(ledgers: Sequence[_Ledger]) -> None:
     db.session.execute(update(Monitor), rows)
 
 
-def _carry_out(ledger: _Ledger, change: Change, ping: Ping, now: datetime) -> None:
+def _verdict(ledger: _Ledger, change: Change, ping: Ping) -> Verdict:
     cause = incidents.Cause(
         kind=change.kind,
         at=change.at,
@@ -227,7 +226,4 @@ def _carry_out(ledger: _Ledger, change: Change, ping: Ping, now: datetime) -> No
         in_a_row=ledger.state.bad,
         overlapped=ping.signal is Signal.START,
     )
-    if change.turn is Turn.RESOLVE:
-        incidents.recover(ledger.row, cause, now)
-    else:
-        incidents.trouble(ledger.row, ledger.rules, cause, now)
+    return Verdict(ledger.row, ledger.rules, cause)
