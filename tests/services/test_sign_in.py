@@ -1,0 +1,364 @@
+"""Signing in: links that are mailed, once, and used, once; Google; and the person at this machine."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from uuid import UUID
+
+import pytest
+from flask import current_app
+from rq import Queue
+from sqlalchemy import func, select
+
+from tests.adapters.test_mail import Post, free_port, serving
+from tests.channels.conftest import KeptMail
+from tests.factories import make_user
+from tokiflow import errors, outside, queue
+from tokiflow.adapters import mail
+from tokiflow.adapters.google import GooglePerson
+from tokiflow.channels import Outside
+from tokiflow.core import ids
+from tokiflow.core.roles import Role
+from tokiflow.db import db, in_transaction, transaction
+from tokiflow.models import Membership, Organization, SignInLink, User
+from tokiflow.services import sign_in
+
+NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
+SOON = NOW + timedelta(minutes=2)
+HERE, ELSEWHERE = "the browser of Alice", "another browser"
+ALICE = "alice@harbour.example"
+
+pytestmark = pytest.mark.usefixtures("app")
+
+
+def sending_to(port: int) -> Outside:
+    """An outside whose mail goes to the server on `port`, and never from inside a transaction."""
+    mailer = mail.smtp_from(f"smtp://127.0.0.1:{port}", forbidden=in_transaction)
+    return Outside(None, mailer, "Tokiflow <sign-in@tokiflow.example>", "https://tokiflow.example")  # type: ignore[arg-type]
+
+
+def ask(email: str = ALICE, browser: str = HERE, at: datetime = NOW, device: str = "Firefox on Linux") -> UUID | None:
+    """Ask for a link; its id, or None if there is none."""
+    sign_in.request_link(email, browser, "/app/monitors", at, device)
+    newest = select(SignInLink.id).where(SignInLink.created_at == at).order_by(SignInLink.id.desc()).limit(1)
+    return db.session.execute(newest).scalar_one_or_none()
+
+
+def mailed(link_id: UUID | None, at: datetime = NOW) -> str:
+    """Mail the link with a mailer that keeps everything; the token in the mail."""
+    assert link_id is not None
+    kept = KeptMail()
+    made = Outside(None, kept, "sign-in@tokiflow.example", "https://tokiflow.example")  # type: ignore[arg-type]
+    assert sign_in.mail([link_id], made, lambda: at) == 1
+    return token_in(kept.mails[0].get_body(("plain",)).get_content())
+
+
+def token_in(text: str) -> str:
+    found = re.search(r"https://tokiflow\.example/auth/link/(\S+)", text)
+    assert found
+    return found[1]
+
+
+def rung() -> list[tuple[str, list[str]]]:
+    """What waits in the queue: jobs with their ids."""
+    return [(job.func_name, job.args[0]) for job in Queue(queue.QUEUE, connection=queue.connection()).jobs]
+
+
+def in_context(work):
+    """`work` for another thread, in an app context of its own."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def run(*args):
+        with app.app_context():
+            return work(*args)
+
+    return run
+
+
+def row(link_id: UUID | None) -> SignInLink:
+    db.session.expire_all()
+    return db.session.get_one(SignInLink, link_id)
+
+
+# --- the mail ---------------------------------------------------------------------------------------------------
+
+
+def test_a_link_is_promised_rung_for_and_arrives_at_a_real_mail_server():
+    link_id = ask()
+    assert rung() == [("jobs.sign_in.mail", [str(link_id)])]
+    post = Post()
+    with serving(post) as port:
+        assert sign_in.mail([link_id], sending_to(port), lambda: SOON) == 1
+    assert row(link_id).sent_at == SOON
+    arrived = message_from_bytes(post.mails[0].content, policy=policy.default)
+    assert post.mails[0].rcpt_tos == [ALICE]
+    text = arrived.get_body(("plain",)).get_content()
+    assert "Firefox on Linux" in text
+    assert "09:05 UTC on 22 November" in text
+    assert "09:20 UTC, once" in text
+    assert sign_in.use(token_in(text), HERE, SOON).email == ALICE
+    html = arrived.get_body(("html",)).get_content()
+    assert token_in(text) in html
+    assert "<script" not in html
+
+
+def test_times_in_the_mail_are_those_of_somebody_known():
+    make_user("Alice", email=ALICE, timezone="America/New_York")
+    link_id, kept = ask(), KeptMail()
+    sign_in.mail([link_id], Outside(None, kept, "a@b.example", "https://tokiflow.example"), lambda: NOW)  # type: ignore[arg-type, list-item]
+    assert "04:05 EST on 22 November" in kept.mails[0].get_body(("plain",)).get_content()
+
+
+def test_a_mail_rung_for_twice_is_sent_once():
+    link_id, post = ask(), Post()
+    with serving(post) as port, ThreadPoolExecutor(4) as pool:
+        made = sending_to(port)
+        tries = [pool.submit(in_context(sign_in.mail), [link_id], made, lambda: NOW) for _ in range(4)]
+        assert sum(one.result() for one in tries) == 1
+        assert sign_in.mail([link_id], made, lambda: NOW + timedelta(minutes=5)) == 0
+    assert len(post.mails) == 1
+
+
+def test_a_mail_server_that_is_away_is_tried_again_until_the_link_is_over():
+    link_id, port = ask(), free_port()
+    assert sign_in.mail([link_id], sending_to(port), lambda: NOW) == 1
+    assert row(link_id).sent_at is None
+    assert sign_in.mail([link_id], sending_to(port), lambda: NOW + timedelta(seconds=1)) == 0
+    assert sign_in.ring(NOW + timedelta(seconds=1)) == 0
+    assert sign_in.ring(NOW + timedelta(seconds=25)) == 1
+    post = Post()
+    with serving(post) as port:
+        assert sign_in.mail([link_id], sending_to(port), lambda: NOW + timedelta(seconds=25)) == 1
+    assert len(post.mails) == 1
+    assert sign_in.ring(NOW + timedelta(minutes=5)) == 0
+
+
+def test_an_address_that_does_not_exist_is_not_tried_again():
+    link_id, post = ask(), Post()
+    post.refused[ALICE] = "550 no such mailbox"
+    with serving(post) as port:
+        sign_in.mail([link_id], sending_to(port), lambda: NOW)
+    assert sign_in.ring(NOW + timedelta(minutes=10)) == 0
+
+
+def test_the_clock_rings_for_a_link_that_redis_forgot():
+    link_id = ask()
+    queue.connection().flushdb()
+    assert sign_in.ring(NOW + timedelta(seconds=2)) == 0  # it may well be on its way
+    assert sign_in.ring(NOW + timedelta(seconds=11)) == 1
+    assert sign_in.ring(NOW + timedelta(seconds=12)) == 0
+    assert sign_in.ring(NOW + timedelta(seconds=22)) == 1
+    assert rung() == 2 * [("jobs.sign_in.mail", [str(link_id)])]
+    assert sign_in.ring(NOW + sign_in.LIFETIME) == 0
+
+
+def test_a_worker_that_died_while_sending_loses_its_lease():
+    link_id = ask()
+    assert sign_in._claim([link_id], NOW)  # type: ignore[list-item]
+    assert sign_in.ring(NOW + timedelta(seconds=30)) == 0
+    assert sign_in.ring(NOW + sign_in.LEASE) == 1
+    assert mailed(link_id, NOW + sign_in.LEASE)
+
+
+def test_the_job_takes_ids_as_text_and_mails_into_the_outbox():
+    from jobs import sign_in as jobs
+
+    sign_in.request_link(ALICE, HERE, "/app", datetime.now(UTC))
+    link_id = db.session.execute(select(SignInLink.id)).scalar_one()
+    kept = KeptMail()
+    before = outside.of(current_app)
+    outside.use(current_app, Outside(before.http, kept, before.email_from, before.public_url))
+    try:
+        assert jobs.mail([str(link_id)]) == 1
+        assert jobs.mail([str(link_id), str(ids.new())]) == 0
+    finally:
+        outside.use(current_app, before)
+    assert kept.mails[0]["To"] == ALICE
+
+
+# --- the link ---------------------------------------------------------------------------------------------------
+
+
+def test_a_newcomer_gets_a_person_and_an_organization_of_their_own():
+    user = sign_in.use(mailed(ask("Mia.Lopez+jobs@Harbour.Example")), HERE, SOON, "Europe/Berlin")
+    assert (user.email, user.name, user.timezone) == ("mia.lopez+jobs@harbour.example", "Mia Lopez", "Europe/Berlin")
+    assert user.last_signed_in_at == SOON
+    membership = db.session.execute(select(Membership).where(Membership.user_id == user.id)).scalar_one()
+    assert membership.rank is Role.OWNER
+    assert db.session.get_one(Organization, membership.organization_id).name == "Mia Lopez’s organization"
+
+
+def test_whoever_is_known_comes_back_as_themselves(alice):
+    user = sign_in.use(mailed(ask(alice.email.upper())), HERE, SOON, "Asia/Tokyo")
+    assert user.id == alice.id
+    assert user.timezone == "Europe/Berlin"
+    assert db.session.execute(select(func.count()).select_from(Organization)).scalar_one() == 1
+
+
+def test_a_link_works_once():
+    token = mailed(ask())
+    sign_in.use(token, HERE, SOON)
+    with pytest.raises(sign_in.Used):
+        sign_in.use(token, HERE, SOON)
+
+
+def test_two_presses_at_once_sign_in_once():
+    token = mailed(ask())
+
+    def press() -> bool:
+        try:
+            return bool(sign_in.use(token, HERE, SOON))
+        except sign_in.Used:
+            return False
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(one.result() for one in [pool.submit(in_context(press)) for _ in range(4)]) == [
+            False,
+            False,
+            False,
+            True,
+        ]
+
+
+@pytest.mark.parametrize("browser", [ELSEWHERE, "", "\udc80", "x" * 10_000])
+def test_a_link_works_only_in_the_browser_that_asked(browser):
+    token = mailed(ask())
+    with pytest.raises(sign_in.LinkRefused, match="only in the browser"):
+        sign_in.use(token, browser, SOON)
+    assert sign_in.use(token, HERE, SOON)
+
+
+def test_a_link_ends_after_fifteen_minutes():
+    token = mailed(ask())
+    assert sign_in.look(token, HERE, NOW + timedelta(minutes=14, seconds=59))
+    with pytest.raises(sign_in.LinkRefused, match="15 minutes"):
+        sign_in.use(token, HERE, NOW + timedelta(minutes=15))
+
+
+def test_looking_at_a_link_changes_nothing():
+    link_id = ask()
+    token = mailed(link_id)
+    for _ in range(3):
+        assert sign_in.look(token, HERE, SOON).email == ALICE
+    assert row(link_id).used_at is None
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda token: "",
+        lambda token: "x",
+        lambda token: token[:-1],
+        lambda token: token[:-1] + ("a" if token[-1] != "a" else "b"),
+        lambda token: "a" + token[1:],
+        lambda token: token.partition(".")[0],
+        lambda token: f"{token}.{token}",
+        lambda token: "ü" * 50,
+        lambda token: "\x00",
+        lambda token: ids.new().hex,
+    ],
+)
+def test_a_forged_token_is_refused(forge):
+    token = forge(mailed(ask()))
+    with pytest.raises(sign_in.LinkRefused):
+        sign_in.use(token, HERE, SOON)
+
+
+def test_a_token_of_a_link_that_is_gone_is_refused():
+    token = mailed(ask())
+    sign_in.forget(NOW + timedelta(days=31))
+    assert db.session.execute(select(func.count()).select_from(SignInLink)).scalar_one() == 0
+    with pytest.raises(sign_in.LinkRefused, match="long over"):
+        sign_in.use(token, HERE, SOON)
+
+
+def test_nothing_in_the_table_is_enough_to_sign_in():
+    link_id = ask()
+    token, stored = mailed(link_id), row(link_id)
+    values = [str(getattr(stored, column.name)) for column in SignInLink.__table__.columns]
+    assert not any(HERE in value or token in value for value in values)
+    with pytest.raises(sign_in.LinkRefused):
+        sign_in.use(token, stored.browser, SOON)
+
+
+# --- how often --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address", ["", "alice", "alice@", "@harbour.example", "a@b", "a b@c.example", "a\n@b.example"]
+)
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(errors.Invalid) as refused:
+        sign_in.request_link(address, HERE, "/app", NOW)
+    assert list(refused.value.fields) == ["email"]
+
+
+def test_a_mailbox_is_not_flooded_and_nobody_is_told():
+    for minute in range(sign_in.MOST_FOR_ADDRESS):
+        assert ask(browser=f"browser {minute}", at=NOW + timedelta(minutes=minute))
+    assert ask(browser="one more", at=NOW + timedelta(minutes=30)) is None
+    assert ask(browser="an hour later", at=NOW + timedelta(minutes=90))
+
+
+def test_a_stranger_cannot_lock_alice_out():
+    sign_in.use(mailed(ask()), HERE, SOON)  # last week, say
+    for n in range(sign_in.MOST_FOR_ADDRESS + 5):
+        ask(browser=f"stranger {n}", at=SOON + timedelta(seconds=n))
+    assert ask(browser="stranger", at=SOON + timedelta(minutes=1)) is None
+    assert ask(browser=HERE, at=SOON + timedelta(minutes=1))
+
+
+def test_even_a_known_browser_has_a_limit():
+    sign_in.use(mailed(ask()), HERE, SOON)
+    asked = [ask(at=SOON + timedelta(seconds=n)) for n in range(1, 20)]
+    assert sum(one is not None for one in asked) == sign_in.MOST_FOR_KNOWN_BROWSER - 1
+
+
+# --- Google, and this machine -----------------------------------------------------------------------------------
+
+
+def google(sub: str = "1", email: str = ALICE, verified: bool = True) -> GooglePerson:
+    return GooglePerson(sub, email, verified, "Alice Ahoi")
+
+
+def test_google_signs_up_a_newcomer_and_knows_them_again_after_a_change_of_address():
+    first = sign_in.with_google(google(), NOW, "Europe/Lisbon")
+    assert (first.email, first.name, first.timezone) == (ALICE, "Alice Ahoi", "Europe/Lisbon")
+    again = sign_in.with_google(google(email="alice@elsewhere.example"), SOON)
+    assert (again.id, again.email, again.last_signed_in_at) == (first.id, ALICE, SOON)
+
+
+def test_google_and_the_link_lead_to_the_same_person():
+    by_link = sign_in.use(mailed(ask()), HERE, SOON)
+    assert sign_in.with_google(google(), SOON).id == by_link.id
+
+
+def test_another_google_account_with_the_same_address_is_refused():
+    sign_in.with_google(google("1"), NOW)
+    with pytest.raises(errors.Forbidden, match="another Google account"):
+        sign_in.with_google(google("2"), NOW)
+    assert db.session.execute(select(User.google_sub)).scalars().all() == ["1"]
+
+
+def test_an_address_google_has_not_verified_signs_nobody_in(alice):
+    with pytest.raises(errors.Forbidden):
+        sign_in.with_google(google(email=alice.email, verified=False), NOW)
+
+
+def test_where_settings_do_not_allow_it_nobody_comes_in_unasked():
+    with pytest.raises(errors.NotFound):
+        sign_in.locally(NOW)
+    assert db.session.execute(select(func.count()).select_from(User)).scalar_one() == 0
+
+
+def test_a_sign_in_that_fails_leaves_the_link_unused():
+    link_id = ask()
+    token = mailed(link_id)
+    with pytest.raises(RuntimeError, match="power cut"), transaction():
+        sign_in.use(token, HERE, SOON)
+        raise RuntimeError("power cut")
+    assert row(link_id).used_at is None
+    assert sign_in.use(token, HERE, SOON)

@@ -1,0 +1,377 @@
+"""The ways in and out, as browsers go them. Every form carries its token against forged requests."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask import current_app
+from oidc_provider_mock import User as GoogleUser
+from oidc_provider_mock import run_server_in_thread
+from sqlalchemy import func, select
+
+from tests.adapters.test_google import at_provider
+from tests.adapters.test_mail import Post, serving
+from tests.fixtures.app import Client
+from tests.web.posting import post
+from tokiflow import outside, settings
+from tokiflow.adapters import mail
+from tokiflow.app import create_app
+from tokiflow.channels import Outside
+from tokiflow.db import db, in_transaction, transaction
+from tokiflow.models import Organization, SignInLink, User
+from tokiflow.services import sign_in
+
+PROFILE = "/app/settings/profile"
+FIREFOX = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+
+# The OpenID provider is older than the Authlib it runs on, and warns of it.
+pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+
+
+@pytest.fixture
+def letters(app):
+    """The mail server of the story; the app's mail goes there."""
+    received = Post()
+    with serving(received) as port:
+        before = outside.of(app)
+        mailer = mail.smtp_from(f"smtp://127.0.0.1:{port}", forbidden=in_transaction)
+        outside.use(app, Outside(before.http, mailer, before.email_from, before.public_url))
+        yield received
+        outside.use(app, before)
+
+
+@pytest.fixture
+def other(app):
+    """Another browser."""
+    return app.test_client()
+
+
+def ask(client: Client, email: str, **fields: str) -> None:
+    """Ask for a link on the page, and let the worker mail it."""
+    answer = post(client, "/auth/sign-in", email=email, **fields)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/auth/sent")
+    waiting = db.session.execute(select(SignInLink.id).where(SignInLink.sent_at.is_(None))).scalars()
+    sign_in.mail(list(waiting), outside.of(current_app))
+
+
+def link_in(letters: Post) -> str:
+    """The path of the link in the newest mail."""
+    from email import message_from_bytes, policy
+
+    text = message_from_bytes(letters.mails[-1].content, policy=policy.default).get_body(("plain",)).get_content()
+    return re.search(r"http://localhost(/auth/link/\S+)", text)[1]  # type: ignore[index]
+
+
+def is_in(client: Client) -> bool:
+    return client.get(PROFILE).status_code == 200
+
+
+def count(model) -> int:
+    return db.session.execute(select(func.count()).select_from(model)).scalar_one()
+
+
+# --- the link ---------------------------------------------------------------------------------------------------
+
+
+def test_alice_signs_in_with_a_link_and_lands_where_she_wanted_to(client, letters, alice):
+    wanted = client.get("/app/monitors?status=down")
+    assert wanted.status_code == 303
+    assert urlsplit(wanted.headers["Location"]).path == "/auth/sign-in"
+    target = parse_qs(urlsplit(wanted.headers["Location"]).query)["next"][0]
+    ask(client, alice.email, next=target)
+    assert alice.email in client.get("/auth/sent").text
+    page = client.get(link_in(letters))
+    assert page.status_code == 200
+    assert alice.email in page.text
+    assert not is_in(client)
+    done = post(client, link_in(letters), page=link_in(letters))
+    assert (done.status_code, done.headers["Location"]) == (303, "/app/monitors?status=down")
+    assert is_in(client)
+    assert "Harbour Freight" in client.get(PROFILE).text
+
+
+def test_mia_signs_up_and_owns_an_organization(client, letters):
+    ask(client, "Mia@Harbour.example")
+    done = client.post(
+        link_in(letters),
+        data={"csrf_token": _token(client, link_in(letters)), "timezone": "Europe/Lisbon"},
+    )
+    assert done.headers["Location"] == "/app"
+    mia = db.session.execute(select(User)).scalar_one()
+    assert (mia.email, mia.timezone) == ("mia@harbour.example", "Europe/Lisbon")
+    assert "Mia’s organization" in client.get(PROFILE).text
+
+
+def test_a_scanner_that_opens_every_link_uses_none_up(client, other, letters):
+    ask(client, "alice@harbour.example")
+    for _ in range(3):
+        assert other.get(link_in(letters), headers={"User-Agent": "LinkScanner"}).status_code == 403
+        assert client.get(link_in(letters)).status_code == 200
+    assert count(User) == 0
+    assert post(client, link_in(letters)).headers["Location"] == "/app"
+
+
+def test_a_link_in_another_browser_is_refused_and_offers_a_new_one(client, other, letters):
+    ask(client, "alice@harbour.example")
+    for answer in (other.get(link_in(letters)), post(other, link_in(letters))):
+        assert answer.status_code == 403
+        assert "only in the browser where you asked" in answer.text
+        assert "Send me a new link" in answer.text
+        assert "alice@harbour.example" not in answer.text
+    assert not is_in(other)
+
+
+def test_a_used_link_is_refused_but_a_second_press_just_goes_on(client, letters):
+    ask(client, "alice@harbour.example")
+    post(client, link_in(letters), page=link_in(letters))
+    again = post(client, link_in(letters), page=PROFILE)
+    assert (again.status_code, again.headers["Location"]) == (303, "/app")
+    post(client, "/auth/sign-out", page=PROFILE)
+    refused = client.get(link_in(letters))
+    assert refused.status_code == 403
+    assert "each link works once" in refused.text
+
+
+def test_an_expired_link_is_refused(client, letters):
+    ask(client, "alice@harbour.example")
+    with transaction():
+        db.session.execute(select(SignInLink)).scalar_one().expires_at = datetime.now(UTC) - timedelta(seconds=1)
+    for answer in (client.get(link_in(letters)), post(client, link_in(letters))):
+        assert answer.status_code == 403
+        assert "15 minutes" in answer.text
+
+
+@pytest.mark.parametrize("token", ["x", "a.b", "%00", "%F0%9F%9A%A2", "x" * 5000, "..%2F..", "<script>"])
+def test_a_forged_link_is_refused(client, token):
+    answer = client.get(f"/auth/link/{token}")
+    assert answer.status_code in (403, 404)
+    assert "<script>" not in answer.text.replace("<script src", "").replace("<script defer", "")
+
+
+def test_the_answer_is_the_same_for_alice_and_for_nobody(client, other, letters, alice):
+    def seen(browser: Client, email: str) -> str:
+        ask(browser, email)
+        page = browser.get("/auth/sent").text
+        return re.sub(
+            r'(csrf-token" content=|X-CSRFToken": )"[^"]*"|data-now="[^"]*"', "", page.replace(email, "EMAIL")
+        )
+
+    assert seen(client, alice.email) == seen(other, "nobody@harbour.example")
+    assert len(letters.mails) == 2
+
+
+def test_the_same_is_said_when_no_more_mail_goes_there(client, letters, monkeypatch):
+    monkeypatch.setattr(sign_in, "MOST_FOR_ADDRESS", 1)
+    ask(client, "alice@harbour.example")
+    ask(client, "alice@harbour.example")
+    assert len(letters.mails) == 1
+
+
+def test_one_client_can_ask_only_so_often_and_locks_nobody_else_out(app, client, other):
+    def asked(browser: Client, email: str, address: str) -> int:
+        token = _token(browser, "/auth/sign-in")
+        fields = {"csrf_token": token, "email": email}
+        return browser.post("/auth/sign-in", data=fields, environ_base={"REMOTE_ADDR": address}).status_code
+
+    tried = [asked(client, "alice@harbour.example", "203.0.113.7") for _ in range(8)]
+    assert tried == 6 * [303] + 2 * [429]
+    assert asked(client, "bob@harbour.example", "203.0.113.7") == 303
+    assert asked(other, "alice@harbour.example", "203.0.113.8") == 303
+    # An IPv6 subscriber has 2⁶⁴ addresses and is still one client.
+    spread = [asked(other, "alice@harbour.example", f"2001:db8::{n:x}") for n in range(8)]
+    assert spread == 6 * [303] + 2 * [429]
+
+
+@pytest.mark.parametrize(
+    "address", ["", "alice", "a@b", "a\x00b@harbour.example", "x" * 100_000, "<b>@harbour.example>"]
+)
+def test_a_bad_address_comes_back_with_the_reason(client, address):
+    answer = post(client, "/auth/sign-in", email=address)
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+    assert "<b>" not in answer.text
+    assert count(SignInLink) == 0
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "javascript:x",
+        "/\n/evil.example", " //evil.example", "http:evil.example", "app", "/" + "x" * 5000, "/auth/sign-in", "/app\x00",
+    ],
+)  # fmt: skip
+def test_nobody_is_led_elsewhere(client, letters, target):
+    ask(client, "alice@harbour.example", next=target)
+    assert post(client, link_in(letters)).headers["Location"] == "/app"
+    already_in = client.get("/auth/sign-in", query_string={"next": target})
+    assert already_in.headers["Location"] == "/app"
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------
+
+
+def test_a_form_without_its_token_is_refused(client, client_for, alice):
+    assert client.post("/auth/sign-in", data={"email": alice.email}).status_code == 400
+    assert client.post("/auth/link/x").status_code == 400
+    hers = client_for(alice)
+    for url in ("/auth/sign-out", "/app/switch-organization", PROFILE):
+        assert hers.post(url, data={"organization": "x", "name": "Eve", "timezone": "UTC"}).status_code == 400
+    assert is_in(hers)
+
+
+def test_signing_in_begins_a_new_session(client, letters):
+    ask(client, "alice@harbour.example")
+    with client.session_transaction() as session:
+        session["planted"] = "by somebody else"
+        before = session["csrf_token"]
+    post(client, link_in(letters))
+    with client.session_transaction() as session:
+        assert "planted" not in session
+        assert session.get("csrf_token") != before
+        assert session.permanent
+
+
+def test_the_cookies_are_for_us_alone(app, client, letters):
+    answer = post(client, "/auth/sign-in", email="alice@harbour.example")
+    cookies = answer.headers.getlist("Set-Cookie")
+    assert len(cookies) == 2
+    assert all("HttpOnly" in cookie and "SameSite=Lax" in cookie for cookie in cookies)
+
+
+def test_alice_signs_out(client_for, alice):
+    hers = client_for(alice)
+    assert is_in(hers)
+    answer = post(hers, "/auth/sign-out", page=PROFILE)
+    assert answer.headers["Location"] == "/auth/sign-in"
+    assert not is_in(hers)
+    assert "You are signed out." in hers.get("/auth/sign-in").text
+
+
+def test_all_of_alices_sessions_can_be_ended_at_once(client_for, alice):
+    browsers = [client_for(alice), client_for(alice)]
+    assert all(is_in(one) for one in browsers)
+    with transaction():
+        alice.session_epoch += 1
+    assert not any(is_in(one) for one in browsers)
+
+
+def test_bob_switches_between_his_organizations_and_to_no_other(
+    client_for, bob, organization, charlie, other_organization
+):
+    from tests.factories import make_membership, make_organization
+
+    second = make_organization("Second")
+    make_membership(second, bob)
+    his = client_for(bob)
+    answer = post(his, "/app/switch-organization", page=PROFILE, organization=second.slug)
+    assert answer.headers["Location"] == "/app"
+    with his.session_transaction() as session:
+        assert session["organization"] == str(second.id)
+    for slug in (other_organization.slug, "", "nonsense", "\x00"):
+        assert post(his, "/app/switch-organization", page=PROFILE, organization=slug).status_code == 404
+    with his.session_transaction() as session:
+        assert session["organization"] == str(second.id)
+
+
+# --- Google -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def provider():
+    people = (
+        GoogleUser(
+            sub="alice", claims={"email": "Alice@harbour.example", "email_verified": True, "name": "Alice Ahoi"}
+        ),
+        GoogleUser(sub="eve", claims={"email": "alice@harbour.example", "email_verified": False}),
+        GoogleUser(sub="twin", claims={"email": "alice@harbour.example", "email_verified": True}),
+    )
+    with run_server_in_thread(user_claims=people) as server:
+        yield f"http://localhost:{server.server_port}/.well-known/openid-configuration"
+
+
+@pytest.fixture
+def visitor(app, database, provider):
+    """A visitor of a Tokiflow that is set up for Google."""
+    variables = {"GOOGLE_CLIENT_ID": "client-1", "GOOGLE_CLIENT_SECRET": "secret", "GOOGLE_DISCOVERY_URL": provider}
+    site = create_app(settings.load({**database.environment, **variables}))
+    site.test_client_class = Client
+    yield site.test_client()
+    with site.app_context():
+        db.engine.dispose()
+
+
+def begun(visitor: Client, target: str = "/app/incidents") -> str:
+    answer = visitor.get("/auth/google", query_string={"next": target})
+    assert answer.status_code == 303
+    return str(answer.headers["Location"])
+
+
+def test_alice_signs_in_with_google_as_the_person_she_is(visitor, alice):
+    with transaction():
+        alice.email = "alice@harbour.example"
+    done = visitor.get(at_provider(begun(visitor), sub="alice"))
+    assert (done.status_code, done.headers["Location"]) == (303, "/app/incidents")
+    assert is_in(visitor)
+    db.session.expire_all()
+    assert (count(User), alice.google_sub) == (1, "alice")
+
+
+def test_google_is_offered_only_where_it_is_set_up(client, visitor):
+    assert "Continue with Google" in visitor.get("/auth/sign-in").text
+    assert "Continue with Google" not in client.get("/auth/sign-in").text
+    assert client.get("/auth/google").status_code == 404
+    assert client.get("/auth/google/callback?code=x&state=y").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("come_back", "said"),
+    [
+        (lambda visitor: at_provider(begun(visitor), action="deny"), "You did not let Google tell us"),
+        (lambda visitor: at_provider(begun(visitor), sub="eve"), "has not verified"),
+        (lambda visitor: "/auth/google/callback?code=x&state=forged", "not begun in this browser"),
+        (lambda visitor: "/auth/google/callback", "not begun in this browser"),
+    ],
+)
+def test_what_google_does_not_vouch_for_leads_to_a_friendly_page(visitor, come_back, said):
+    answer = visitor.get(come_back(visitor))
+    assert answer.status_code == 403
+    assert said in answer.text
+    assert "Continue with Google" in answer.text
+    assert "Send me a new link" in answer.text
+    assert not is_in(visitor)
+    assert count(User) == 0
+
+
+def test_an_answer_of_google_works_once(visitor):
+    back = at_provider(begun(visitor), sub="alice")
+    assert visitor.get(back).status_code == 303
+    visitor.delete_cookie("tokiflow")
+    assert visitor.get(back).status_code == 403
+
+
+def test_a_second_google_account_with_alices_address_is_refused(visitor):
+    visitor.get(at_provider(begun(visitor), sub="alice"))
+    visitor.delete_cookie("tokiflow")
+    answer = visitor.get(at_provider(begun(visitor), sub="twin"))
+    assert answer.status_code == 403
+    assert "another Google account" in answer.text
+    assert count(User) == 1
+
+
+def test_google_leads_nobody_elsewhere(visitor):
+    assert visitor.get(at_provider(begun(visitor, "//evil.example"), sub="alice")).headers["Location"] == "/app"
+
+
+def _token(client: Client, page: str) -> str:
+    from tests.web.posting import token_on
+
+    return token_on(client, page)
+
+
+def test_no_page_on_the_way_in_makes_an_organization_by_being_looked_at(client):
+    for page in ("/", "/auth/sign-in", "/auth/sent", "/auth/link/x"):
+        client.get(page)
+    assert (count(User), count(Organization), count(SignInLink)) == (0, 0, 0)
