@@ -81,6 +81,7 @@ _WORDS = {
     "early_tolerance_seconds": "early tolerance",
     "failures_to_open": "when it counts as down",
     "successes_to_resolve": "when it counts as up",
+    "overlaps_allowed": "whether runs may overlap",
     "capture_output": "keeping output",
     "own_channels": "who hears of it",
     "channels": "channels",

@@ -106,6 +106,7 @@ def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
         ("Early is fine", durations.words(monitor.early_tolerance_seconds) if monitor.early_tolerance_seconds else ""),
         ("Down after", f"{monitor.failures_to_open} bad runs" if monitor.failures_to_open > 1 else ""),
         ("Up after", f"{monitor.successes_to_resolve} good runs" if monitor.successes_to_resolve > 1 else ""),
+        ("Overlaps", "" if monitor.overlaps_allowed else "are trouble"),
         ("Output", "kept" if monitor.capture_output else "not kept"),
         ("Alerts", ", ".join(channel.name for channel in heard) or "nobody hears of it"),
     ]

@@ -17,21 +17,21 @@ from wtforms import (
     TextAreaField,
     widgets,
 )
+from wtforms.fields.choices import SelectChoice
 
 from tokiflow import errors
 from tokiflow.core import durations
 from tokiflow.core.schedule import zones
-from tokiflow.web.forms.base import Form
+from tokiflow.web.forms.base import Form, choices
 
 KINDS = {"every": "Every so often", "cron": "Cron", "calendar": "Calendar"}
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 
 @cache
-def _zones() -> list[tuple[str, str]]:
-    return [("", "Choose a time zone"), ("UTC", "UTC")] + [
-        (name, name.replace("_", " ")) for name in sorted(zones.names()) if name != "UTC"
-    ]
+def _zones() -> list[SelectChoice]:
+    names = (name for name in sorted(zones.names()) if name != "UTC")
+    return choices([("", "Choose a time zone"), ("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names)])
 
 
 class MonitorForm(Form):
@@ -40,7 +40,7 @@ class MonitorForm(Form):
     version = HiddenField()
     name = StringField("Name")
     tags = StringField("Tags")
-    kind = RadioField("Schedule", choices=list(KINDS.items()), default="every", validate_choice=False)
+    kind = RadioField("Schedule", choices=choices(KINDS.items()), default="every", validate_choice=False)
     every_number = StringField("Every", default="1")
     every_unit = SelectField("Unit", choices=list(UNITS), default="hours", validate_choice=False)
     cron_expression = StringField("Cron expression")
@@ -51,10 +51,11 @@ class MonitorForm(Form):
     early_tolerance = StringField("Early tolerance")
     failures_to_open = StringField("Down after", default="1")
     successes_to_resolve = StringField("Up again after", default="1")
+    overlaps_allowed = BooleanField("Runs may overlap", default=True)
     capture_output = BooleanField("Keep what the job prints", default=True)
     heard_by = RadioField(
         "Who hears of it",
-        choices=[("all", "Every channel"), ("own", "Only some")],
+        choices=choices([("all", "Every channel"), ("own", "Only some")]),
         default="all",
         validate_choice=False,
     )
@@ -69,7 +70,7 @@ class MonitorForm(Form):
 
     def offer_channels(self, named: Sequence[tuple[str, str]]) -> None:
         """The channels there are, as (public id, name)."""
-        self.channels.choices = list(named)
+        self.channels.choices = choices(named)
 
     def read(self) -> Reading:
         """What was typed, as the values that drafts and services take, and what cannot be read at all."""
@@ -77,9 +78,10 @@ class MonitorForm(Form):
         reading.take("name", lambda: self.name.data or "")
         reading.take("description", lambda: self.description.data or "")
         reading.take("tags", lambda: [tag for tag in (self.tags.data or "").split(",") if tag.strip()])
+        reading.take("overlaps_allowed", lambda: bool(self.overlaps_allowed.data))
         reading.take("capture_output", lambda: bool(self.capture_output.data))
         reading.take("channels", lambda: list(self.channels.data or []) if self.heard_by.data == "own" else None)
-        reading.take("grace_seconds", lambda: durations.parse(self.grace.data or "0"))
+        reading.take("grace_seconds", lambda: _length(self.grace.data))
         if (self.max_runtime.data or "").strip():
             reading.take("max_runtime_seconds", lambda: durations.parse(self.max_runtime.data))
         reading.take(
@@ -146,6 +148,11 @@ class Reading:
             self.mistakes[name] = [str(error)]
 
 
+def _length(text: str | None) -> int:
+    """Seconds; an empty field is none."""
+    return durations.parse((text or "").strip() or "0")
+
+
 def _whole(text: str | None) -> int:
     typed = (text or "").strip()
     if not (typed.isascii() and typed.isdigit() and len(typed) < 10):
@@ -173,6 +180,7 @@ def typed(values: Mapping[str, Any]) -> dict[str, Any]:
         "early_tolerance": durations.long(values["early_tolerance_seconds"]),
         "failures_to_open": str(values["failures_to_open"]),
         "successes_to_resolve": str(values["successes_to_resolve"]),
+        "overlaps_allowed": values["overlaps_allowed"],
         "capture_output": values["capture_output"],
         "heard_by": "all" if values["channels"] is None else "own",
         "channels": list(values["channels"] or ()),

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta, tzinfo
 from wtforms import RadioField, StringField
 
 from tokiflow import errors
-from tokiflow.web.forms.base import Form
+from tokiflow.web.forms.base import Form, choices
 
 MORNING = time(9)
 CHOICES = {
@@ -22,7 +22,7 @@ CHOICES = {
 class PauseForm(Form):
     """A choice, and a date for the last of them, read in the viewer's zone."""
 
-    choice = RadioField("For how long", choices=list(CHOICES.items()), default="open", validate_choice=False)
+    choice = RadioField("For how long", choices=choices(CHOICES.items()), default="open", validate_choice=False)
     until = StringField("Date and time")
 
     def end(self, now: datetime, zone: tzinfo) -> datetime | None:
