@@ -97,12 +97,12 @@ def test_a_profile_is_changed_or_every_mistake_named(alice):
 
 
 def test_a_session_names_a_person_until_all_their_sessions_are_ended(alice):
-    named = alice.get_id()
-    assert queries.in_session(named) is alice
-    alice.session_epoch += 1
+    found, named = db.session.get_one(User, alice.id), alice.get_id()
+    assert queries.in_session(named) is found
+    found.session_epoch += 1
     db.session.commit()
     assert queries.in_session(named) is None
-    assert queries.in_session(alice.get_id()) is alice
+    assert queries.in_session(found.get_id()) is found
 
 
 @pytest.mark.parametrize("text", ["", ":", "x", "1:0", "00000000-0000-7000-8000-000000000000:0"])
