@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any, TypeVar
 
+from tokiflow import channels
 from tokiflow.core import tokens
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
@@ -43,7 +44,7 @@ def make_monitor(organization: Organization, name: str = "Nightly backup", **val
 
     `channels=[…]` are the only ones that hear of it.
     """
-    channels = values.pop("channels", [])
+    named = values.pop("channels", [])
     usual = {
         "slug": f"{_slug(name)}-{next(_numbers)}",
         "token": tokens.new_ping_token(),
@@ -51,19 +52,20 @@ def make_monitor(organization: Organization, name: str = "Nightly backup", **val
         "schedule_seconds": 3600,
         "grace_seconds": 300,
         "max_runtime_seconds": 3600,
-        "own_channels": bool(channels),
+        "own_channels": bool(named),
     }
     with transaction():
         monitor = Monitor(organization_id=organization.id, name=name, **{**usual, **values})
         db.session.add(monitor)
         db.session.flush()
-        db.session.add_all(MonitorChannel(monitor_id=monitor.id, channel_id=channel.id) for channel in channels)
+        db.session.add_all(MonitorChannel(monitor_id=monitor.id, channel_id=channel.id) for channel in named)
     return monitor
 
 
 def make_channel(organization: Organization, kind: str = "webhook", **values: Any) -> Channel:
-    """A channel of `kind`, to an address nobody listens at unless `config` is given."""
-    usual = {"name": f"{kind} {next(_numbers)}", "config": _CONFIGS.get(kind, {})}
+    """A channel of `kind`, to an address nobody listens at unless `config` is given; validated, as every one is."""
+    config = channels.get(kind).validate(values.pop("config", _CONFIGS[kind]))
+    usual = {"name": f"{kind} {next(_numbers)}", "config": config}
     return save(Channel(organization_id=organization.id, kind=kind, **{**usual, **values}))
 
 

@@ -1,0 +1,47 @@
+"""One of everything that an address can name, at home in one organization."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from tests.factories import make_channel, make_monitor
+from tokiflow.core import ids
+from tokiflow.core.signals import Ping, Signal
+from tokiflow.db import db, transaction
+from tokiflow.models import Delivery, Incident, Monitor, Organization, Run
+from tokiflow.services import pings
+
+
+def make_things(organization: Organization, now: datetime) -> dict[str, str]:
+    """By the name it has in routes: a monitor in trouble, its failed run with output, the incident, a channel
+    that could not be told, and that delivery."""
+    channel = make_channel(organization)
+    monitor = make_monitor(organization, "Orders → warehouse", tags=["db"], channels=[channel])
+    fail(monitor, now)
+    incident = db.session.execute(select(Incident).where(Incident.monitor_id == monitor.id)).scalar_one()
+    with transaction():
+        db.session.execute(update(Delivery).where(Delivery.incident_id == incident.id).values(status="dead"))
+    delivery = db.session.execute(select(Delivery.id).where(Delivery.incident_id == incident.id)).scalar_one()
+    run = db.session.execute(select(Run.id).where(Run.monitor_id == monitor.id)).scalar_one()
+    return {
+        "monitor_id": ids.public("mon", monitor.id),
+        "run_id": ids.public("run", run),
+        "incident_id": ids.public("inc", incident.id),
+        "channel_id": ids.public("chn", channel.id),
+        "delivery_id": ids.public("dlv", delivery),
+    }
+
+
+def fail(monitor: Monitor, now: datetime) -> None:
+    """A run of `monitor` that took a minute and failed at `now`."""
+    output = b"dumping orders\n<b>disk</b> full\n"
+    start = Ping(Signal.START, now - timedelta(minutes=1), source="203.0.113.7")
+    end = Ping(Signal.FAIL, now, exit_code=3, body=output, body_size=len(output), metrics={"rows": 8.0})
+    pings.record([pings.Incoming(monitor.token, start), pings.Incoming(monitor.token, end)], now)
+
+
+def succeed(monitor: Monitor, now: datetime) -> None:
+    """A run of `monitor` that took ten seconds and was fine."""
+    pings.record([pings.Incoming(monitor.token, Ping(Signal.SUCCESS, now, duration_ms=10_000))], now)
