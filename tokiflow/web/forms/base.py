@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask_wtf import FlaskForm
 from wtforms import Field
+from wtforms.fields.choices import SelectChoice
 
 from tokiflow import errors
 
@@ -25,6 +28,11 @@ class Form(FlaskForm):  # type: ignore[misc]
     def _field_for(self, name: str) -> Field | None:
         names = (name, name.replace(".", "_"), name.rpartition(".")[2])
         return next((self[one] for one in names if one in self), None)
+
+
+def choices(named: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    """What can be chosen, from pairs of value and word."""
+    return [SelectChoice(value, word) for value, word in named]
 
 
 def _sentence(mistake: str) -> str:
