@@ -96,7 +96,7 @@ def delete(monitor_id: str) -> Response:
     f"{ONE}/pause",
     "monitors.pause",
     {200: _A_MONITOR},
-    body=Body("Until", {"until": "2026-12-01T06:00:00Z"}, required=False),
+    body=Body("Until", {"until": "2099-12-31T06:00:00Z"}, required=False),
 )
 def pause(monitor_id: str) -> Response:
     """Pause a monitor. Until the time given, or until somebody resumes it; an open incident is resolved."""

@@ -46,7 +46,7 @@ def _note() -> None:
     found = extensions.limiter.current_limit
     try:
         if found is not None:
-            g.api_rate = (found.limit.amount, max(found.remaining, 0), max(math.ceil(found.reset_at - time.time()), 1))
+            g.api_rate = (found.limit.amount, max(found.remaining, 0), max(math.floor(found.reset_at - time.time()), 1))
     except Exception as error:
         # Redis went away between counting and telling.
         log.warning("rate_unknown", error=type(error).__name__)

@@ -1,0 +1,86 @@
+"""Every operation × every key: made from the table, so a new operation is in it from its first day."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.api.conftest import Program, make_key, make_trouble, problem
+from tokiflow import api
+from tokiflow.api.operations import Operation, Scope
+
+ALL = api.operations()
+WITH_KEY = [one for one in ALL if one.scope]
+ABOUT_A_THING = [one for one in WITH_KEY if "<" in one.path]
+LISTS = [one for one in WITH_KEY if one.name.endswith(".list") and "<" not in one.path]
+NO_IDS = ["x", "mon_", "alr_" + "0" * 26, "mon_" + "u" * 26, "mon_8" + "0" * 25, "run_" + "0" * 27, "%00", "mon_é"]
+
+
+def every(operations: list[Operation]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("operation", operations, ids=lambda one: one.name)
+
+
+def call(program: Program, operation: Operation, ids: dict[str, str]) -> TestResponse:
+    path = re.sub(r"<(\w+)>", lambda found: ids[found[1]], operation.path)
+    return program(operation.method, path, **({"json": operation.body.example} if operation.body else {}))
+
+
+def items(response: TestResponse) -> list[dict[str, Any]]:
+    assert response.json is not None
+    return list(response.json["items"])
+
+
+def test_only_these_need_no_key():
+    assert {one.name for one in ALL if one.scope is None} == {"health.read", "openapi.read"}
+
+
+@every(WITH_KEY)
+def test_reading_needs_read_and_all_else_needs_write(operation):
+    assert operation.scope is (Scope.READ if operation.method == "GET" else Scope.WRITE)
+
+
+@every(WITH_KEY)
+def test_the_scope_decides(operation, client, organization, trouble):
+    problem(call(Program(client, ""), operation, trouble.ids), 401)
+    other = {Scope.READ: "write", Scope.WRITE: "read"}[operation.scope]
+    for scopes in ((other,), ("ping",), (other, "ping")):
+        problem(call(Program(client, make_key(organization, *scopes)), operation, trouble.ids), 403)
+    response = call(Program(client, make_key(organization, operation.scope)), operation, trouble.ids)
+    assert response.status_code in operation.answers, response.get_data(as_text=True)
+
+
+@every(ABOUT_A_THING)
+def test_the_things_of_others_do_not_exist(operation, stranger, program, trouble):
+    hers = problem(call(stranger, operation, trouble.ids), 404)
+    unknown = {name: public[:4] + "0" * 26 for name, public in trouble.ids.items()}
+    nobodys = problem(call(stranger, operation, unknown), 404)
+    assert hers | {"request_id": ""} == nobodys | {"request_id": ""}
+    assert program.get(f"/monitors/{trouble.ids['monitor_id']}").json["status"] == "down"
+    assert program.get(f"/incidents/{trouble.ids['incident_id']}").json["status"] == "open"
+    assert program.get(f"/channels/{trouble.ids['channel_id']}").json["last_error"] is None
+
+
+@every(LISTS)
+def test_lists_hold_only_what_is_ones_own(operation, stranger, program, other_organization, trouble):
+    theirs = make_trouble(other_organization)
+    mine, others = (items(call(one, operation, {})) for one in (program, stranger))
+    assert len(mine) == len(others) == 1
+    assert mine[0]["id"] != others[0]["id"]
+    assert all(public not in str(mine) for public in theirs.ids.values())
+
+
+@every(ABOUT_A_THING)
+def test_what_is_no_id_is_not_found(operation, program, trouble):
+    last = re.findall(r"<(\w+)>", operation.path)[-1]
+    for wrong in NO_IDS:
+        problem(call(program, operation, {**trouble.ids, last: wrong}), 404)
+
+
+def test_the_run_of_another_monitor_is_not_found(program, organization, trouble):
+    other = make_trouble(organization)
+    mixed = f"/monitors/{trouble.ids['monitor_id']}/runs/{other.ids['run_id']}"
+    problem(program.get(mixed), 404)
+    problem(program.get(f"{mixed}/output"), 404)

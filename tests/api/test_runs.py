@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.api.conftest import NOW, make_trouble, problem
+from tests.factories import make_monitor
+from tokiflow.core import ids
+from tokiflow.core.signals import Ping, Signal
+from tokiflow.services import pings
+
+
+def record(monitor, *sent: Ping) -> str:
+    """Record pings; where the monitor is."""
+    pings.record([pings.Incoming(monitor.token, ping) for ping in sent], NOW)
+    return f"/monitors/{ids.public('mon', monitor.id)}"
+
+
+def test_a_run_tells_when_how_long_and_how_it_ended(program, trouble):
+    (run,) = program.get(f"/monitors/{trouble.ids['monitor_id']}/runs").json["items"]
+    assert run["id"] == trouble.ids["run_id"]
+    assert (run["outcome"], run["exit_code"], run["duration_seconds"]) == ("failed", 3, 60.0)
+    assert run["rid"] is None
+    assert run["output"] == {"bytes": 10, "truncated": False}
+    assert run["metrics"] == {"rows": 8.0}
+    assert program.get(f"/monitors/{trouble.ids['monitor_id']}/runs/{run['id']}").json == run
+
+
+def test_output_is_the_bytes_as_they_came(program, organization):
+    raw = b"\x00\xff<script>alert(1)</script>\r\n"
+    trouble = make_trouble(organization, output=raw)
+    response = program.get(f"/monitors/{trouble.ids['monitor_id']}/runs/{trouble.ids['run_id']}/output")
+    assert response.data == raw
+    assert response.content_type == "application/octet-stream"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Content-Disposition"].startswith("attachment;")
+
+
+def test_what_was_left_out_is_said(program, organization):
+    end = Ping(Signal.SUCCESS, NOW, body=b"headtail", body_size=1008, body_cut=4)
+    path = record(make_monitor(organization), end)
+    (run,) = program.get(f"{path}/runs").json["items"]
+    assert run["output"] == {"bytes": 1008, "truncated": True}
+    output = program.get(f"{path}/runs/{run['id']}/output").data
+    assert output.startswith(b"head\n")
+    assert b"1,000 bytes left out" in output
+    assert output.endswith(b"tail")
+
+
+def test_a_run_that_printed_nothing_has_no_output(program, organization):
+    path = record(make_monitor(organization), Ping(Signal.SUCCESS, NOW))
+    (run,) = program.get(f"{path}/runs").json["items"]
+    assert run["output"] is None
+    problem(program.get(f"{path}/runs/{run['id']}/output"), 404)
+
+
+def test_pings_come_newest_first(program, trouble):
+    end, start = program.get(f"/monitors/{trouble.ids['monitor_id']}/pings").json["items"]
+    assert (start["n"], start["signal"], start["source"], start["user_agent"]) == (1, "start", "203.0.113.7", "curl/8")
+    assert (end["signal"], end["exit_code"], end["method"], end["body_bytes"]) == ("fail", 3, "POST", 10)
+    assert start["run"] == end["run"] == trouble.ids["run_id"]
+
+
+def test_stats_look_back_as_far_as_asked(program, organization):
+    long_ago = NOW - timedelta(days=40)
+    path = record(
+        make_monitor(organization),
+        Ping(Signal.SUCCESS, long_ago, duration_ms=9_000),
+        Ping(Signal.SUCCESS, NOW - timedelta(hours=2), duration_ms=1_000),
+        Ping(Signal.FAIL, NOW - timedelta(hours=1), duration_ms=3_000),
+    )
+    month = program.get(f"{path}/stats").json
+    assert (month["finished"], month["succeeded"], month["success_rate"]) == (2, 1, 0.5)
+    assert (month["duration_seconds"]["mean"], month["duration_seconds"]["max"]) == (2.0, 3.0)
+    assert program.get(f"{path}/stats?days=60").json["finished"] == 3
+
+
+def test_a_monitor_without_runs_has_empty_figures(program, organization):
+    path = record(make_monitor(organization))
+    stats = program.get(f"{path}/stats").json
+    assert (stats["finished"], stats["success_rate"], stats["duration_seconds"]["p95"]) == (0, None, None)
+
+
+@pytest.mark.parametrize("days", ["0", "367", "x", "1.5", "-1", "१", "1e2"])
+def test_days_must_make_sense(program, trouble, days):
+    response = program.get(f"/monitors/{trouble.ids['monitor_id']}/stats?days={days}")
+    assert list(problem(response, 422)["errors"]) == ["days"]
