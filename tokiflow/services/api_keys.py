@@ -43,7 +43,7 @@ def create(
         db.session.add(row)
         after = {"prefix": key.prefix, "scopes": ordered, "expires_at": expires_at and expires_at.isoformat()}
         audit.record("api_key.created", by, organization_id, now, object_id=row.id, object_name=name, after=after)
-    log.info("api_key_created", api_key=str(row.id))
+    log.info("api_key_created", key=str(row.id))
     return key
 
 
@@ -57,7 +57,7 @@ def revoke(key_id: UUID, by: Actor, now: datetime) -> None:
             raise errors.Conflict("This API key is revoked already.")
         row.revoked_at = now
         audit.record("api_key.revoked", by, row.organization_id, now, object_id=row.id, object_name=row.name)
-    log.info("api_key_revoked", api_key=str(key_id))
+    log.info("api_key_revoked", key=str(key_id))
 
 
 def used(key: ApiKey, now: datetime) -> None:
