@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 from werkzeug.test import TestResponse
 
-from tests.factories import make_monitor
+from tests.factories import make_monitor, make_user
 from tests.fixtures.app import Client
+from tests.house.statements import statements
 from tests.house.things import make_things
 from tokiflow.core.roles import Right, Role, allows
-from tokiflow.db import db
 from tokiflow.models import Organization, User
 from tokiflow.web import access
 
@@ -238,30 +236,13 @@ def test_looking_changes_nothing(
 
 
 def test_a_person_without_any_organization_sees_none(
-    app: Flask, alice: User, client_for: Callable[[User], Client], subtests: pytest.Subtests
+    app: Flask, client_for: Callable[[User], Client], subtests: pytest.Subtests
 ) -> None:
     """Whoever was removed from their last organization keeps an account, and nothing else."""
-    from tests.factories import make_user
-
     client = client_for(make_user("Dora"))
     for stop in (one for one in stops(app) if isinstance(one.right, Right) and not one.names):
         with subtests.test(str(stop)):
             assert client.open(stop.address({}), method=stop.method).status_code == 404
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """What is sent to the database meanwhile."""
-    sent: list[str] = []
-
-    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
-        sent.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
 
 
 def test_what_strangers_wrote_never_runs(
