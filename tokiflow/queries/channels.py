@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
-from sqlalchemy.orm import joinedload
+from sqlalchemy import func, select, true, tuple_
+from sqlalchemy.orm import aliased, joinedload
 
 from tokiflow import errors
 from tokiflow.db import db
@@ -53,6 +53,25 @@ def deliveries(channel_id: UUID, most: int = 20) -> Sequence[Delivery]:
         .limit(most)
     )
     return db.session.execute(statement).scalars().all()
+
+
+def outcomes(channel_ids: Sequence[UUID], most: int = 20) -> dict[UUID, list[str]]:
+    """By channel: the status (sent or dead) of its latest deliveries that are over, oldest first. One statement."""
+    found: dict[UUID, list[str]] = {channel_id: [] for channel_id in channel_ids}
+    if not channel_ids:
+        return found
+    one = aliased(Channel)
+    latest = (
+        select(Delivery.id, Delivery.status)
+        .where(Delivery.channel_id == one.id, Delivery.status != "pending")
+        .order_by(Delivery.id.desc())
+        .limit(most)
+        .lateral("latest")
+    )
+    statement = select(one.id.label("channel_id"), latest.c.status).join(latest, true()).where(one.id.in_(channel_ids))
+    for row in db.session.execute(statement.order_by(latest.c.id)):
+        found[row.channel_id].append(row.status)
+    return found
 
 
 def attempts(delivery_ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:

@@ -101,8 +101,9 @@ def membership() -> Membership:
 
 
 def organization() -> Organization:
-    """The current organization."""
-    return membership().organization
+    """The current organization. A view that has written and then draws a page asks for it again after the commit."""
+    found: Organization = g.organization
+    return found
 
 
 def monitor(public_id: str) -> Monitor:
@@ -152,6 +153,8 @@ def _enter(found: Membership | None) -> None:
     if found is None:
         raise errors.NotFound
     g.membership = found
+    # Beside the membership: a commit forgets what is loaded, and a relationship is not loaded twice by itself.
+    g.organization = found.organization
     request_log.bind_organization(found.organization_id)
     if session.get("organization") != str(found.organization_id):
         session["organization"] = str(found.organization_id)

@@ -1,0 +1,219 @@
+"""Incidents: what is wrong, since when, why, who knows, and what can be done about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, flash, make_response, render_template, request, url_for
+
+from tokiflow import errors
+from tokiflow.core import ids, sentences
+from tokiflow.core.roles import Right
+from tokiflow.core.status import Kind
+from tokiflow.models import Incident, Run
+from tokiflow.queries import alerts, channels, incidents, monitors, runs
+from tokiflow.services import deliveries as delivery_service
+from tokiflow.services import incidents as service
+from tokiflow.web import access, filters, frame, htmx, incident_list, monitor_facts, steps, tellings, troubles
+from tokiflow.web.forms.incident import CommentForm, MuteForm
+
+blueprint = Blueprint("incidents", __name__, url_prefix="/app/incidents")
+
+STEPS = 30
+"""How much of a timeline is shown unless all of it is asked for."""
+LINES = 20
+LIVE = "incident"
+LIST = "incidents"
+
+
+@blueprint.get("")
+@access.requires(Right.SEE)
+def index() -> Response:
+    """The organization's incidents, filtered as the address says."""
+    found = incident_list.read(access.organization().id, request.args, frame.now())
+    return htmx.page("incidents/index.html", "incidents/_list.html", list=found)
+
+
+@blueprint.get("/<incident_id>")
+@access.requires(Right.SEE)
+def show(incident_id: str) -> Response:
+    """One incident, all of it."""
+    return _page(access.incident(incident_id))
+
+
+@blueprint.post("/<incident_id>/acknowledge")
+@access.requires(Right.WORK_INCIDENTS)
+def acknowledge(incident_id: str) -> Response:
+    """Say that somebody is on it."""
+    incident = access.incident(incident_id)
+    try:
+        service.acknowledge(incident.id, access.actor(), frame.now())
+    except errors.Conflict as conflict:
+        return _too_late(incident, conflict)
+    return _done(incident, "Acknowledged.")
+
+
+@blueprint.post("/<incident_id>/resolve")
+@access.requires(Right.WORK_INCIDENTS)
+def resolve(incident_id: str) -> Response:
+    """Say that it is over."""
+    incident = access.incident(incident_id)
+    if incident.status == "resolved":
+        return _too_late(incident, errors.Conflict("This incident is resolved already."))
+    service.resolve(incident.id, access.actor(), frame.now())
+    return _done(incident, "Resolved. The monitor gets a fresh chance.")
+
+
+@blueprint.route("/<incident_id>/mute", methods=["GET", "POST"])
+@access.requires(Right.WORK_INCIDENTS)
+def mute(incident_id: str) -> Response:
+    """Ask for how long, then send no more messages about it until then."""
+    incident = access.incident(incident_id)
+    form = MuteForm()
+    if request.method == "POST":
+        try:
+            until = form.end(frame.now(), filters.viewer().zone)
+            service.mute(incident.id, until, access.actor(), frame.now())
+        except errors.Invalid as invalid:
+            form.take(invalid)
+        except errors.Conflict as conflict:
+            return _too_late(incident, conflict)
+        else:
+            flash(f"Muted until {filters.clock(until)}.", "success")
+            return htmx.see_other(_url(incident))
+    return htmx.page(
+        "incidents/mute.html",
+        "incidents/_mute.html",
+        422 if form.errors else 200,
+        trouble=troubles.of(_again(incident), frame.now()),
+        form=form,
+    )
+
+
+@blueprint.post("/<incident_id>/unmute")
+@access.requires(Right.WORK_INCIDENTS)
+def unmute(incident_id: str) -> Response:
+    """Let messages about it go out again."""
+    incident = access.incident(incident_id)
+    try:
+        service.mute(incident.id, None, access.actor(), frame.now())
+    except errors.Conflict as conflict:
+        return _too_late(incident, conflict)
+    return _done(incident, "Messages about this incident go out again.")
+
+
+@blueprint.post("/<incident_id>/comment")
+@access.requires(Right.WORK_INCIDENTS)
+def comment(incident_id: str) -> Response:
+    """Add words to the timeline. htmx gets a fresh form, and the rest of the page asks for itself."""
+    incident = access.incident(incident_id)
+    form = CommentForm()
+    try:
+        service.comment(incident.id, form.text.data or "", access.actor(), frame.now())
+    except errors.Invalid as invalid:
+        form.take(invalid)
+        return _refused_comment(incident, form)
+    if htmx.is_htmx():
+        return htmx.wake(_comment(incident, CommentForm(formdata=None)), LIVE)
+    return htmx.see_other(_url(incident, _anchor="timeline"))
+
+
+@blueprint.post("/<incident_id>/deliveries/<delivery_id>/send-again")
+@access.requires(Right.WORK_INCIDENTS)
+def send_again(incident_id: str, delivery_id: str) -> Response:
+    """Take up a delivery that was given up."""
+    incident = access.incident(incident_id)
+    delivery = alerts.delivery(ids.parse("dlv", delivery_id))
+    if delivery.incident_id != incident.id:
+        raise errors.NotFound
+    try:
+        delivery_service.send_again(delivery.id, access.actor(), frame.now())
+    except errors.Conflict as conflict:
+        return _too_late(incident, conflict)
+    return _done(incident, "It is on its way again.")
+
+
+def _page(incident: Incident, status: int = 200, *, form: CommentForm | None = None, said: str = "") -> Response:
+    """The incident's page, or for htmx the part of it that follows the server."""
+    context = _context(incident) | {"comment": form or CommentForm(formdata=None), "said": said}
+    return htmx.page("incidents/show.html", "incidents/_incident.html", status, **context)
+
+
+def _context(incident: Incident) -> dict[str, Any]:
+    now, whole = frame.now(), request.args.get("timeline") == "all"
+    events = incidents.latest_steps(incident.id, 5_000 if whole else STEPS)
+    count = incidents.count_of_steps(incident.id)
+    told = alerts.of_incident(incident.id)
+    sent = [one.delivery for record in told for one in record.deliveries if one.delivery.status == "sent"]
+    named = monitors.own_channels([incident.monitor_id]).get(incident.monitor_id, [])
+    run = _run(incident)
+    return {
+        "incident": incident,
+        "advice": sentences.advice(Kind(incident.kind)),
+        "trouble": troubles.of(incident, now, sent),
+        "first_told_at": min((one.sent_at for one in sent if one.sent_at), default=None),
+        "monitor": monitor_facts.of(incident.monitor, monitors.strips([incident.monitor_id])[incident.monitor_id], now),
+        "steps": steps.timeline(events, told, whole=count <= len(events)),
+        "steps_left_out": count - len(events),
+        "run": run,
+        "run_id": ids.public("run", run.id) if run else "",
+        "last_lines": _last_lines(run),
+        "tellings": tellings.tellings(told, now),
+        "untold": tellings.untold(incident, channels.of_organization(incident.organization_id), named, told),
+        "similar": incidents.others_of_monitor(incident),
+        "similar_id": lambda one: ids.public("inc", one.id),
+    }
+
+
+def _run(incident: Incident) -> Run | None:
+    """The latest run that is part of the trouble, if it is kept and not just a silence."""
+    run_id = incidents.last_run(incident.id)
+    if run_id is None:
+        return None
+    try:
+        return runs.get(incident.monitor_id, ids.parse("run", run_id))
+    except errors.NotFound:
+        return None
+
+
+def _last_lines(run: Run | None) -> list[str]:
+    output = runs.output(run) if run else None
+    return output.text.rstrip().splitlines()[-LINES:] if output else []
+
+
+def _done(incident: Incident, said: str) -> Response:
+    """After an action: the page as it is now; a list that follows the server is told to ask."""
+    if htmx.target() == LIVE:
+        return htmx.toast(_page(_again(incident)), said)
+    if htmx.target() == LIST:
+        return htmx.wake(Response(status=204), LIST, said)
+    flash(said, "success")
+    return htmx.refresh(_url(incident))
+
+
+def _too_late(incident: Incident, conflict: errors.Conflict) -> Response:
+    """Somebody was faster: show how it stands now, and say so."""
+    if htmx.is_htmx() and htmx.target() != LIVE:
+        return htmx.wake(Response(status=204), htmx.target() or LIST, conflict.message, "late")
+    return _page(_again(incident), 409, said=conflict.message)
+
+
+def _refused_comment(incident: Incident, form: CommentForm) -> Response:
+    if htmx.is_htmx():
+        return _comment(incident, form, 422)
+    return _page(_again(incident), 422, form=form)
+
+
+def _comment(incident: Incident, form: CommentForm, status: int = 200) -> Response:
+    """Only the form for the next comment."""
+    trouble = troubles.of(_again(incident), frame.now())
+    return make_response(render_template("incidents/_comment.html", trouble=trouble, comment=form), status)
+
+
+def _again(incident: Incident) -> Incident:
+    """The incident as it is on disk now."""
+    return incidents.get(incident.id)
+
+
+def _url(incident: Incident, **more: Any) -> str:
+    return url_for("incidents.show", incident_id=ids.public("inc", incident.id), **more)

@@ -1,0 +1,51 @@
+"""The monitor of an incident in a few words: what it is, when it runs, how its last runs went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tokiflow.core import durations, ids, schedule
+from tokiflow.models import Monitor
+from tokiflow.queries import monitors
+from tokiflow.queries.monitors import Tick
+from tokiflow.web import charts
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorFacts:
+    """`grace` and `max_runtime` in words."""
+
+    id: str
+    name: str
+    status: str
+    schedule: str
+    grace: str
+    max_runtime: str
+    last_ping_at: datetime | None
+    own_channels: bool
+    strip: charts.Strip
+
+
+def of(monitor: Monitor, ticks: Sequence[Tick], now: datetime) -> MonitorFacts:
+    """The facts of `monitor`; `ticks` are its latest runs, oldest first."""
+    rhythm = schedule.from_columns(
+        monitor.schedule_kind, monitor.schedule_seconds, monitor.schedule_expression, monitor.schedule_timezone
+    )
+    return MonitorFacts(
+        id=ids.public("mon", monitor.id),
+        name=monitor.name,
+        status=monitors.shown_status(monitor, now).value,
+        schedule=schedule.describe(rhythm),
+        grace=durations.long(monitor.grace_seconds),
+        max_runtime=durations.long(monitor.max_runtime_seconds),
+        last_ping_at=monitor.last_ping_at,
+        own_channels=monitor.own_channels,
+        strip=charts.run_strip([_tick(tick) for tick in ticks]),
+    )
+
+
+def _tick(tick: Tick) -> charts.Tick:
+    seconds = tick.duration_ms / 1000 if tick.duration_ms is not None else None
+    return charts.Tick(tick.outcome, seconds)  # type: ignore[arg-type]  # the column holds nothing else

@@ -1,0 +1,98 @@
+"""The timeline of an incident as its page tells it, newest first: what happened, when, and who did it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tokiflow.models import IncidentEvent
+from tokiflow.queries.alerts import AlertRecord
+from tokiflow.web import filters, troubles
+
+_MARKS = {
+    "opened": "down", "reopened": "down", "flapping": "down", "missed": "down", "failed": "down", "overrun": "down",
+    "acknowledged": "late", "resolved": "up", "muted": "paused", "unmuted": "new", "blind": "late", "commented": "",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry. `mark` is the shape beside it; `run` is the public id of the run it speaks of."""
+
+    id: str
+    mark: str
+    words: str
+    at: datetime
+    by: str = ""
+    quote: str = ""
+    times: int = 1
+    last_at: datetime | None = None
+    run: str = ""
+
+
+def timeline(events: Sequence[IncidentEvent], alerts: Sequence[AlertRecord], *, whole: bool) -> list[Step]:
+    """`events` with who was told in between, newest first. If they are not the `whole` story, only what is as new."""
+    told = _told(alerts)
+    if not whole and events:
+        earliest = events[-1].at
+        told = [step for step in told if step.at >= earliest]
+    # Newest first; of what happened at the same moment the cause stands below its effect.
+    return sorted([*told, *(_step(event) for event in events)], key=lambda step: step.at, reverse=True)
+
+
+def _step(event: IncidentEvent) -> Step:
+    comment = event.what == "commented"
+    return Step(
+        id=f"step-{event.id}",
+        mark=_MARKS.get(event.what, ""),
+        words=_words(event),
+        at=event.at,
+        by=f"{event.by} (API key)" if event.by_kind == "api_key" else event.by,
+        quote=event.text if comment else "",
+        times=event.times,
+        last_at=event.last_at if event.times > 1 else None,
+        run=str(event.detail.get("run", "")),
+    )
+
+
+def _words(event: IncidentEvent) -> str:
+    """`Failed with exit code 3: “disk full”`, `Acknowledged`, `Muted until tomorrow 09:00`."""
+    what = event.what
+    if what in ("acknowledged", "commented", "unmuted"):
+        return {"acknowledged": "Acknowledged", "commented": "Wrote", "unmuted": "Ended the mute"}[what]
+    if what == "muted":
+        return f"Muted until {filters.clock(datetime.fromisoformat(event.detail['until']))}"
+    if what == "resolved":
+        return _resolved(event)
+    if what == "blind":
+        return event.text
+    kind = event.detail.get("kind", what)
+    text = troubles.failed(event.text) if kind == "failed" else event.text
+    return f"{_LEADS.get(what, '')}{text}" if what in _LEADS else text[:1].upper() + text[1:]
+
+
+_LEADS = {
+    "opened": "Opened: ",
+    "reopened": "Came back: ",
+    "flapping": "Comes and goes, so from now on several good runs are needed: ",
+}
+
+
+def _resolved(event: IncidentEvent) -> str:
+    if event.by_kind == "system":
+        return event.text[:1].upper() + event.text[1:]
+    return "Resolved, because the monitor was paused" if "was paused" in event.text else "Resolved"
+
+
+def _told(alerts: Iterable[AlertRecord]) -> list[Step]:
+    """One entry for each alert that reached somebody."""
+    found = []
+    for record in alerts:
+        sent = [one.delivery for one in record.deliveries if one.delivery.sent_at]
+        moments = [one.sent_at for one in sent if one.sent_at]
+        if moments:
+            names = troubles.listed((one.channel.name for one in sent), most=3)
+            what = " that it is over" if record.alert.kind == "resolved" else ""
+            found.append(Step(f"told-{record.alert.id}", "", f"Told {names}{what}", min(moments), "Tokiflow"))
+    return found

@@ -1,0 +1,105 @@
+"""A delivery and its tries as pages show them: did it arrive, when, how long it took, what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tokiflow import channels
+from tokiflow.core import ids
+from tokiflow.models import Attempt, Channel, Delivery
+
+ICONS = {"email": "mail", "slack": "slack", "webhook": "webhook"}
+EXCERPT = 300
+ALLOWANCE = "TOKIFLOW_OUTBOUND_ALLOW"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt. `answer` is the status that came back, in words; `response` the start of its body."""
+
+    n: int
+    at: datetime
+    seconds: float
+    ok: bool
+    answer: str
+    response: str
+    error: str
+
+    @property
+    def refused_as_private(self) -> bool:
+        """Whether the guard against private networks stopped it, which only the operator can change."""
+        return ALLOWANCE in self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One delivery. `mark` and `word` are its status; `next_at` is the next try while it is under way."""
+
+    id: str
+    channel_id: str
+    channel_name: str
+    icon: str
+    mark: str
+    word: str
+    status: str
+    promised_at: datetime
+    sent_at: datetime | None
+    next_at: datetime | None
+    error: str
+    tries: tuple[Try, ...]
+
+    @property
+    def last(self) -> Try | None:
+        return self.tries[-1] if self.tries else None
+
+    @property
+    def worth_telling(self) -> bool:
+        """Whether the tries say more than the line above them: there were several, or something came back."""
+        return len(self.tries) > 1 or any(one.response for one in self.tries)
+
+
+def trial(delivery: Delivery, channel: Channel, attempts: Sequence[Attempt], now: datetime) -> Trial:
+    """What is to be shown of `delivery`; `attempts` oldest first."""
+    mark, word = _standing(delivery, now)
+    return Trial(
+        id=ids.public("dlv", delivery.id),
+        channel_id=ids.public("chn", channel.id),
+        channel_name=channel.name,
+        icon=icon(channel.kind),
+        mark=mark,
+        word=word,
+        status=delivery.status,
+        promised_at=delivery.created_at,
+        sent_at=delivery.sent_at,
+        next_at=delivery.next_attempt_at if delivery.status == "pending" and delivery.attempts else None,
+        error=delivery.last_error,
+        tries=tuple(attempt(one) for one in attempts),
+    )
+
+
+def attempt(row: Attempt) -> Try:
+    """What is to be shown of one attempt."""
+    answer = f"HTTP {row.status_code}" if row.status_code else ""
+    return Try(row.n, row.at, row.duration_ms / 1000, row.ok, answer, row.response[:EXCERPT], row.error)
+
+
+def icon(kind: str) -> str:
+    """The icon of a kind of channel."""
+    return ICONS.get(kind, "channels")
+
+
+def where(channel: Channel) -> str:
+    """Where it sends, without secrets: "alice@harbour.example"."""
+    return channels.get(channel.kind).describe(channel.config)
+
+
+def _standing(delivery: Delivery, now: datetime) -> tuple[str, str]:
+    if delivery.status == "sent":
+        return "up", "Sent"
+    if delivery.status == "dead":
+        return "down", "Given up"
+    if delivery.lease_until and delivery.lease_until > now:
+        return "running", "Sending"
+    return ("late", "Trying again") if delivery.attempts else ("new", "Waiting")
