@@ -41,7 +41,6 @@ def test_addresses_are_normalised_and_each_is_taken_once():
         "alice",
         "alice@",
         "@harbour.example",
-        "alice@localhost",
         "alice@harbour..example",
         "alice@-harbour.example",
         "alice@harbour.example\r\nBcc: eve@example.com",
@@ -106,7 +105,13 @@ def test_ids_survive_a_sender_with_a_very_long_domain():
         sender=sender,
         to=["alice@harbour.example"],
         subject="Sign in",
-        context={"url": "https://x.example/", "minutes": 15, "address": "alice@harbour.example"},
+        context={
+            "url": "https://x.example/",
+            "address": "alice@harbour.example",
+            "asked_at": "02:05",
+            "expires_at": "02:20",
+            "device": "",
+        },
         sent_at=OPENED,
         headers={"Message-ID": letters.identifier("seed", sender)},
     )
