@@ -39,7 +39,7 @@ class MonitorLife(RuleBasedStateMachine):
 
     @initialize(rules=RULES)
     def begin(self, rules: Rules) -> None:
-        self.rules = rules
+        self.chosen = rules
         self.state = State(Status.NEW)
         self.now = START
         self.runs: dict[object, Run] = {}
@@ -54,7 +54,7 @@ class MonitorLife(RuleBasedStateMachine):
     def tick(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
         before = self.state
-        tick = status.on_tick(self.state, self.rules, self.now, list(self.runs.values()))
+        tick = status.on_tick(self.state, self.chosen, self.now, list(self.runs.values()))
         self.state = tick.state
         for run in tick.runs:
             self.runs[run.id] = run
@@ -67,7 +67,7 @@ class MonitorLife(RuleBasedStateMachine):
             assert miss.deadline_at <= self.now
         if before.status is Status.NEW and not self.runs:
             assert tick.state == before, "nothing is expected of a monitor that never spoke"
-        again = status.on_tick(self.state, self.rules, self.now, list(self.runs.values()))
+        again = status.on_tick(self.state, self.chosen, self.now, list(self.runs.values()))
         assert not again.changes, "a second clock finds nothing left to do"
         assert not again.missed
         assert again.state == self.state
@@ -75,13 +75,13 @@ class MonitorLife(RuleBasedStateMachine):
     @rule(signal=st.sampled_from(list(Signal)), rid=st.sampled_from([None, *(ids.new() for _ in range(3))]))
     def ping(self, signal: Signal, rid: object) -> None:
         ping = Ping(signal, self.now, rid=rid)  # type: ignore[arg-type]
-        paired = runs.pair(ping, list(self.runs.values()), ids.new(), self.rules.max_runtime)
+        paired = runs.pair(ping, list(self.runs.values()), ids.new(), self.chosen.max_runtime)
         if paired.repeated:
             return
         if paired.run:
             self.runs[paired.run.id] = paired.run
         before = self.state
-        self.state, change = status.on_ping(self.state, self.rules, signal, self.now, paired.run)
+        self.state, change = status.on_ping(self.state, self.chosen, signal, self.now, paired.run)
         if change:
             assert change.kind is not Kind.MISSED, "silence is judged by the clock alone"
             self.follow(change.turn)
@@ -100,9 +100,9 @@ class MonitorLife(RuleBasedStateMachine):
     @precondition(lambda self: self.state.status is Status.PAUSED)
     @rule()
     def resume(self) -> None:
-        self.state = status.resume(self.state, self.rules, self.now)
+        self.state = status.resume(self.state, self.chosen, self.now)
         self.runs = {
-            key: runs.with_fresh_deadline(run, self.now, self.rules.max_runtime) if run.watched else run
+            key: runs.with_fresh_deadline(run, self.now, self.chosen.max_runtime) if run.watched else run
             for key, run in self.runs.items()
         }
         assert self.state.deadline_at is None or self.state.deadline_at > self.now, "nobody is condemned on resuming"
@@ -110,16 +110,16 @@ class MonitorLife(RuleBasedStateMachine):
     @rule(new=RULES)
     def edit(self, new: Rules) -> None:
         before = self.state
-        self.state = status.edit(self.state, self.rules, new, self.now)
+        self.state = status.edit(self.state, self.chosen, new, self.now)
         assert self.state.status is before.status, "an edit decides nothing"
-        if new.schedule != self.rules.schedule and self.state.due_at and before.misses == 0:
+        if new.schedule != self.chosen.schedule and self.state.due_at and before.misses == 0:
             assert self.state.deadline_at is None or self.state.deadline_at >= self.now
-        self.rules = new
+        self.chosen = new
 
     @precondition(lambda self: self.incident_open)
     @rule()
     def person_resolves(self) -> None:
-        self.state = status.resolve(self.state, self.rules, self.now)
+        self.state = status.resolve(self.state, self.chosen, self.now)
         self.incident_open = False
         assert self.state.deadline_at is not None
         assert self.state.deadline_at > self.now - timedelta(seconds=1), "a fresh chance"

@@ -23,7 +23,7 @@ def at(seconds: float) -> datetime:
 
 
 def pinged(organization: Organization, signal: Signal = Signal.SUCCESS, **values: object) -> Monitor:
-    monitor = make_monitor(organization, **values)  # type: ignore[arg-type]
+    monitor = make_monitor(organization, **values)
     pings.record([Incoming(monitor.token, Ping(signal, NOW))], NOW)
     db.session.refresh(monitor)
     return monitor

@@ -23,7 +23,7 @@ def at(seconds: float) -> datetime:
 
 
 def send(monitor: Monitor, signal: Signal, seconds: float = 0, **said: object) -> None:
-    ping = Ping(signal, at(seconds), **said)  # type: ignore[arg-type]
+    ping = Ping(signal, at(seconds), **said)
     assert pings.record([Incoming(monitor.token, ping)], at(seconds)) == [True]
     db.session.refresh(monitor)
 
