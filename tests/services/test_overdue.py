@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import select
@@ -22,14 +23,14 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def pinged(organization: Organization, signal: Signal = Signal.SUCCESS, **values: object) -> Monitor:
+def pinged(organization: Organization, signal: Signal = Signal.SUCCESS, **values: Any) -> Monitor:
     monitor = make_monitor(organization, **values)
     pings.record([Incoming(monitor.token, Ping(signal, NOW))], NOW)
     db.session.refresh(monitor)
     return monitor
 
 
-def all_of(model: type) -> list:  # type: ignore[type-arg]
+def all_of(model: type) -> list:
     return list(db.session.execute(select(model)).scalars())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import event, select
@@ -22,13 +23,13 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def send(monitor: Monitor, signal: Signal, seconds: float = 0, **said: object) -> None:
+def send(monitor: Monitor, signal: Signal, seconds: float = 0, **said: Any) -> None:
     ping = Ping(signal, at(seconds), **said)
     assert pings.record([Incoming(monitor.token, ping)], at(seconds)) == [True]
     db.session.refresh(monitor)
 
 
-def all_of(model: type) -> list:  # type: ignore[type-arg]
+def all_of(model: type) -> list:
     return list(db.session.execute(select(model)).scalars())
 
 
