@@ -6,18 +6,23 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tokiflow.core import durations
+from tokiflow.core.schedule import zones
 from tokiflow.core.status import Kind
 
 LONGEST_QUOTE = 120
 
 
 def clock(moment: datetime, now: datetime, timezone: str) -> str:
-    """`02:05`, or `20 Nov 02:05` on another day, in the zone; seconds only where they say something."""
+    """`02:05 in Berlin`, or `20 Nov 02:05 in Berlin` on another day; seconds only where they say something.
+
+    The zone is always named: these words are kept, and read by people who live elsewhere.
+    """
     local = moment.astimezone(_zone(timezone))
     text = local.strftime("%H:%M:%S" if local.second else "%H:%M")
-    if local.date() == now.astimezone(_zone(timezone)).date():
-        return text
-    return f"{local.day} {local.strftime('%b')} {text}"
+    if local.date() != now.astimezone(_zone(timezone)).date():
+        text = f"{local.day} {local.strftime('%b')} {text}"
+    place = zones.city(_zone(timezone).key)
+    return f"{text} UTC" if place == "UTC" else f"{text} in {place}"
 
 
 def missed(deadline_at: datetime, now: datetime, timezone: str) -> str:
