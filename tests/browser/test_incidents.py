@@ -87,7 +87,7 @@ def test_the_list_follows_and_a_row_answers_to_the_keyboard(
     page.keyboard.press("j")
     page.keyboard.press("a")
     expect(page.get_by_text("acknowledged by Bob")).to_be_visible(timeout=SOON)
-    expect(page.get_by_role("heading", level=1)).to_have_text("One incident needs somebody")
+    expect(page.get_by_role("heading", level=1)).to_have_text("One incident is acknowledged", timeout=SOON)
 
 
 def test_muting_in_the_dialog(app: Flask, page: Page, site: str, bob: User, incident: Incident) -> None:

@@ -119,21 +119,24 @@ def _counts(by_status: Mapping[str, int]) -> dict[str, int]:
 
 
 def _headline(counts: Mapping[str, int]) -> str:
-    number = counts["unresolved"]
+    """What is wanted of the reader: incidents that nobody has acknowledged come first."""
+    number = counts["open"] or counts["acknowledged"]
     if not number:
         return "No open incidents"
-    return f"{filters.spelled(number)} incident{' needs' if number == 1 else 's need'} somebody"
+    if counts["open"]:
+        return f"{filters.spelled(number)} incident{' needs' if number == 1 else 's need'} somebody"
+    return f"{filters.spelled(number)} incident{' is' if number == 1 else 's are'} acknowledged"
 
 
 def _lede(counts: Mapping[str, int], last_ended_at: datetime | None) -> str:
     if not counts["unresolved"]:
         return f"The last one ended {filters.ago(last_ended_at)}." if last_ended_at else "There has never been one."
     seen = counts["acknowledged"]
-    if not seen:
-        return "Nobody has acknowledged " + ("it yet." if counts["unresolved"] == 1 else "any of them yet.")
     if not counts["open"]:
         return "Somebody is on it." if seen == 1 else "Somebody is on each of them."
-    return f"{filters.spelled(seen)} {'is' if seen == 1 else 'are'} acknowledged; somebody is on it."
+    if not seen:
+        return "Nobody has acknowledged " + ("it yet." if counts["open"] == 1 else "any of them yet.")
+    return f"{filters.spelled(seen)} more {'is' if seen == 1 else 'are'} acknowledged."
 
 
 def _url(choice: Mapping[str, str]) -> str:
