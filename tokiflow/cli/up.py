@@ -32,7 +32,7 @@ from tokiflow.local.valkey import NOISE as VALKEY_NOISE
 from tokiflow.local.valkey import Valkey
 
 ROOT = Path(__file__).parents[2]
-APP_PROCESSES = ("web", "clock", "worker")
+APP_PROCESSES = ("web", "clock", "worker", "demo")
 HEALTHY_SECONDS = 30.0
 GRACEFUL_SECONDS = 3
 
@@ -131,7 +131,7 @@ class Instance:
         if demo:
             with self.console.step("Filling an organization with a month of history"):
                 self._run_to_end("demo")
-        self._start_app(config)
+        self._start_app(config, demo=demo)
         threading.Thread(target=self._announce, name="announce", daemon=True).start()
 
     def variables_for(self, postgres: Postgres | None, valkey: Valkey | None) -> dict[str, str]:
@@ -189,8 +189,10 @@ class Instance:
                 self.console.say(f"Valkey can't read its file; it starts anew, the old one is in {valkey.put_aside()}")
                 valkey.wait(self.supervisor.restart(child))
 
-    def _start_app(self, config: settings.Settings) -> None:
+    def _start_app(self, config: settings.Settings, *, demo: bool) -> None:
         commands = {"worker": _tokiflow("worker"), "clock": _tokiflow("clock"), "web": self._gunicorn(config)}
+        if demo:
+            commands["demo"] = _tokiflow("demo", "--keep-alive")
         for name, command in commands.items():
             self.supervisor.add(self._child(name, command))
 
