@@ -25,7 +25,7 @@ def start(organization_id: UUID, name: str, email: str, by: Actor, now: datetime
     with transaction():
         monitor_id = monitors.create(organization_id, values, by, now)
         if email and not _has_channel(organization_id):
-            channel = {"kind": "email", "name": f"Mail to {email}", "config": {"to": [email]}}
+            channel = {"kind": "email", "name": email, "config": {"to": [email]}}
             channels.create(organization_id, channel, by, now)
     return monitor_id
 

@@ -101,9 +101,9 @@ def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
     facts = [
         ("Runs", monitor_list.schedule_words(monitor)),
         ("Zone", monitor.schedule_timezone),
-        ("Grace", durations.words(monitor.grace_seconds)),
-        ("At most", f"{durations.words(monitor.max_runtime_seconds)} a run"),
-        ("Early is fine", durations.words(monitor.early_tolerance_seconds) if monitor.early_tolerance_seconds else ""),
+        ("Grace", durations.long(monitor.grace_seconds) if monitor.grace_seconds else "none"),
+        ("At most", f"{durations.long(monitor.max_runtime_seconds)} a run"),
+        ("Early is fine", durations.long(monitor.early_tolerance_seconds) if monitor.early_tolerance_seconds else ""),
         ("Down after", f"{monitor.failures_to_open} bad runs" if monitor.failures_to_open > 1 else ""),
         ("Up after", f"{monitor.successes_to_resolve} good runs" if monitor.successes_to_resolve > 1 else ""),
         ("Overlaps", "" if monitor.overlaps_allowed else "are trouble"),

@@ -155,7 +155,8 @@ def delete(monitor_id: str) -> Response:
 
 def _form(editor: monitor_editor.Editor, status: int = 200) -> Response:
     full = "monitors/edit.html" if editor.monitor else "monitors/new.html"
-    return htmx.page(full, "monitors/_form.html", status, editor=editor, form=editor.form, preview=editor.preview)
+    page = htmx.page(full, "monitors/_form.html", status, editor=editor, form=editor.form, preview=editor.preview)
+    return htmx.wake(page, "preview-source") if htmx.is_htmx() else page
 
 
 def _ask(question: str, monitor: Monitor, status: int = 200, **context: object) -> Response:

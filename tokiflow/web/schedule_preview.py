@@ -111,4 +111,4 @@ def _silence(first: datetime, grace: int | None) -> str:
     if grace is None:
         return ""
     down = filters.clock(first + timedelta(seconds=min(grace, 400 * 86_400)))
-    return f"Without a ping it is late from {filters.clock(first)}, and down at {down}."
+    return f"Without a ping it is late from {filters.clock(first)}, and down from {down}."

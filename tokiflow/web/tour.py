@@ -90,7 +90,8 @@ def _monitor(organization_id: UUID, monitor_count: int, now: datetime) -> Monito
 def _of(monitor: Monitor, now: datetime) -> Tour:
     incident = next(iter(incidents.of_monitor(monitor.id, 1)), None)
     deliveries = alerts.deliveries([incident.id])[incident.id] if incident else []
-    told = [one for one in deliveries if one.sent_at]
+    # Of each channel the first: the second tells that it is over.
+    told = list({one.channel_id: one for one in reversed(deliveries) if one.sent_at}.values())[::-1]
     return Tour(
         step=_step(monitor, incident, told),
         monitor_name=monitor.name,

@@ -1,0 +1,204 @@
+"""The overview: what is wrong comes first, and an empty organization is shown how it works."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests.factories import make_channel, make_monitor, save
+from tests.fixtures.app import Client
+from tokiflow.core import ids
+from tokiflow.core.signals import Ping, Signal
+from tokiflow.core.status import Status
+from tokiflow.db import db
+from tokiflow.models import Channel, Delivery, Incident, Monitor, Organization, User
+from tokiflow.services import overdue, pings
+from tokiflow.services.pings import Incoming
+from tokiflow.web import filters, overview
+
+ClientFor = Callable[[User], Client]
+
+
+@pytest.fixture(autouse=True)
+def _without_csrf(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That every form carries its token is shown by the browser tests and the house."""
+    monkeypatch.setitem(app.config, "WTF_CSRF_ENABLED", False)
+
+
+@pytest.fixture
+def alices(client_for: ClientFor, alice: User) -> Client:
+    return client_for(alice)
+
+
+def make_incident(monitor: Monitor, **values: Any) -> Incident:
+    at = datetime.now(UTC) - timedelta(hours=2)
+    usual = {
+        "class_": "outage", "kind": "missed", "status": "open", "opened_at": at, "last_opened_at": at,
+        "summary": "should have pinged by 02:05 and was silent",
+    }  # fmt: skip
+    return save(Incident(organization_id=monitor.organization_id, monitor_id=monitor.id, **{**usual, **values}))
+
+
+def counts(**given: int) -> dict[Status, int]:
+    return {status: given.get(status.value, 0) for status in Status}
+
+
+@pytest.mark.parametrize(
+    ("given", "open_count", "acknowledged", "said"),
+    [
+        (counts(down=2, up=139, late=1), 2, 0, "Two jobs need you"),
+        (counts(down=1), 1, 0, "One job needs you"),
+        (counts(down=1), 1, 1, "One job is down, and somebody is on it"),
+        (counts(down=2), 2, 2, "Two jobs are down, and somebody is on it"),
+        (counts(down=30), 30, 3, "30 jobs need you"),
+        (counts(late=1, up=3), 0, 0, "One job is late"),
+        (counts(up=142), 0, 0, "All 142 jobs are fine"),
+        (counts(up=1), 0, 0, "Your job is fine"),
+        (counts(up=1, paused=1), 0, 0, "Nothing is wrong"),
+        (counts(new=2), 0, 0, "Waiting for a first ping"),
+        (counts(paused=2), 0, 0, "Everything is paused"),
+        (counts(), 0, 0, "Welcome to Tokiflow"),
+    ],
+)
+def test_the_first_line_says_what_is_wrong(
+    given: dict[Status, int], open_count: int, acknowledged: int, said: str
+) -> None:
+    assert overview.headline(given, open_count, acknowledged) == said
+
+
+def test_the_second_line_says_how_the_rest_is(app: Flask) -> None:
+    now = datetime.now(UTC)
+    with app.test_request_context():
+        filters.look(now, UTC)
+        said = overview.lede(counts(down=2, late=1, up=139, paused=1), 2, now - timedelta(minutes=4))
+        assert said == "One more is late. The other 139 are fine. One is paused. The last alert left 4 min ago."
+        assert overview.lede(counts(up=3), 0, None) == "No alert has ever left."
+        assert overview.lede(counts(), 0, None) == ""
+
+
+def test_an_incident_says_what_since_when_who_knows_and_offers_a_button(
+    alices: Client, organization: Organization
+) -> None:
+    make_channel(organization)
+    incident = make_incident(make_monitor(organization, "Nightly backup", status="down"))
+    body = alices.get("/app").text
+    assert "One job needs you" in body
+    assert "has been silent for 2 h" in body
+    assert "nobody has acknowledged" in body
+    assert f'action="/app/incidents/{ids.public("inc", incident.id)}/acknowledge"' in body
+    assert alices.post(f"/app/incidents/{ids.public('inc', incident.id)}/acknowledge").status_code == 303
+    after = alices.get("/app").text
+    assert "acknowledged by Alice" in after
+    assert ">Resolve<" in after
+
+
+def test_nobody_can_be_told_without_a_channel(alices: Client, organization: Organization) -> None:
+    make_incident(make_monitor(organization, status="down"))
+    assert "no channel is set up" in alices.get("/app").text
+
+
+def test_a_viewer_sees_the_trouble_but_no_buttons(
+    client_for: ClientFor, vera: User, charlie: User, organization: Organization
+) -> None:
+    make_incident(make_monitor(organization, "Nightly backup", status="down"))
+    body = client_for(vera).get("/app").text
+    assert "Nightly backup" in body
+    assert "Acknowledge" not in body.partition("help-dialog")[0]
+    assert "New monitor" not in body.partition("help-dialog")[0]
+    assert "Nightly backup" not in client_for(charlie).get("/app").text
+
+
+def test_htmx_gets_the_part_that_follows_the_server(alices: Client, organization: Organization) -> None:
+    make_monitor(organization)
+    part = alices.get("/app", headers={"HX-Request": "true"}).text
+    assert "<!doctype" not in part
+    assert 'id="incidents"' in part
+    assert 'id="state"' in part
+
+
+# the tour
+
+
+def step(client: Client) -> int:
+    found = re.search(r'aria-current="step">\s*<svg[^>]*aria-label="Step (\d)"', client.get("/app").text)
+    return int(found[1]) if found else 0
+
+
+def send_ping(monitor: Monitor, at: datetime) -> None:
+    pings.record([Incoming(monitor.token, Ping(Signal.SUCCESS, at))], at)
+
+
+def test_the_tour_is_the_real_thing_from_the_first_monitor_to_the_recovery(
+    alices: Client, alice: User, organization: Organization
+) -> None:
+    assert step(alices) == 1
+    assert alices.post("/app/tour", data={"name": "My first job"}).status_code == 303
+    monitor = db.session.execute(select(Monitor)).scalar_one()
+    channel = db.session.execute(select(Channel)).scalar_one()
+    assert (monitor.schedule_seconds, monitor.grace_seconds) == (60, 15)
+    assert channel.config == {"to": [alice.email]}
+    assert step(alices) == 2
+    assert f"/ping/{monitor.token}" in alices.get("/app").text
+
+    first = datetime.now(UTC) - timedelta(seconds=70)
+    send_ping(monitor, first)
+    assert step(alices) == 3
+    assert "Late. Down in" in alices.get("/app").text
+
+    overdue.sweep(first + timedelta(seconds=76))
+    assert step(alices) == 4
+    delivery = db.session.execute(select(Delivery)).scalar_one()
+    delivery.status, delivery.sent_at = "sent", first + timedelta(seconds=77)
+    db.session.commit()
+    assert step(alices) == 5
+    assert "/app/incidents/inc_" in alices.get("/app").text
+    assert "/dev/outbox" in alices.get("/app").text
+
+    send_ping(monitor, datetime.now(UTC))
+    assert "That is all there is to it" in alices.get("/app").text
+    alices.post("/app/tour/dismiss")
+    assert "That is all there is to it" not in alices.get("/app").text
+
+
+def test_a_tour_without_a_good_name_says_so_and_makes_nothing(alices: Client) -> None:
+    answer = alices.post("/app/tour", data={"name": "  "})
+    assert answer.status_code == 422
+    assert "The name is empty" in answer.text
+    assert db.session.execute(select(Monitor)).first() is None
+    assert db.session.execute(select(Channel)).first() is None
+
+
+def test_the_tour_can_be_skipped(alices: Client) -> None:
+    alices.post("/app/tour/dismiss")
+    body = alices.get("/app").text
+    assert "No monitors yet" in body
+    assert "/app/monitors/new" in body
+
+
+def test_the_tour_makes_no_second_channel_and_none_for_who_may_not(
+    client_for: ClientFor, alice: User, mia: User, organization: Organization
+) -> None:
+    client_for(mia).post("/app/tour", data={"name": "One"})
+    assert db.session.execute(select(Channel)).first() is None
+    make_channel(organization)
+    client_for(alice).post("/app/tour", data={"name": "Two"})
+    assert len(db.session.execute(select(Channel)).all()) == 1
+
+
+def test_who_may_not_edit_is_not_led_around(client_for: ClientFor, vera: User) -> None:
+    body = client_for(vera).get("/app").text
+    assert "two minutes" not in body
+    assert "No monitors yet" in body
+    assert client_for(vera).post("/app/tour", data={"name": "x"}).status_code == 403
+
+
+def test_an_organization_with_work_is_not_led_around(alices: Client, organization: Organization) -> None:
+    make_monitor(organization, "One")
+    make_monitor(organization, "Two")
+    assert "two minutes" not in alices.get("/app").text
