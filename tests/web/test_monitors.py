@@ -37,7 +37,6 @@ FORM = {
     "failures_to_open": "1",
     "successes_to_resolve": "1",
     "overlaps_allowed": "y",
-    "overlaps_allowed": "y",
     "capture_output": "y",
     "heard_by": "all",
     "description": "",

@@ -82,7 +82,6 @@ _WORDS = {
     "failures_to_open": "when it counts as down",
     "successes_to_resolve": "when it counts as up",
     "overlaps_allowed": "whether runs may overlap",
-    "overlaps_allowed": "overlapping runs",
     "capture_output": "keeping output",
     "own_channels": "who hears of it",
     "channels": "channels",

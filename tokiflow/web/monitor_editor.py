@@ -172,7 +172,6 @@ def stored(monitor: Monitor) -> dict[str, Any]:
         "failures_to_open": monitor.failures_to_open,
         "successes_to_resolve": monitor.successes_to_resolve,
         "overlaps_allowed": monitor.overlaps_allowed,
-        "overlaps_allowed": monitor.overlaps_allowed,
         "capture_output": monitor.capture_output,
         "channels": [ids.public("chn", one) for one in own] if monitor.own_channels else None,
     }

@@ -52,7 +52,6 @@ class MonitorForm(Form):
     failures_to_open = StringField("Down after", default="1")
     successes_to_resolve = StringField("Up again after", default="1")
     overlaps_allowed = BooleanField("Runs may overlap", default=True)
-    overlaps_allowed = BooleanField("Runs may overlap", default=True)
     capture_output = BooleanField("Keep what the job prints", default=True)
     heard_by = RadioField(
         "Who hears of it",
@@ -79,7 +78,6 @@ class MonitorForm(Form):
         reading.take("name", lambda: self.name.data or "")
         reading.take("description", lambda: self.description.data or "")
         reading.take("tags", lambda: [tag for tag in (self.tags.data or "").split(",") if tag.strip()])
-        reading.take("overlaps_allowed", lambda: bool(self.overlaps_allowed.data))
         reading.take("overlaps_allowed", lambda: bool(self.overlaps_allowed.data))
         reading.take("capture_output", lambda: bool(self.capture_output.data))
         reading.take("channels", lambda: list(self.channels.data or []) if self.heard_by.data == "own" else None)
@@ -182,7 +180,6 @@ def typed(values: Mapping[str, Any]) -> dict[str, Any]:
         "early_tolerance": durations.long(values["early_tolerance_seconds"]),
         "failures_to_open": str(values["failures_to_open"]),
         "successes_to_resolve": str(values["successes_to_resolve"]),
-        "overlaps_allowed": values["overlaps_allowed"],
         "overlaps_allowed": values["overlaps_allowed"],
         "capture_output": values["capture_output"],
         "heard_by": "all" if values["channels"] is None else "own",
