@@ -36,6 +36,7 @@ def monitor(row: Monitor, own_channels: Sequence[UUID], now: datetime, public_ur
         "early_tolerance_seconds": row.early_tolerance_seconds,
         "failures_to_open": row.failures_to_open,
         "successes_to_resolve": row.successes_to_resolve,
+        "overlaps_allowed": row.overlaps_allowed,
         "capture_output": row.capture_output,
         "channels": [ids.public("chn", one) for one in own_channels] if row.own_channels else None,
         "status": monitors.shown_status(row, now).value,
@@ -66,6 +67,7 @@ _CHOSEN: dict[str, Schema] = {
     "early_tolerance_seconds": whole("How much too early a ping still counts for a run.", minimum=0, maximum=86_400),
     "failures_to_open": whole("Bad results in a row that open an incident.", minimum=1, maximum=100),
     "successes_to_resolve": whole("Good results in a row that resolve it.", minimum=1, maximum=100),
+    "overlaps_allowed": flag("Whether a run may start while another is going; if not, that is an overrun."),
     "capture_output": flag("Whether what the job prints is kept."),
     "channels": maybe(
         {
@@ -140,6 +142,7 @@ EXAMPLE: dict[str, Any] = {
     "early_tolerance_seconds": 0,
     "failures_to_open": 1,
     "successes_to_resolve": 1,
+    "overlaps_allowed": True,
     "capture_output": True,
     "channels": None,
     "status": "up",
