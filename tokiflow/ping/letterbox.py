@@ -85,6 +85,8 @@ class Letterbox:
     def answer(self, request: Request) -> Answer:
         """The answer to `request`: 200 means *committed*."""
         at = self._clock()
+        # Of a ping that is refused, too: who is still sending when the connection ends never hears why.
+        body = request.read_body()
         if request.method == "OPTIONS":
             return PREFLIGHT
         if request.method not in reading.METHODS:
@@ -94,7 +96,6 @@ class Letterbox:
             ping = reading.read(address.word, request.query, request.method, at, request.headers, request.source)
         except reading.BadPing as error:
             return Answer(400, str(error))
-        body = request.read_body()
         ping = replace(ping, body=body.kept, body_size=body.size, body_cut=body.cut)
         return self._keep(Incoming(address.token, ping))
 
