@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy.orm import defer
 
 from tokiflow import errors
 from tokiflow.core.runs import Outcome
@@ -44,8 +45,9 @@ def open_ones(monitor_id: UUID) -> Sequence[Run]:
 
 
 def pings(monitor_id: UUID, cursor: str | None, limit: int) -> Page[Ping]:
-    """The monitor's pings, newest first."""
+    """The monitor's pings, newest first, without their bodies: a page of these could weigh megabytes."""
     statement = select(Ping).where(Ping.monitor_id == monitor_id).order_by(Ping.n.desc())
+    statement = statement.options(defer(Ping.body, raiseload=True))
     if cursor:
         (number,) = decode(cursor, 1)
         if not (number.isascii() and number.isdigit() and len(number) < 10):
