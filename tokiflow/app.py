@@ -55,6 +55,8 @@ def _flask_config(config: Settings) -> dict[str, object]:
         "SEND_FILE_MAX_AGE_DEFAULT": timedelta(hours=1),
         # `limits` has a name of its own for Redis on a unix socket.
         "RATELIMIT_STORAGE_URI": re.sub(r"^unix:", "redis+unix:", config.redis_url),
+        # A Redis that hangs must not hang the requests it only counts.
+        "RATELIMIT_STORAGE_OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
         "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
         "RATELIMIT_KEY_PREFIX": "tokiflow-limit",
     }

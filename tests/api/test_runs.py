@@ -55,6 +55,14 @@ def test_a_run_that_printed_nothing_has_no_output(program, organization):
     problem(program.get(f"{path}/runs/{run['id']}/output"), 404)
 
 
+def test_what_was_not_to_be_kept_is_no_output(program, organization):
+    end = Ping(Signal.SUCCESS, NOW, body=b"secret", body_size=6)
+    path = record(make_monitor(organization, capture_output=False), end)
+    (run,) = program.get(f"{path}/runs").json["items"]
+    assert run["output"] is None
+    assert program.get(f"{path}/pings").json["items"][0]["body_bytes"] == 6
+
+
 def test_pings_come_newest_first(program, trouble):
     end, start = program.get(f"/monitors/{trouble.ids['monitor_id']}/pings").json["items"]
     assert (start["n"], start["signal"], start["source"], start["user_agent"]) == (1, "start", "203.0.113.7", "curl/8")

@@ -141,7 +141,7 @@ _IDEMPOTENCY = {
     "in": "header",
     "required": False,
     "description": "Makes it safe to send this again: a new UUID for each new request.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": once.LONGEST, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": once.LONGEST, "pattern": once.FORM},
 }
 
 

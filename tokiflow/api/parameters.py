@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -20,18 +21,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Parameter(Generic[T]):
-    """One query parameter. Left out or empty it is `default`; `read` raises ValueError saying what to write."""
+    """One query parameter. Left out, or empty where that is allowed, it is `default`.
+
+    `read` raises ValueError saying what to write.
+    """
 
     name: str
     description: str
     schema: dict[str, Any]
     read: Callable[[str], T]
     default: T
+    may_be_empty: bool = True
 
     def value(self) -> T:
         """What this request says. Raises Invalid."""
         texts = request.args.getlist(self.name)
-        if not texts or texts == [""]:
+        if not texts or (self.may_be_empty and texts == [""]):
             return self.default
         try:
             return self.read(_single(texts))
@@ -60,7 +65,8 @@ def check(known: Iterable[Parameter[Any]]) -> None:
 
 def text(name: str, description: str) -> Parameter[str]:
     """Free text."""
-    return Parameter(name, description, {"type": "string", "maxLength": 200}, _text, "")
+    schema = {"type": "string", "maxLength": 200}
+    return Parameter(name, description, schema, partial(_text, longest=200), "")
 
 
 def word(name: str, description: str, words: Iterable[str]) -> Parameter[str]:
@@ -72,7 +78,7 @@ def word(name: str, description: str, words: Iterable[str]) -> Parameter[str]:
             raise ValueError(f"is not known; write one of {', '.join(allowed)}")
         return text
 
-    return Parameter(name, description, {"type": "string", "enum": allowed}, read, "")
+    return Parameter(name, description, {"type": "string", "enum": ["", *allowed]}, read, "")
 
 
 def whole(name: str, description: str, low: int, high: int, default: int) -> Parameter[int]:
@@ -83,9 +89,8 @@ def whole(name: str, description: str, low: int, high: int, default: int) -> Par
             raise ValueError(f"is not a whole number from {low} to {high}")
         return int(text)
 
-    return Parameter(
-        name, description, {"type": "integer", "minimum": low, "maximum": high, "default": default}, read, default
-    )
+    schema = {"type": "integer", "minimum": low, "maximum": high, "default": default}
+    return Parameter(name, description, schema, read, default, may_be_empty=False)
 
 
 def moment(name: str, description: str) -> Parameter[datetime | None]:
@@ -95,7 +100,8 @@ def moment(name: str, description: str) -> Parameter[datetime | None]:
         # An unescaped plus arrives as a space; nothing else can be meant by one there.
         return moments.read(re.sub(r" (?=\d\d:\d\d$)", "+", text))
 
-    return Parameter(name, description, {"type": "string", "format": "date-time"}, read, None)
+    schema = {"anyOf": [{"type": "string", "format": "date-time"}, {"const": ""}]}
+    return Parameter(name, description, schema, read, None)
 
 
 def identifier(name: str, description: str, prefix: str) -> Parameter[UUID | None]:
@@ -107,7 +113,8 @@ def identifier(name: str, description: str, prefix: str) -> Parameter[UUID | Non
         except errors.NotFound:
             raise ValueError(f"is not such an id; write one like {prefix}_01jd…") from None
 
-    return Parameter(name, description, {"type": "string", "pattern": id_pattern(prefix)}, read, None)
+    schema = {"anyOf": [{"type": "string", "pattern": id_pattern(prefix)}, {"const": ""}]}
+    return Parameter(name, description, schema, read, None)
 
 
 def id_pattern(prefix: str) -> str:
@@ -119,8 +126,8 @@ LIMIT = whole("limit", "How many to answer with at most.", 1, 500, 100)
 CURSOR: Parameter[str | None] = Parameter(
     "cursor",
     "Where to go on. Take the whole address from `next` of the page before instead of writing this.",
-    {"type": "string"},
-    lambda text: _text(text),
+    {"type": "string", "maxLength": 2_000},
+    lambda text: _text(text, 2_000),
     None,
 )
 PAGING = (LIMIT, CURSOR)
@@ -132,11 +139,11 @@ def _single(texts: list[str]) -> str:
     return texts[0]
 
 
-def _text(text: str) -> str:
+def _text(text: str, longest: int) -> str:
     if "\x00" in text:
         raise ValueError("has a NUL character in it; leave it out")
-    if len(text) > 2_000:
-        raise ValueError("is too long; shorten it")
+    if len(text) > longest:
+        raise ValueError(f"is longer than {longest:,} characters; shorten it")
     return text
 
 

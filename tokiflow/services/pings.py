@@ -135,7 +135,7 @@ def _enter_run(ledger: _Ledger, run: Run, ping: Ping) -> None:
     told = row["told"]
     if ping.signal.finishes:
         told |= {"exit_code": ping.exit_code}
-    if ping.signal.finishes and ping.body_size:
+    if ping.signal.finishes and ping.body:
         told |= {"output_n": ledger.count, "output_size": ping.body_size, "output_cut": ping.body_cut}
     if ping.message:
         told["message"] = ping.message
