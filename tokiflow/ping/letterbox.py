@@ -106,7 +106,6 @@ class Letterbox:
         except (Full, FutureTimeout) as error:
             log.warning("ping_not_kept", error=type(error).__name__)
             return AGAIN
-        except Exception as error:
+        except Exception:
             # Not acknowledged, so the job's client tries again; the writer has logged the cause.
-            log.warning("ping_not_kept", error=type(error).__name__)
             return AGAIN

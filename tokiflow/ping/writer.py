@@ -1,7 +1,8 @@
 """Group commit: what arrives together is committed together, and only then answered.
 
 One thread takes all pings that wait, records them in one transaction, and completes their futures. While it waits for
-the disk the next batch gathers. A batch that fails is tried one by one, so that a poisonous ping harms no other.
+the disk the next batch gathers. A batch that fails is tried one by one, so that a poisonous ping harms no other; but
+not when the database is away: no ping is to blame then, and knocking once for each would hold up all that follow.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from tokiflow.services import pings
 from tokiflow.services.pings import Incoming
@@ -79,12 +81,22 @@ def _record(batch: Sequence[tuple[Incoming, Future[bool]]]) -> None:
     try:
         known = pings.record([incoming for incoming, _ in batch], datetime.now(UTC))
     except Exception as error:
-        if len(batch) == 1:
-            log.warning("ping_not_recorded", error=type(error).__name__)
-            batch[0][1].set_exception(error)
+        if len(batch) == 1 or _is_away(error):
+            log.warning("pings_not_recorded", count=len(batch), error=type(error).__name__)
+            for _, future in batch:
+                future.set_exception(error)
             return
         for one in batch:
             _record([one])
         return
     for (_, future), answer in zip(batch, known, strict=True):
         future.set_result(answer)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database itself can't be reached: no answer of it at all, or one of the classes "connection
+    exception", "insufficient resources" and "operator intervention" (PostgreSQL manual, appendix A)."""
+    if not isinstance(error, OperationalError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state[:2] in ("08", "53", "57")
