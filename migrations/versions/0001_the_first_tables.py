@@ -122,6 +122,12 @@ def upgrade() -> None:
         ["organization_id", sa.literal_column("id desc")],
         unique=False,
     )
+    op.create_index(
+        "ix_audit_events_object_id",
+        "audit_events",
+        ["organization_id", "object_id", sa.literal_column("id desc")],
+        unique=False,
+    )
     op.create_table(
         "channels",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -488,6 +494,7 @@ def downgrade() -> None:
     op.drop_table("memberships")
     op.drop_index("ix_channels_organization_id_name", table_name="channels")
     op.drop_table("channels")
+    op.drop_index("ix_audit_events_object_id", table_name="audit_events")
     op.drop_index("ix_audit_events_organization_id", table_name="audit_events")
     op.drop_table("audit_events")
     op.drop_index("ix_api_keys_organization_id", table_name="api_keys")

@@ -25,4 +25,8 @@ class AuditEvent(Model):
     before: Mapped[Json]
     after: Mapped[Json]
 
-    __table_args__ = (Index("ix_audit_events_organization_id", "organization_id", text("id desc")),)
+    __table_args__ = (
+        Index("ix_audit_events_organization_id", "organization_id", text("id desc")),
+        # queries.audit: what was done to one thing
+        Index("ix_audit_events_object_id", "organization_id", "object_id", text("id desc")),
+    )
