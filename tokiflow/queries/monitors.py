@@ -44,6 +44,7 @@ def find(organization_id: UUID, monitor_id: UUID) -> Monitor | None:
     found = db.session.get(Monitor, monitor_id)
     return found if found and found.organization_id == organization_id else None
 
+
 def shown_status(row: Any, now: datetime) -> Status:
     """The status people see, from a row or a Monitor."""
     known = State(Status(row.status), due_at=row.due_at, misses=row.misses)

@@ -9,8 +9,23 @@ from tokiflow.settings import Settings
 
 def init_app(app: Flask) -> None:
     """Open the doors for people."""
-    from tokiflow.web import auth, channels, failures, filters, frame, front, gallery, incidents, monitors, outbox
-    from tokiflow.web import organizations, overview, profile, runs, security
+    from tokiflow.web import (
+        auth,
+        channels,
+        failures,
+        filters,
+        frame,
+        front,
+        gallery,
+        incidents,
+        monitors,
+        organizations,
+        outbox,
+        overview,
+        profile,
+        runs,
+        security,
+    )
 
     settings: Settings = app.extensions["tokiflow.settings"]
     filters.init_app(app)
