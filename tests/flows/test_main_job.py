@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fixtures.instance import ROOT, wait_until
 from tests.fixtures.receivers import Arrival
 from tests.flows.conftest import House
@@ -21,6 +23,14 @@ PROMPT_SECONDS = 3.0
 """From the moment something is trouble to the arrival of the news, on a busy machine."""
 
 TOKIFLOW = f"{shlex.quote(sys.executable)} -m tokiflow.cli"
+
+
+@pytest.fixture(autouse=True)
+def nothing_stumbles(house: House) -> Iterator[None]:
+    """Where nobody is hurt, no process of ours has anything to complain about."""
+    yield
+    said = house.instance.output()
+    assert not [line for line in said.splitlines() if "Traceback" in line or "[error" in line], said[-5000:]
 
 
 def run_job(house: House, monitor: dict[str, Any], script: str, code: int = 0) -> None:
