@@ -59,11 +59,16 @@ def step_at(job: Job, share: float) -> Progress:
 def success(job: Job, at: datetime, duration: float, chance: random.Random, *, output: bool = True) -> Ping:
     """The ping at the end of a run that went well. `duration` in seconds."""
     body = job.output.encode() if output else b""
-    metrics = {name: round(usual * math.exp(chance.gauss(0, 0.08)), 1) for name, usual in job.metrics.items()}
+    metrics = {name: _near(usual, chance) for name, usual in job.metrics.items()}
     return Ping(
         Signal.SUCCESS, at, duration_ms=None if job.starts else round(duration * 1000), exit_code=0, metrics=metrics,
         body=body, body_size=len(body), method="POST", source="10.20.0.14", user_agent=AGENTS[job.starts],
     )  # fmt: skip
+
+
+def _near(usual: float, chance: random.Random) -> float:
+    """About as much as usual; what is counted stays whole."""
+    return round(usual * math.exp(chance.gauss(0, 0.08)), 0 if usual == int(usual) else 1)
 
 
 def start(job: Job, at: datetime) -> Ping:
