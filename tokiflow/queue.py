@@ -6,6 +6,7 @@ a job that is never rung, rung twice or lost with Redis does no harm, because th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
@@ -14,7 +15,7 @@ from uuid import UUID
 import structlog
 from flask import current_app
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, TimeoutError
 from rq import Queue
 
 from tokiflow.settings import Settings
@@ -23,6 +24,10 @@ log = structlog.get_logger()
 
 QUEUE = "tokiflow"
 """One queue: with several, RQ pops with BLPOP, and a job popped by a dying worker is gone."""
+
+
+LEFT_ALONE_SECONDS = 5.0
+"""So long nobody rings after Redis took a connection and did not answer in time."""
 
 
 class Job(StrEnum):
@@ -35,7 +40,7 @@ class Job(StrEnum):
 @lru_cache(maxsize=8)
 def connect(url: str) -> Redis:
     """A connection pool to Redis at `url`, with time-outs so that an absent Redis never hangs a request."""
-    return Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5, health_check_interval=30)
+    return Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2, health_check_interval=30)
 
 
 def connection() -> Redis:
@@ -45,12 +50,23 @@ def connection() -> Redis:
 
 
 def enqueue(job: Job, ids: Sequence[UUID]) -> bool:
-    """Ring for `job` with `ids`. False, and logged, if Redis can't be reached: the clock will ring again."""
+    """Ring for `job` with `ids`. False, and logged, if Redis can't be reached: the clock will ring again.
+
+    Whoever rings may be a ping that waits for its answer, so a Redis that hangs is left alone for a while.
+    """
+    redis_url = current_app.extensions["tokiflow.settings"].redis_url
+    if time.monotonic() < _hangs_until.get(redis_url, 0.0):
+        return False
     try:
         Queue(QUEUE, connection=connection()).enqueue(
             str(job), [str(one) for one in ids], result_ttl=0, failure_ttl=3600, job_timeout=300
         )
     except RedisError as error:
+        if isinstance(error, TimeoutError):
+            _hangs_until[redis_url] = time.monotonic() + LEFT_ALONE_SECONDS
         log.warning("doorbell_unreachable", job=str(job), error=type(error).__name__)
         return False
     return True
+
+
+_hangs_until: dict[str, float] = {}
