@@ -163,12 +163,15 @@ def test_whoever_dies_nothing_answered_and_nothing_promised_is_lost(
     house: House, webhook: str, interrupted: dict[str, Any]
 ) -> None:
     busy = make_monitor(house, "The busy one")
-    troubled = []
+    troubled = {
+        victim: [
+            make_monitor(house, f"Failed just before {victim} died", channels=[webhook]),
+            make_monitor(house, f"Failed while {victim} was away", channels=[webhook]),
+        ]
+        for victim in VICTIMS
+    }
     with under_load(house, busy) as load:
-        for victim in VICTIMS:
-            before = make_monitor(house, f"Failed just before {victim} died", channels=[webhook])
-            meanwhile = make_monitor(house, f"Failed while {victim} was away", channels=[webhook])
-            troubled += [before, meanwhile]
+        for victim, (before, meanwhile) in troubled.items():
             load.wait_for_more(MEANWHILE)
             time.sleep(chance.uniform(0, 0.2))  # at any moment of whatever it is doing
             fail(house, before)
@@ -187,7 +190,7 @@ def test_whoever_dies_nothing_answered_and_nothing_promised_is_lost(
     assert [name for name, count in times.items() if count > 1] == [], "kept twice"
     assert len(load.kept) >= MEANWHILE * (len(VICTIMS) + 1)
 
-    for monitor in troubled:
+    for monitor in (one for both in troubled.values() for one in both):
         wait_until(lambda monitor=monitor: arrived(house, monitor), 75, f"word of: {monitor['name']}")  # type: ignore[misc]
         keys = {arrival.headers["Tokiflow-Delivery"] for arrival in arrived(house, monitor)}
         (alert,) = house.api.get(f"/alerts?incident={house.incident(monitor)['id']}")["items"]
