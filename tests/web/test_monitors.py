@@ -23,7 +23,12 @@ from tokiflow.services import monitors as service
 
 ClientFor = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
-NOW = datetime.now(UTC)
+
+
+def now() -> datetime:
+    """The time of the story, not of the start of the run: pages say how long ago something was."""
+    return datetime.now(UTC)
+
 
 FORM = {
     "name": "Nightly backup",
@@ -65,9 +70,9 @@ def the_monitor() -> Monitor:
 def a_run(monitor: Monitor, **values: Any) -> Run:
     usual = {
         "monitor_id": monitor.id,
-        "at": NOW - timedelta(minutes=5),
-        "started_at": NOW - timedelta(minutes=5),
-        "finished_at": NOW - timedelta(minutes=2),
+        "at": now() - timedelta(minutes=5),
+        "started_at": now() - timedelta(minutes=5),
+        "finished_at": now() - timedelta(minutes=2),
         "duration_ms": 180_000,
         "outcome": "success",
         "exit_code": 0,
@@ -86,8 +91,8 @@ def test_an_empty_list_teaches_and_leads_to_the_form(alices: Client) -> None:
 
 def test_search_status_and_tag_live_in_the_address(alices: Client, organization: Organization) -> None:
     make_monitor(organization, "Backup of orders", tags=["db"], status="down")
-    make_monitor(organization, "Backup of images", tags=["files"], status="up", due_at=NOW + timedelta(hours=1))
-    make_monitor(organization, "Invoices", tags=["db"], status="up", due_at=NOW - timedelta(minutes=1))
+    make_monitor(organization, "Backup of images", tags=["files"], status="up", due_at=now() + timedelta(hours=1))
+    make_monitor(organization, "Invoices", tags=["db"], status="up", due_at=now() - timedelta(minutes=1))
     assert "Invoices" not in alices.get("/app/monitors?q=back+up").text.replace("Backup", "")
     assert listed(alices, "?q=backup") == ["Backup of orders", "Backup of images"]
     assert listed(alices, "?tag=db&sort=name") == ["Backup of orders", "Invoices"]
@@ -183,9 +188,9 @@ def test_a_monitor_says_how_it_stands_in_a_sentence(alices: Client, alice: User,
         schedule_expression="0 2 * * *",
         schedule_timezone="Asia/Tokyo",
         status="up",
-        last_ping_at=NOW - timedelta(minutes=2),
-        due_at=NOW + timedelta(hours=3),
-        deadline_at=NOW + timedelta(hours=3, minutes=5),
+        last_ping_at=now() - timedelta(minutes=2),
+        due_at=now() + timedelta(hours=3),
+        deadline_at=now() + timedelta(hours=3, minutes=5),
     )
     a_run(monitor)
     body = alices.get(url(monitor)).text
@@ -202,13 +207,13 @@ def test_a_send_test_ping_button_sends_one(alices: Client, organization: Organiz
 
 
 def test_a_running_job_shows_its_bar_and_its_steps(alices: Client, organization: Organization) -> None:
-    monitor = make_monitor(organization, status="up", running=1, last_ping_at=NOW)
+    monitor = make_monitor(organization, status="up", running=1, last_ping_at=now())
     progress = {"percent": 62, "step": 2, "total": 5, "name": "copying"}
     run = a_run(monitor, outcome="running", finished_at=None, duration_ms=None, exit_code=None, progress=progress)
     for n, name in enumerate(("connect", "copying"), start=1):
         save(
             Ping(
-                monitor_id=monitor.id, n=n, at=NOW - timedelta(minutes=5 - n), signal="log", run_id=run.id,
+                monitor_id=monitor.id, n=n, at=now() - timedelta(minutes=5 - n), signal="log", run_id=run.id,
                 progress={"step": n, "total": 5, "name": name}, method="POST",
             )
         )  # fmt: skip
@@ -222,14 +227,14 @@ def test_the_page_costs_the_same_for_no_and_for_many_runs(alices: Client, organi
     few, many = make_monitor(organization, "Few"), make_monitor(organization, "Many")
     a_run(few)
     for number in range(40):
-        a_run(many, at=NOW - timedelta(hours=number), metrics={"rows": number})
+        a_run(many, at=now() - timedelta(hours=number), metrics={"rows": number})
     alices.get(url(few))
     assert statements(alices, url(few)) == statements(alices, url(many))
     assert "Its own numbers" in alices.get(url(many)).text
 
 
 def test_a_run_without_any_length_looks_right(alices: Client, organization: Organization) -> None:
-    monitor = make_monitor(organization, status="up", last_ping_at=NOW)
+    monitor = make_monitor(organization, status="up", last_ping_at=now())
     run = a_run(monitor, started_at=None, duration_ms=None, exit_code=None)
     assert "Pinged " in alices.get(url(monitor)).text
     assert alices.get(url(monitor, "runs", ids.public("run", run.id))).status_code == 200
@@ -378,7 +383,7 @@ def test_two_people_editing_see_each_other(alices: Client, organization: Organiz
 def test_a_pause_ends_when_it_was_said_to(
     alices: Client, organization: Organization, choice: str, least: int | None, most: int | None
 ) -> None:
-    monitor = make_monitor(organization, status="up", due_at=NOW, deadline_at=NOW)
+    monitor = make_monitor(organization, status="up", due_at=now(), deadline_at=now())
     assert "Until tomorrow 09:00" in alices.get(url(monitor, "pause")).text
     assert alices.post(url(monitor, "pause"), data={"choice": choice}).status_code == 303
     after = the_monitor()
@@ -387,7 +392,7 @@ def test_a_pause_ends_when_it_was_said_to(
         assert after.paused_until is None
     else:
         assert after.paused_until
-        assert timedelta(minutes=least) < after.paused_until - NOW < timedelta(minutes=most)
+        assert timedelta(minutes=least) < after.paused_until - now() < timedelta(minutes=most)
     assert "Paused by Alice" in alices.get(url(monitor)).text
     assert alices.post(url(monitor, "resume")).status_code == 303
     assert the_monitor().status != "paused"
@@ -426,12 +431,12 @@ def test_deletion_counts_what_goes_and_then_takes_it(alices: Client, organizatio
 
 
 def test_output_is_shown_as_harmless_text_and_handed_out_as_it_was(alices: Client, organization: Organization) -> None:
-    monitor = make_monitor(organization, status="up", last_ping_at=NOW)
+    monitor = make_monitor(organization, status="up", last_ping_at=now())
     printed = b"\x1b[31mred\x1b[0m\x00\r\n10 %\r100 %\n<script>alert(1)</script>\n\xff\xe2\x80\xaeevil"
     run = a_run(monitor, output_n=1, output_size=len(printed))
     save(
         Ping(
-            monitor_id=monitor.id, n=1, at=NOW, signal="success", run_id=run.id, method="POST", body=printed,
+            monitor_id=monitor.id, n=1, at=now(), signal="success", run_id=run.id, method="POST", body=printed,
             body_size=len(printed),
         )
     )  # fmt: skip
@@ -449,14 +454,14 @@ def test_what_was_left_out_of_output_is_said(alices: Client, organization: Organ
     monitor = make_monitor(organization)
     run = a_run(monitor, output_n=1, output_size=5000, output_cut=4)
     values = {"body": b"headtail", "body_size": 5000, "body_cut": 4, "method": "POST"}
-    save(Ping(monitor_id=monitor.id, n=1, at=NOW, signal="success", run_id=run.id, **values))
+    save(Ping(monitor_id=monitor.id, n=1, at=now(), signal="success", run_id=run.id, **values))
     assert "4,992 bytes left out" in alices.get(url(monitor, "runs", ids.public("run", run.id))).text
 
 
 def test_all_runs_come_by_page(alices: Client, organization: Organization) -> None:
     monitor = make_monitor(organization)
     for number in range(55):
-        a_run(monitor, at=NOW - timedelta(hours=number), finished_at=NOW - timedelta(hours=number))
+        a_run(monitor, at=now() - timedelta(hours=number), finished_at=now() - timedelta(hours=number))
     first = alices.get(url(monitor, "runs")).text
     older = re.search(r'rel="next" href="([^"]+)"', first)
     assert older

@@ -130,10 +130,13 @@ class Postgres:
         command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += ["--auth=peer", "--no-instructions"] + ([] if self.durable else ["--no-sync"])
         process = processes.start(self._spec(command))
+        # Killed in the middle, we leave it behind for a moment: the next start ends it before it begins anew.
+        processes.remember(process.pid, self.note)
         try:
             output, _ = process.communicate()
         finally:
             processes.kill_group(process)
+            self.note.unlink(missing_ok=True)
             self._close()
         if process.returncode != 0:
             said = output.decode(errors="replace").strip()
