@@ -99,5 +99,5 @@ def engine_options(threads: int) -> dict[str, Any]:
         "pool_recycle": 1800,
         # Parameters hold tokens and output; errors must not carry them into logs.
         "hide_parameters": True,
-        "connect_args": {"connect_timeout": 5, "options": "-c timezone=utc -c lock_timeout=10000"},
+        "connect_args": {"connect_timeout": 5, "options": "-c timezone=utc -c lock_timeout=10000 -c jit=off"},
     }

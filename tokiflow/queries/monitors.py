@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true, tuple_
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
 from tokiflow import errors
@@ -139,11 +140,11 @@ class Tick:
 
     outcome: str
     duration_ms: int | None
-    at: datetime
 
 
 def strips(monitor_ids: Sequence[UUID], length: int = 36) -> Mapping[UUID, list[Tick]]:
-    """By monitor: its latest `length` runs, oldest first. One statement: each monitor reads its index from the end."""
+    """By monitor: its latest `length` runs, oldest first. One statement: each monitor reads its index from the end,
+    and comes as one row, since 1,800 rows for a page of fifty cost more than all the rest of it."""
     found: dict[UUID, list[Tick]] = {monitor_id: [] for monitor_id in monitor_ids}
     if not monitor_ids:
         return found
@@ -153,11 +154,21 @@ def strips(monitor_ids: Sequence[UUID], length: int = 36) -> Mapping[UUID, list[
         .where(Run.monitor_id == one.id)
         .order_by(Run.at.desc(), Run.id.desc())
         .limit(length)
-        .lateral("latest")
+        .correlate(one)
+        .subquery("latest")
     )
-    statement = select(one.id, latest.c.outcome, latest.c.duration_ms, latest.c.at).join(latest, true())
-    for row in db.session.execute(statement.where(one.id.in_(monitor_ids)).order_by(latest.c.at, latest.c.id)):
-        found[row.id].append(Tick(row.outcome, row.duration_ms, row.at))
+    in_order = (latest.c.at, latest.c.id)
+    strip = (
+        select(
+            func.array_agg(aggregate_order_by(latest.c.outcome, *in_order)).label("outcomes"),
+            func.array_agg(aggregate_order_by(latest.c.duration_ms, *in_order)).label("durations"),
+        )
+        .correlate(one)
+        .lateral("strip")
+    )
+    statement = select(one.id, strip.c.outcomes, strip.c.durations).join(strip, true()).where(one.id.in_(monitor_ids))
+    for monitor_id, outcomes, durations in db.session.execute(statement):
+        found[monitor_id] = [Tick(*tick) for tick in zip(outcomes or (), durations or (), strict=True)]
     return found
 
 
