@@ -64,7 +64,7 @@ def read(monitor: Monitor, now: datetime) -> Page:
         ),
         running=run_views.running(monitor, open_runs, pings, now),
         figures=_figures(monitor, runs.stats(monitor.id, now)),
-        strip=monitor_list.strip([monitors.Tick(run.outcome, run.duration_ms, run.at) for run in latest][::-1]),
+        strip=monitor_list.strip([monitors.Tick(run.outcome, run.duration_ms) for run in latest][::-1]),
         trend=run_charts.trend(timed),
         spark=run_charts.spark(timed),
         metrics=metric_charts.of(runs.recent_metrics(monitor.id)),
