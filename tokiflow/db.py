@@ -12,10 +12,13 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, MetaData
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
+
+log = structlog.get_logger()
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -79,7 +82,16 @@ def transaction() -> Iterator[None]:
     finally:
         _after_commit.reset(token)
     for callback in callbacks:
+        _call(callback)
+
+
+def _call(callback: Callable[[], object]) -> None:
+    """Call it; if it fails, say so and go on. The commit stands, and whoever committed must not take it for undone:
+    a ping would be recorded twice."""
+    try:
         callback()
+    except Exception:
+        log.exception("after_commit_failed")
 
 
 def on_commit(callback: Callable[[], object]) -> None:
