@@ -5,6 +5,7 @@ Two releases that start at once take turns by an advisory lock (tokiflow.cli.db)
 
 from __future__ import annotations
 
+import re
 from logging import getLogger
 
 from alembic import context
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
+PARTITION = re.compile(r"(pings|runs)_(default|p\d+)\Z")
 
 getLogger("alembic")
 db = current_app.extensions["migrate"].db
@@ -23,6 +25,11 @@ def render_item(kind: str, thing: object, _context: object) -> str | bool:
     if kind == "type" and type(thing).__name__ == "UtcDateTime":
         return "sa.DateTime(timezone=True)"
     return False
+
+
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Partitions come and go by the clock (services.partitions), not by migrations."""
+    return not (kind == "table" and name and PARTITION.match(name))
 
 
 def run_offline() -> None:
@@ -42,6 +49,7 @@ def run_online() -> None:
             connection=connection,
             target_metadata=db.metadata,
             render_item=render_item,
+            include_name=is_ours,
             compare_type=True,
             compare_server_default=True,
             transaction_per_migration=True,

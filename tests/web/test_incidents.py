@@ -32,6 +32,7 @@ from tokiflow.models import (
 
 ClientFor = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ACTIONS = ("acknowledge", "resolve", "mute", "unmute", "comment")
 
 
@@ -196,10 +197,10 @@ def test_the_page_tells_the_whole_story(
 ) -> None:
     run = save(
         Run(monitor_id=monitor.id, at=now(), finished_at=now(), outcome="failed", exit_code=3, duration_ms=104_000,
-            output_n=1, output_size=20)
+            output_at=NOON, output_n=1, output_size=20)
     )  # fmt: skip
     save(
-        Ping(monitor_id=monitor.id, n=1, at=now(), signal="fail", run_id=run.id, method="POST", body_size=20,
+        Ping(monitor_id=monitor.id, n=1, at=NOON, signal="fail", run_id=run.id, method="POST", body_size=20,
              body=b"line one\nSMTP: relay access denied\n")
     )  # fmt: skip
     incident = make_incident(monitor, kind="failed", summary="exit code 3: “SMTP”")

@@ -23,6 +23,7 @@ from tokiflow.services import monitors as service
 
 ClientFor = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -433,10 +434,10 @@ def test_deletion_counts_what_goes_and_then_takes_it(alices: Client, organizatio
 def test_output_is_shown_as_harmless_text_and_handed_out_as_it_was(alices: Client, organization: Organization) -> None:
     monitor = make_monitor(organization, status="up", last_ping_at=now())
     printed = b"\x1b[31mred\x1b[0m\x00\r\n10 %\r100 %\n<script>alert(1)</script>\n\xff\xe2\x80\xaeevil"
-    run = a_run(monitor, output_n=1, output_size=len(printed))
+    run = a_run(monitor, output_at=NOON, output_n=1, output_size=len(printed))
     save(
         Ping(
-            monitor_id=monitor.id, n=1, at=now(), signal="success", run_id=run.id, method="POST", body=printed,
+            monitor_id=monitor.id, n=1, at=NOON, signal="success", run_id=run.id, method="POST", body=printed,
             body_size=len(printed),
         )
     )  # fmt: skip
@@ -452,9 +453,9 @@ def test_output_is_shown_as_harmless_text_and_handed_out_as_it_was(alices: Clien
 
 def test_what_was_left_out_of_output_is_said(alices: Client, organization: Organization) -> None:
     monitor = make_monitor(organization)
-    run = a_run(monitor, output_n=1, output_size=5000, output_cut=4)
+    run = a_run(monitor, output_at=NOON, output_n=1, output_size=5000, output_cut=4)
     values = {"body": b"headtail", "body_size": 5000, "body_cut": 4, "method": "POST"}
-    save(Ping(monitor_id=monitor.id, n=1, at=now(), signal="success", run_id=run.id, **values))
+    save(Ping(monitor_id=monitor.id, n=1, at=NOON, signal="success", run_id=run.id, **values))
     assert "4,992 bytes left out" in alices.get(url(monitor, "runs", ids.public("run", run.id))).text
 
 

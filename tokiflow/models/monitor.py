@@ -47,6 +47,11 @@ class Monitor(Model):
     last_ping_at: Mapped[Moment | None]
     ping_count: Mapped[Count]
     running: Mapped[Count]
+    # When the oldest run began that may still finish: no open run is looked for before it.
+    open_since: Mapped[Moment | None]
+    # The rate limit of its pings (core.rates): when the next one fits in, and when one was last refused.
+    rate_at: Mapped[Moment | None]
+    limited_at: Mapped[Moment | None]
     # When the clock must look again (core.status.watch_at).
     watch_at: Mapped[Moment | None]
 
@@ -61,7 +66,6 @@ class Monitor(Model):
         CheckConstraint("schedule_kind in ('every', 'cron', 'calendar')", name="schedule_kind"),
         # queries.monitors.page: the list, by name
         Index("ix_monitors_organization_id_name", "organization_id", "name"),
-        Index("ix_monitors_tags", "tags", postgresql_using="gin"),
         # services.overdue: the earliest to look at, and all that are due
         Index("ix_monitors_watch_at", "watch_at", postgresql_where=text("watch_at is not null")),
     )

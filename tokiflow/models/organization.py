@@ -4,7 +4,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
-from tokiflow.models.columns import CreatedAt, Key, Name
+from tokiflow.models.columns import CreatedAt, Key, Name, TextList
 
 
 class Organization(Model):
@@ -14,4 +14,8 @@ class Organization(Model):
     id: Mapped[Key]
     name: Mapped[Name]
     slug: Mapped[str] = mapped_column(String(80), unique=True)
+    # First part of ping URLs by name. Shown to its people, so it can't be hashed; unguessable, rotatable, in no log.
+    ping_key: Mapped[str | None] = mapped_column(String(64), unique=True)
+    # Regular expressions of its own for what is hidden in output (core.redaction).
+    redaction_patterns: Mapped[TextList]
     created_at: Mapped[CreatedAt]

@@ -48,10 +48,25 @@ def moment_and_id(cursor: str) -> tuple[datetime, UUID]:
     """The place of a row in a list ordered by time and id. Raises Malformed."""
     at, key = decode(cursor, 2)
     try:
-        moment, identifier = datetime.fromisoformat(at), UUID(key)
+        return _moment(at), UUID(key)
+    except ValueError:
+        raise NOT_OURS from None
+
+
+def moment_and_number(cursor: str) -> tuple[datetime, int]:
+    """The place of a row in a list ordered by time and number. Raises Malformed."""
+    at, number = decode(cursor, 2)
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise NOT_OURS
+    return _moment(at), int(number)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise NOT_OURS
-        return moment.astimezone(UTC), identifier
+        return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise NOT_OURS from None
 

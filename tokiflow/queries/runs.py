@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, select, tuple_
 from sqlalchemy.orm import defer
 
 from tokiflow import errors
 from tokiflow.core.runs import Outcome
 from tokiflow.db import db
 from tokiflow.models import Ping, Run
-from tokiflow.queries.paging import Page, decode, encode, moment_and_id
+from tokiflow.queries.paging import Page, encode, moment_and_id, moment_and_number
+
+SLACK = timedelta(minutes=1)
+"""So far apart may the clocks of two machines be that took pings of one run."""
 
 
 def get(monitor_id: UUID, run_id: UUID) -> Run:
@@ -46,23 +49,18 @@ def open_ones(monitor_id: UUID) -> Sequence[Run]:
 
 def pings(monitor_id: UUID, cursor: str | None, limit: int) -> Page[Ping]:
     """The monitor's pings, newest first, without their bodies: a page of these could weigh megabytes."""
-    statement = select(Ping).where(Ping.monitor_id == monitor_id).order_by(Ping.n.desc())
+    statement = select(Ping).where(Ping.monitor_id == monitor_id).order_by(Ping.at.desc(), Ping.n.desc())
     statement = statement.options(defer(Ping.body, raiseload=True))
     if cursor:
-        (number,) = decode(cursor, 1)
-        if not (number.isascii() and number.isdigit() and len(number) < 10):
-            raise errors.Malformed("This cursor is not one of ours; take `next` from the page before as it is.")
-        statement = statement.where(Ping.n < int(number))
+        statement = statement.where(tuple_(Ping.at, Ping.n) < tuple_(*moment_and_number(cursor)))
     found = list(db.session.execute(statement.limit(limit + 1)).scalars())
-    return Page(found[:limit], encode(str(found[limit - 1].n)) if len(found) > limit else None)
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(found[:limit], encode(last.at.isoformat(), str(last.n)) if last else None)
 
 
 def pings_of(run: Run, most: int = 500) -> Sequence[Ping]:
     """The pings a run was built from, oldest first, at most the latest `most`."""
-    statement = (
-        select(Ping).where(Ping.run_id == run.id, Ping.monitor_id == run.monitor_id).order_by(Ping.n.desc()).limit(most)
-    )
-    return db.session.execute(statement).scalars().all()[::-1]
+    return pings_of_runs([run], most)[run.id]
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def output(run: Run) -> Output | None:
     """What the run printed, or None if nothing was kept."""
     if run.output_n is None:
         return None
-    ping = db.session.get(Ping, (run.monitor_id, run.output_n))
+    ping = db.session.get(Ping, (run.monitor_id, run.output_at, run.output_n))
     return Output(ping.body, ping.body_size, ping.body_cut) if ping and ping.body is not None else None
 
 
@@ -174,12 +172,21 @@ def latest(monitor_id: UUID, most: int) -> Sequence[Run]:
     return db.session.execute(statement).scalars().all()
 
 
-def pings_of_runs(run_ids: Sequence[UUID], monitor_id: UUID, most: int = 500) -> dict[UUID, list[Ping]]:
-    """By run: its pings, oldest first; of all together at most the latest `most`."""
-    found: dict[UUID, list[Ping]] = {run_id: [] for run_id in run_ids}
-    statement = select(Ping).where(Ping.run_id.in_(run_ids), Ping.monitor_id == monitor_id)
-    rows = db.session.execute(statement.order_by(Ping.n.desc()).limit(most)).scalars().all() if run_ids else []
-    for ping in rows[::-1]:
+def pings_of_runs(of: Sequence[Run], most: int = 500) -> dict[UUID, list[Ping]]:
+    """By run, all of one monitor: its pings, oldest first; of all together at most the latest `most`."""
+    found: dict[UUID, list[Ping]] = {run.id: [] for run in of}
+    if not of:
+        return found
+    statement = select(Ping).where(Ping.monitor_id == of[0].monitor_id, Ping.run_id.in_(found), *_while_they_ran(of))
+    statement = statement.options(defer(Ping.body, raiseload=True)).order_by(Ping.at.desc(), Ping.n.desc())
+    for ping in db.session.execute(statement.limit(most)).scalars().all()[::-1]:
         assert ping.run_id is not None
         found[ping.run_id].append(ping)
     return found
+
+
+def _while_they_ran(of: Sequence[Run]) -> list[ColumnElement[bool]]:
+    """Their pings can't be of another time; saying so spares a look at the pings of all other days."""
+    since = [Ping.at >= min(run.at for run in of) - SLACK]
+    ends = [run.finished_at for run in of]
+    return since if None in ends else [*since, Ping.at <= max(end for end in ends if end) + SLACK]

@@ -56,6 +56,7 @@ def state(row: MonitorRow) -> State:
 
 def columns(known: State, runs: Iterable[Run]) -> dict[str, Any]:
     """The columns of `monitors` that say `known`, with `runs` its open ones."""
+    runs = list(runs)
     watched = [run for run in runs if run.watched]
     return {
         "status": known.status.value,
@@ -68,6 +69,7 @@ def columns(known: State, runs: Iterable[Run]) -> dict[str, Any]:
         "paused_until": known.paused_until,
         "flapping": known.flapping,
         "running": len(watched),
+        "open_since": min((run.started_at for run in runs if run.open and run.started_at), default=None),
         "watch_at": status.watch_at(known, watched),
     }
 

@@ -109,8 +109,15 @@ def _write(rows: Sequence[Row[Any]], ticks: dict[UUID, Tick], at_hand: dict[UUID
 
 
 def _write_changed_runs(changed: Sequence[Run]) -> None:
+    # A run with a deadline has a start, and that is its `at`.
     rows = [
-        {"id": run.id, "outcome": run.outcome.value, "overran_at": run.overran_at, "deadline_at": run.deadline_at}
+        {
+            "id": run.id,
+            "at": run.started_at,
+            "outcome": run.outcome.value,
+            "overran_at": run.overran_at,
+            "deadline_at": run.deadline_at,
+        }
         for run in changed
     ]
     if rows:

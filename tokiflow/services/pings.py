@@ -136,7 +136,8 @@ def _enter_run(ledger: _Ledger, run: Run, ping: Ping) -> None:
     if ping.signal.finishes:
         told |= {"exit_code": ping.exit_code}
     if ping.signal.finishes and ping.body:
-        told |= {"output_n": ledger.count, "output_size": ping.body_size, "output_cut": ping.body_cut}
+        told |= {"output_at": ping.at, "output_n": ledger.count}
+        told |= {"output_size": ping.body_size, "output_cut": ping.body_cut}
     if ping.message:
         told["message"] = ping.message
     if ping.progress:
@@ -200,7 +201,7 @@ def _write_runs(rows: Sequence[dict[str, Any]]) -> None:
         changed: dict[str, Any] = {name: statement.excluded[name] for name in (*_DECIDED, *shape)}
         if "metrics" in shape:
             changed["metrics"] = RunRow.metrics.op("||")(statement.excluded.metrics)
-        statement = statement.on_conflict_do_update(index_elements=[RunRow.id], set_=changed)
+        statement = statement.on_conflict_do_update(index_elements=[RunRow.id, RunRow.at], set_=changed)
         db.session.execute(statement, alike)
 
 

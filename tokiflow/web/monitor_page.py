@@ -50,7 +50,7 @@ def read(monitor: Monitor, now: datetime) -> Page:
     monitor_id = ids.public("mon", monitor.id)
     latest = runs.latest(monitor.id, max(RUNS, monitor_list.STRIP))
     open_runs = runs.open_ones(monitor.id)[:5] if monitor.running else []
-    pings = runs.pings_of_runs([run.id for run in open_runs], monitor.id)
+    pings = runs.pings_of_runs(open_runs)
     timed = runs.recent_durations(monitor.id)
     found = incidents.of_monitor(monitor.id, INCIDENTS)
     heard = listeners(monitor)

@@ -81,7 +81,7 @@ class Life:
         if ping.signal.finishes:
             row["exit_code"] = ping.exit_code
         if ping.body_size:
-            row |= {"output_n": len(self.ping_rows) + 1, "output_size": ping.body_size}
+            row |= {"output_at": ping.at, "output_n": len(self.ping_rows) + 1, "output_size": ping.body_size}
         if ping.progress:
             row["progress"] = progress(ping)
         row["metrics"] |= ping.metrics

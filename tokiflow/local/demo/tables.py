@@ -13,7 +13,7 @@ from tokiflow.db import db
 
 RUNS = (
     "id", "monitor_id", "at", "started_at", "finished_at", "deadline_at", "overran_at", "due_at", "duration_ms",
-    "outcome", "exit_code", "output_n", "output_size", "progress", "metrics",
+    "outcome", "exit_code", "output_at", "output_n", "output_size", "progress", "metrics",
 )  # fmt: skip
 PINGS = (
     "monitor_id", "n", "at", "signal", "run_id", "exit_code", "duration_ms", "message", "progress", "metrics", "method",
