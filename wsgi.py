@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from tokiflow.app import create_app
 from tokiflow.observability import metrics, sentry
 from tokiflow.ping import wsgi
-from tokiflow.ping.letterbox import Letterbox
-from tokiflow.ping.writer import Writer
+from tokiflow.ping.door import open_letterbox
 from tokiflow.services import heartbeats
 
 app = create_app()
 sentry.configure(app.extensions["tokiflow.settings"], "web")
-letterbox = Letterbox(Writer(app.app_context), clock=lambda: datetime.now(UTC))
+letterbox = open_letterbox(app)
 application = wsgi.in_front_of(
     app, letterbox, source=wsgi.source(app.extensions["tokiflow.settings"].trusted_proxies), seen=metrics.count_ping
 )
-heartbeats.keep_beating("web", app.app_context)
+heartbeats.keep_beating("web", app.app_context, when=lambda: letterbox.settled)

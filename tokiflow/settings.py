@@ -13,11 +13,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
+
+from tokiflow.core import rates
 
 Network = IPv4Network | IPv6Network
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -82,6 +85,9 @@ class Settings(BaseModel):
     )
     trusted_proxies: int = Field(0, alias="TOKIFLOW_TRUSTED_PROXIES", ge=0, le=10)
 
+    ping_rate: str = Field("60/minute burst 30", alias="TOKIFLOW_PING_RATE")
+    spool_dir: Path | None = Field(None, alias="TOKIFLOW_SPOOL")
+
     google_client_id: str = Field("", alias="GOOGLE_CLIENT_ID")
     google_client_secret: str = Field("", alias="GOOGLE_CLIENT_SECRET")
     google_discovery_url: str = Field(
@@ -130,6 +136,15 @@ class Settings(BaseModel):
             raise _bad("is not a Redis address; write it like redis://host:6379/0 or unix:///path/to/valkey.sock")
         return value
 
+    @field_validator("ping_rate")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        try:
+            rates.parse(value)
+        except ValueError as error:
+            raise _bad(str(error)) from None
+        return value
+
     @field_validator("smtp_url")
     @classmethod
     def _smtp(cls, value: str) -> str:
@@ -146,6 +161,13 @@ class Settings(BaseModel):
     def may_sign_in_locally(self) -> bool:
         """Whether a visitor on this very machine is signed in without a password. Never in production."""
         return self.local_sign_in and not self.production and urlsplit(self.public_url).hostname in LOOPBACK_HOSTS
+
+    @cached_property
+    def spool(self) -> Path:
+        """The folder in which pings wait while the database is away."""
+        if self.spool_dir:
+            return self.spool_dir
+        return self.data_dir / "spool" if self.data_dir else Path(gettempdir()) / f"tokiflow-spool-{os.getuid()}"
 
     @cached_property
     def google(self) -> bool:

@@ -147,6 +147,8 @@ def _make_runs() -> None:
         sa.Column("output_cut", sa.Integer(), nullable=True),
         sa.Column("progress", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("metrics", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("last_log", sa.String(length=32), nullable=True),
+        sa.Column("last_log_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "outcome in ('running', 'success', 'failed', 'overran', 'missed')", name=op.f("ck_runs_outcome")
         ),
@@ -190,7 +192,8 @@ def downgrade() -> None:
     op.execute("drop table pings_before")
     op.execute("drop table runs_before")
     op.drop_column("pings", "body_key")
-    op.drop_column("runs", "output_at")
+    for column in ("output_at", "last_log", "last_log_at"):
+        op.drop_column("runs", column)
     op.create_primary_key("pk_pings", "pings", ["monitor_id", "n"])
     op.create_primary_key("pk_runs", "runs", ["id"])
     for table in ("pings", "runs"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
@@ -176,6 +175,6 @@ TestMonitorLife = MonitorLife.TestCase
 def test_a_finished_run_keeps_its_outcome_whatever_the_clock_does() -> None:
     rules = Rules(Every(60), 15, 30, 0, 1, 1)
     run = Run(ids.new(), None, "", START, None, START + timedelta(seconds=30), Outcome.RUNNING)
-    done = replace(run, finished_at=START + timedelta(seconds=5), outcome=Outcome.SUCCESS, duration_ms=5000)
+    done = run._replace(finished_at=START + timedelta(seconds=5), outcome=Outcome.SUCCESS, duration_ms=5000)
     state = status.resume(State(Status.PAUSED, last_ping_at=START), rules, START)
     assert status.on_tick(state, rules, START + timedelta(seconds=40), [done]).runs == ()

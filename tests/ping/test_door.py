@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
@@ -23,8 +22,7 @@ from tokiflow.models import Monitor, Organization
 from tokiflow.models import Ping as PingRow
 from tokiflow.ping import wsgi
 from tokiflow.ping.body import LIMIT
-from tokiflow.ping.letterbox import Letterbox
-from tokiflow.ping.writer import Writer
+from tokiflow.ping.door import open_letterbox
 
 RID = "0c0ffee0-1234-4abc-8def-0123456789ab"
 TWO_MEGABYTES = bytes(range(256)) * 8192
@@ -43,7 +41,7 @@ Door = Callable[..., Reply]
 @pytest.fixture(scope="module")
 def door(app: Flask) -> Door:
     """`door("GET", "/ping/…?…", body, HEADER=…)`: one request, as gunicorn would hand it in."""
-    letterbox = Letterbox(Writer(app.app_context), clock=lambda: datetime.now(UTC))
+    letterbox = open_letterbox(app)
     application = wsgi.in_front_of(app, letterbox, source=wsgi.source(0), seen=lambda status: None)
 
     def knock(method: str, target: str, body: bytes | io.RawIOBase = b"", **variables: str) -> Reply:

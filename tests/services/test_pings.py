@@ -25,7 +25,7 @@ def at(seconds: float) -> datetime:
 
 def send(monitor: Monitor, signal: Signal, seconds: float = 0, **said: Any) -> None:
     ping = Ping(signal, at(seconds), **said)
-    assert pings.record([Incoming(monitor.token, ping)], at(seconds)) == [True]
+    assert pings.record([Incoming(monitor.token, ping)], at(seconds)) == [pings.KEPT]
     db.session.refresh(monitor)
 
 
@@ -77,7 +77,7 @@ def test_an_unknown_token_harms_nobody_else(organization: Organization) -> None:
         Incoming("nobody", Ping(Signal.SUCCESS, NOW)),
         Incoming(monitor.token, Ping(Signal.SUCCESS, NOW)),
     ]
-    assert pings.record(batch, NOW) == [False, True]
+    assert pings.record(batch, NOW) == [pings.UNKNOWN, pings.KEPT]
     assert len(all_of(PingRow)) == 1
 
 

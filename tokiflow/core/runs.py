@@ -7,11 +7,13 @@ its environment. A run that overran stays open for its finish. Nothing here know
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
+from tokiflow.core import signals
 from tokiflow.core.signals import Ping, Signal
 
 SAME_PING_WITHIN = timedelta(minutes=1)
@@ -25,11 +27,11 @@ class Outcome(StrEnum):
     MISSED = "missed"
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """One execution of a job, as far as pairing and judging need it.
 
-    `deadline_at` is when it runs too long, `overran_at` when the clock saw that happen.
+    `deadline_at` is when it runs too long, `overran_at` when the clock saw that happen. `last_log` is what the last
+    log ping with its rid said, in short, and `last_log_at` when.
     """
 
     id: UUID
@@ -41,6 +43,8 @@ class Run:
     outcome: Outcome
     duration_ms: int | None = None
     overran_at: datetime | None = None
+    last_log: str | None = None
+    last_log_at: datetime | None = None
 
     @property
     def open(self) -> bool:
@@ -73,7 +77,7 @@ def pair(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> Pai
     `max_runtime` in seconds. A new run takes `new_id`.
     """
     if ping.signal is Signal.LOG:
-        return Paired(_open_run_for(ping, runs))
+        return _log(ping, _open_run_for(ping, runs))
     if ping.signal is Signal.START:
         return _start(ping, runs, new_id, max_runtime)
     return _finish(ping, runs, new_id, max_runtime)
@@ -81,12 +85,22 @@ def pair(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> Pai
 
 def overrun(run: Run) -> Run:
     """The run once its deadline has passed. It stays open: its finish may still come."""
-    return replace(run, outcome=Outcome.OVERRAN, overran_at=run.deadline_at)
+    return run._replace(outcome=Outcome.OVERRAN, overran_at=run.deadline_at)
 
 
 def with_fresh_deadline(run: Run, now: datetime, max_runtime: int) -> Run:
     """The run with its whole max runtime (seconds) ahead again, as after a pause."""
-    return replace(run, deadline_at=now + timedelta(seconds=max_runtime))
+    return run._replace(deadline_at=now + timedelta(seconds=max_runtime))
+
+
+def _log(ping: Ping, run: Run | None) -> Paired:
+    """A run may be spoken of often within a minute; only the very same words again are a client's retry."""
+    if run is None or ping.rid is None:
+        return Paired(run)
+    said = signals.fingerprint(ping)
+    if said == run.last_log and run.last_log_at and abs(ping.at - run.last_log_at) <= SAME_PING_WITHIN:
+        return Paired(run, repeated=True)
+    return Paired(run._replace(last_log=said, last_log_at=ping.at))
 
 
 def _start(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> Paired:
@@ -128,7 +142,7 @@ def _closed(run: Run, ping: Ping, max_runtime: int) -> Run:
     if outcome is Outcome.SUCCESS and (run.outcome is Outcome.OVERRAN or too_long):
         outcome = Outcome.OVERRAN
     finished_at = max(ping.at, run.started_at) if run.started_at else ping.at
-    return replace(run, finished_at=finished_at, duration_ms=duration, outcome=outcome)
+    return run._replace(finished_at=finished_at, duration_ms=duration, outcome=outcome)
 
 
 def _open_run_for(ping: Ping, runs: Sequence[Run]) -> Run | None:

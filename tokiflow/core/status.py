@@ -25,9 +25,10 @@ expected until it speaks: one silence is one trouble.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from tokiflow.core import schedule as schedules
@@ -72,9 +73,11 @@ class Rules:
     overlaps_allowed: bool = True
 
 
-@dataclass(frozen=True)
-class State:
-    """What is known of a monitor. `bad` and `good` count results in a row, `misses` occurrences since it last spoke."""
+class State(NamedTuple):
+    """What is known of a monitor. `bad` and `good` count results in a row, `misses` occurrences since it last spoke.
+
+    A tuple, since each ping makes several: a changed copy costs a fifth of a dataclass's.
+    """
 
     status: Status
     due_at: datetime | None = None
@@ -138,14 +141,14 @@ def on_ping(
 ) -> tuple[State, Change | None]:
     """The state after a ping, and what it means for the incident. `run` is what the ping made of its run; `overlaps`
     tells whether it started while another was still going."""
-    state = replace(state, last_ping_at=max(at, state.last_ping_at or at))
+    state = state._replace(last_ping_at=max(at, state.last_ping_at or at))
     if signal is Signal.LOG or state.status is Status.PAUSED:
         return state, None
     state = _armed(state, rules, at)
     if signal is Signal.START and overlaps and not rules.overlaps_allowed:
         return _bad(state, rules, Kind.OVERRUN, at, run.id if run else None)
     if signal is Signal.START:
-        return replace(state, status=_spoken(state.status)), None
+        return state._replace(status=_spoken(state.status)), None
     trouble = _trouble(signal, run)
     if trouble is None:
         return _good(state, rules, at, run)
@@ -182,22 +185,22 @@ def watch_at(state: State, runs: Iterable[Run]) -> datetime | None:
 def pause(state: State, until: datetime | None, now: datetime) -> tuple[State, Change | None]:
     """Stop judging. An open incident is resolved: nobody is waiting for this job any more."""
     change = Change(Turn.RESOLVE, now) if state.status is Status.DOWN else None
-    paused = replace(state, status=Status.PAUSED, paused_until=until, due_at=None, deadline_at=None)
-    return replace(paused, bad=0, good=0, misses=0, flapping=False), change
+    paused = state._replace(status=Status.PAUSED, paused_until=until, due_at=None, deadline_at=None)
+    return paused._replace(bad=0, good=0, misses=0, flapping=False), change
 
 
 def resume(state: State, rules: Rules, now: datetime) -> State:
     """Judge again, as if it had just pinged; a monitor that never pinged is new again."""
     if state.last_ping_at is None:
-        return replace(state, status=Status.NEW, paused_until=None)
-    return _armed(replace(state, status=Status.UP, paused_until=None), rules, now)
+        return state._replace(status=Status.NEW, paused_until=None)
+    return _armed(state._replace(status=Status.UP, paused_until=None), rules, now)
 
 
 def resolve(state: State, rules: Rules, now: datetime) -> State:
     """A person says the trouble is over: a fresh chance from now on."""
     if state.status is not Status.DOWN:
         return state
-    return _armed(replace(state, status=Status.UP, bad=0, good=0, flapping=False), rules, now)
+    return _armed(state._replace(status=Status.UP, bad=0, good=0, flapping=False), rules, now)
 
 
 def edit(state: State, old: Rules, new: Rules, now: datetime) -> State:
@@ -205,7 +208,7 @@ def edit(state: State, old: Rules, new: Rules, now: datetime) -> State:
     if state.due_at is None or not _silence_counts(state):
         return state
     if old.schedule == new.schedule:
-        return replace(state, deadline_at=state.due_at + timedelta(seconds=new.grace))
+        return state._replace(deadline_at=state.due_at + timedelta(seconds=new.grace))
     since_last = _armed(state, new, state.last_ping_at or now)
     if since_last.deadline_at is not None and since_last.deadline_at > now:
         return since_last
@@ -216,7 +219,7 @@ def moved(state: State, gap: timedelta) -> State:
     """The state with `gap` given back: we could not listen for that long (see core.outage)."""
     if state.deadline_at is None:
         return state
-    return replace(state, deadline_at=state.deadline_at + gap)
+    return state._replace(deadline_at=state.deadline_at + gap)
 
 
 def _trouble(signal: Signal, run: Run | None) -> Kind | None:
@@ -229,25 +232,24 @@ def _trouble(signal: Signal, run: Run | None) -> Kind | None:
 
 
 def _good(state: State, rules: Rules, at: datetime, run: Run | None) -> tuple[State, Change | None]:
-    state = replace(state, good=state.good + 1, bad=0)
-    needed = rules.successes_to_resolve
+    good, needed = state.good + 1, rules.successes_to_resolve
     if state.flapping:
         needed = max(needed, FLAPPING_SUCCESSES)
-    if state.status is Status.DOWN and state.good < needed:
-        return state, None
+    if state.status is Status.DOWN and good < needed:
+        return state._replace(good=good, bad=0), None
     change = Change(Turn.RESOLVE, at, run_id=run.id if run else None) if state.status is Status.DOWN else None
-    return replace(state, status=Status.UP, flapping=False), change
+    return state._replace(status=Status.UP, good=good, bad=0, flapping=False), change
 
 
 def _bad(
     state: State, rules: Rules, kind: Kind, at: datetime, run_id: UUID | None = None
 ) -> tuple[State, Change | None]:
-    state = replace(state, bad=state.bad + 1, good=0)
+    state = state._replace(bad=state.bad + 1, good=0)
     if state.status is Status.DOWN:
         return state, Change(Turn.JOIN, at, kind, run_id)
     if state.bad < rules.failures_to_open:
-        return replace(state, status=Status.UP), None
-    return replace(state, status=Status.DOWN), Change(Turn.OPEN, at, kind, run_id)
+        return state._replace(status=Status.UP), None
+    return state._replace(status=Status.DOWN), Change(Turn.OPEN, at, kind, run_id)
 
 
 def _judge_runs(
@@ -267,10 +269,10 @@ def _miss(state: State, rules: Rules) -> tuple[State, Change | None, Missed]:
     assert state.due_at is not None
     assert state.deadline_at is not None
     miss = Missed(state.due_at, state.deadline_at)
-    state, change = _bad(replace(state, misses=state.misses + 1), rules, Kind.MISSED, miss.deadline_at)
+    state, change = _bad(state._replace(misses=state.misses + 1), rules, Kind.MISSED, miss.deadline_at)
     if state.status is not Status.DOWN:
         due_at = schedules.next_after(rules.schedule, miss.due_at)
-        state = replace(state, due_at=due_at, deadline_at=due_at + timedelta(seconds=rules.grace))
+        state = state._replace(due_at=due_at, deadline_at=due_at + timedelta(seconds=rules.grace))
     return state, change, miss
 
 
@@ -290,4 +292,4 @@ def _armed(state: State, rules: Rules, at: datetime) -> State:
     if state.due_at is not None and state.last_ping_at is not None and at < state.last_ping_at:
         # A ping that arrives out of order never brings the next one forward.
         due_at = max(due_at, state.due_at)
-    return replace(state, due_at=due_at, deadline_at=due_at + timedelta(seconds=rules.grace), misses=0)
+    return state._replace(due_at=due_at, deadline_at=due_at + timedelta(seconds=rules.grace), misses=0)

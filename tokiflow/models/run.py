@@ -41,6 +41,9 @@ class Run(Model):
     output_cut: Mapped[int | None]
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     metrics: Mapped[Json]
+    # What its last log ping said (core.signals.fingerprint) and when, to know a client's retry.
+    last_log: Mapped[str | None] = mapped_column(String(32))
+    last_log_at: Mapped[Moment | None]
 
     # The id alone is unique; `at` stands in the table's key only because the table is partitioned by it.
     __mapper_args__ = {"primary_key": ["id"]}  # noqa: RUF012

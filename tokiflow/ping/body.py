@@ -21,6 +21,9 @@ class Body:
     cut: int | None
 
 
+NONE = Body(b"", 0, None)
+
+
 class Collector:
     """Takes a body piece by piece."""
 

@@ -1,73 +1,32 @@
-"""From a request to its answer."""
+"""From a request to its answer: parts of a request in, a future of an answer out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-import structlog
-
-from tokiflow.ping import body as bodies
 from tokiflow.ping import reading
+from tokiflow.ping.answers import Answer
+from tokiflow.ping.body import Body
 from tokiflow.ping.writer import Full, Writer
 from tokiflow.services.pings import Incoming
 
-log = structlog.get_logger()
-
 PATIENCE = 20.0
-"""Seconds a request waits for the disk before it is told to come again."""
-
-_ALWAYS = {
-    "Content-Type": "text/plain; charset=utf-8",
-    "Cache-Control": "no-store",
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Ping-Body-Limit",
-    "X-Content-Type-Options": "nosniff",
-    "Ping-Body-Limit": str(bodies.LIMIT),
-}
+"""Seconds a request waits for its answer at most before it is told to come again."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Status, plain text and headers. `headers` always includes those that every answer of this door has."""
-
-    status: int
-    text: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def all_headers(self) -> dict[str, str]:
-        # RFC 9110 §8.6: a 204 has no length, not even 0.
-        length = {} if self.status == 204 else {"Content-Length": str(len(self.text.encode()))}
-        return {**_ALWAYS, **self.headers, **length}
-
-
-OK = Answer(200, "OK")
-UNKNOWN = Answer(404, "not found")
-AGAIN = Answer(503, "try again shortly", {"Retry-After": "5"})
-PREFLIGHT = Answer(
-    204,
-    "",
-    {
-        "Access-Control-Allow-Methods": "GET, HEAD, POST",
-        "Access-Control-Allow-Headers": "*",
-        "Access-Control-Max-Age": "86400",
-    },
-)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
-    """The parts of a request that matter here. `headers` are lower-cased; `read_body` takes it in."""
+    """The parts of a request that matter here. `headers` are lower-cased."""
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     source: str
-    read_body: Callable[[], bodies.Body]
+    body: Body
 
 
 def is_ping(path: str) -> bool:
@@ -78,34 +37,42 @@ def is_ping(path: str) -> bool:
 class Letterbox:
     """Takes requests for pings and answers them when they are on disk."""
 
-    def __init__(self, writer: Writer, clock: Callable[[], datetime]) -> None:
+    def __init__(self, writer: Writer, body_limit: int, clock: Callable[[], datetime]) -> None:
+        self.answers = writer.answers
+        self.body_limit = body_limit
         self._writer = writer
         self._clock = clock
+        writer.start()
 
-    def answer(self, request: Request) -> Answer:
-        """The answer to `request`: 200 means *committed*."""
+    @property
+    def settled(self) -> bool:
+        """Whether all that was answered is in the database."""
+        return self._writer.settled
+
+    def take(self, request: Request) -> Future[Answer]:
+        """The answer to `request`, when there is one: 200 means *committed*."""
         at = self._clock()
-        # Of a ping that is refused, too: who is still sending when the connection ends never hears why.
-        body = request.read_body()
         if request.method == "OPTIONS":
-            return PREFLIGHT
+            return _at_once(self.answers.preflight)
         if request.method not in reading.METHODS:
-            return Answer(405, "method not allowed: use GET, HEAD or POST", {"Allow": "GET, HEAD, POST"})
+            return _at_once(self.answers.method)
         try:
             address = reading.address(request.path)
             ping = reading.read(address.word, request.query, request.method, at, request.headers, request.source)
         except reading.BadPing as error:
-            return Answer(400, str(error))
-        ping = replace(ping, body=body.kept, body_size=body.size, body_cut=body.cut)
-        return self._keep(Incoming(address.token, ping))
-
-    def _keep(self, incoming: Incoming) -> Answer:
+            return _at_once(self.answers.bad(str(error)))
+        if request.body.size:
+            body = request.body
+            ping = replace(ping, body=body.kept, body_size=body.size, body_cut=body.cut)
+        if wait := self._writer.limits.refused(address.token, at):
+            return _at_once(self.answers.limited(wait))
         try:
-            future: Future[bool] = self._writer.submit(incoming)
-            return OK if future.result(timeout=PATIENCE) else UNKNOWN
-        except (Full, FutureTimeout) as error:
-            log.warning("ping_not_kept", error=type(error).__name__)
-            return AGAIN
-        except Exception:
-            # Not acknowledged, so the job's client tries again; the writer has logged the cause.
-            return AGAIN
+            return self._writer.submit(Incoming(address.token, ping))
+        except Full:
+            return _at_once(self.answers.again)
+
+
+def _at_once(answer: Answer) -> Future[Answer]:
+    future: Future[Answer] = Future()
+    future.set_result(answer)
+    return future

@@ -1,102 +1,288 @@
 """Group commit: what arrives together is committed together, and only then answered.
 
-One thread takes all pings that wait, records them in one transaction, and completes their futures. While it waits for
-the disk the next batch gathers. A batch that fails is tried one by one, so that a poisonous ping harms no other; but
-not when the database is away: no ping is to blame then, and knocking once for each would hold up all that follow.
+One thread takes all pings that wait, records them in one transaction, and answers them. While it waits for the disk
+the next batch gathers. A batch that fails is tried one by one, so that a poisonous ping harms no other.
+
+When the database is away, a batch goes to the spool instead and is answered when it is on this machine's disk. From
+then on all that arrives goes there, so that order is kept, until the spool has been replayed. A second thread looks
+whether the first has been held up for too long by a database that neither answers nor hangs up; then it takes the
+batch from it and spools in its place. What the database made of that batch in the end is asked before it is replayed.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import psycopg
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from tokiflow.adapters.spool import SpoolFull
+from tokiflow.ping.answers import Answer, Answers
+from tokiflow.ping.backlog import Backlog
+from tokiflow.ping.limits import Limits
 from tokiflow.services import pings
-from tokiflow.services.pings import Incoming
+from tokiflow.services.pings import Fate, Incoming, Receipt
 
 log = structlog.get_logger()
 
 LARGEST_BATCH = 256
 LONGEST_QUEUE = 20_000
+LONGEST_WAIT = 5.0
+"""Seconds a batch may take in the database before it goes to the spool."""
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks: whether the database is back, and whether the writer is held up."""
+
+
+LINGER = 0.002
+"""Seconds to wait for company when there was some just before (docs/decisions/009)."""
 
 
 class Full(Exception):
     """More pings wait than can be written in time."""
 
 
+class _TakenAway(Exception):
+    """The batch was spooled meanwhile; what the database is about to do must not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A ping and whoever waits for its answer."""
+
+    incoming: Incoming
+    future: Future[Answer]
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A batch while the database has it: since when, and in which transaction."""
+
+    batch: Sequence[Waiting]
+    since: float
+    transaction: str | None = None
+
+
 class Writer:
-    """The one writer of a web process. `scope()` is an app context; the thread starts with the first ping."""
+    """The one writer of a process. `scope()` is an app context; its threads start with the first ping, or `start`."""
 
-    def __init__(self, scope: Callable[[], AbstractContextManager[object]]) -> None:
+    def __init__(
+        self,
+        scope: Callable[[], AbstractContextManager[object]],
+        answers: Answers,
+        limits: Limits,
+        backlog: Backlog,
+    ) -> None:
+        self.answers = answers
+        self.limits = limits
         self._scope = scope
-        self._waiting: queue.SimpleQueue[tuple[Incoming, Future[bool]]] = queue.SimpleQueue()
-        self._start = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._backlog = backlog
+        self._arrived: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._turn: _Turn | None = None
+        self._busy_since: float | None = None
+        self._crowded = False
+        self._threads: list[threading.Thread] = []
 
-    def submit(self, incoming: Incoming) -> Future[bool]:
-        """A future that tells, once the ping is on disk, whether its token is known. Raises Full."""
-        if self._waiting.qsize() >= LONGEST_QUEUE:
+    def submit(self, incoming: Incoming) -> Future[Answer]:
+        """The answer, once the ping is on disk or refused. Raises Full."""
+        if self._arrived.qsize() >= LONGEST_QUEUE:
             raise Full
-        future: Future[bool] = Future()
-        self._waiting.put((incoming, future))
-        self._ensure_running()
+        future: Future[Answer] = Future()
+        self._arrived.put(Waiting(incoming, future))
+        if not self._threads or not self._threads[0].is_alive():
+            self.start()
         return future
 
-    def _ensure_running(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
-            with self._start:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(target=self._run, name="ping-writer", daemon=True)
-                    self._thread.start()
+    def start(self) -> None:
+        """Begin to write. What an earlier process left in the spool is replayed without waiting for a ping."""
+        with self._lock:
+            if not all(thread.is_alive() for thread in self._threads) or not self._threads:
+                self._threads = [
+                    threading.Thread(target=self._write, name="ping-writer", daemon=True),
+                    threading.Thread(target=self._watch, name="ping-writer-watch", daemon=True),
+                ]
+                for thread in self._threads:
+                    thread.start()
 
-    def _run(self) -> None:
+    @property
+    def settled(self) -> bool:
+        """Whether all that was answered is in the database: nothing waits in the spool."""
+        return self._backlog.empty and not self._held_up()
+
+    # --- the writer -----------------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        progress = True
         while True:
-            batch = self._gather()
             try:
-                with self._scope():
-                    _record(batch)
-            except BaseException as error:
+                batch = self._gather(LOOK_EVERY if self._backlog.empty or not progress else 0.001)
+                if batch and self._backlog.empty:
+                    self._record(batch)
+                elif batch:
+                    self._spool(batch, None)
+                progress = self._backlog.due() and self._replay()
+            except Exception:
                 log.exception("ping_writer_stumbled")
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
+                time.sleep(LOOK_EVERY)
 
-    def _gather(self) -> list[tuple[Incoming, Future[bool]]]:
-        batch = [self._waiting.get()]
-        while len(batch) < LARGEST_BATCH:
-            try:
-                batch.append(self._waiting.get_nowait())
-            except queue.Empty:
-                break
+    def _gather(self, patience: float) -> list[Waiting]:
+        """What has arrived by now; waits for the first, at most `patience` seconds.
+
+        After a batch of several it lingers: those who were just answered come back one after another, and the first of
+        them must not have a commit to itself.
+        """
+        batch: list[Waiting] = []
+        try:
+            batch.append(self._arrived.get(timeout=patience))
+            if self._crowded:
+                time.sleep(LINGER)
+            while len(batch) < LARGEST_BATCH:
+                batch.append(self._arrived.get_nowait())
+        except queue.Empty:
+            pass
+        self._crowded = len(batch) > 1
         return batch
 
-
-def _record(batch: Sequence[tuple[Incoming, Future[bool]]]) -> None:
-    try:
-        known = pings.record([incoming for incoming, _ in batch], datetime.now(UTC))
-    except Exception as error:
-        if len(batch) == 1 or _is_away(error):
-            log.warning("pings_not_recorded", count=len(batch), error=type(error).__name__)
-            for _, future in batch:
-                future.set_exception(error)
+    def _record(self, batch: Sequence[Waiting]) -> None:
+        turn = _Turn(batch, time.monotonic())
+        self._turn = turn
+        try:
+            with self._scope():
+                receipts = pings.record(
+                    [one.incoming for one in batch],
+                    datetime.now(UTC),
+                    self.limits.rate,
+                    lambda transaction: self._go_on(turn, transaction),
+                )
+        except Exception as error:
+            if self._end(turn):
+                self._failed(turn, error)
             return
-        for one in batch:
-            _record([one])
-        return
-    for (_, future), answer in zip(batch, known, strict=True):
-        future.set_result(answer)
+        if self._end(turn):
+            for one, receipt in zip(batch, receipts, strict=True):
+                one.future.set_result(self._answer(one.incoming, receipt))
+
+    def _go_on(self, turn: _Turn, transaction: str) -> None:
+        """Called inside the transaction before it writes anything: whoever takes the batch away knows its number, or
+        it never goes on."""
+        with self._lock:
+            if self._turn is not turn:
+                raise _TakenAway
+            turn.transaction = transaction
+
+    def _end(self, turn: _Turn) -> bool:
+        """End the turn; False if its batch was taken away, and others have answered for it."""
+        with self._lock:
+            mine, self._turn = self._turn is turn, None
+            return mine
+
+    def _failed(self, turn: _Turn, error: Exception) -> None:
+        batch = turn.batch
+        if is_away(error):
+            log.warning("database_away", pings=len(batch), error=type(error).__name__)
+            self._spool(batch, turn.transaction)
+        elif len(batch) == 1:
+            # Its name only: the words of PostgreSQL may quote what the job said.
+            log.error("ping_not_recorded", error=type(error).__name__)
+            batch[0].future.set_result(self.answers.again)
+        else:
+            for one in batch:
+                if self._backlog.empty:
+                    self._record([one])
+                else:
+                    self._spool([one], None)
+
+    def _answer(self, incoming: Incoming, receipt: Receipt) -> Answer:
+        if receipt.fate is Fate.KEPT:
+            self.limits.knows(incoming.token)
+        elif receipt.fate is Fate.LIMITED:
+            self.limits.refuse(incoming.token, incoming.ping.at, receipt.wait)
+        elif receipt.fate is Fate.UNKNOWN and (wait := self.limits.stranger(incoming.ping.source, incoming.ping.at)):
+            return self.answers.limited(wait)
+        return self.answers.of(receipt)
+
+    # --- the spool ------------------------------------------------------------------------------------------------
+
+    def _spool(self, batch: Sequence[Waiting], transaction: str | None) -> None:
+        """Put `batch` on this machine's disk, and answer it. `transaction` may have recorded it already."""
+        welcome = [one for one in batch if self._may_wait(one)]
+        try:
+            self._backlog.append([one.incoming for one in welcome], transaction)
+            answer = self.answers.ok
+        except SpoolFull as error:
+            log.error("pings_not_kept", pings=len(welcome), error=str(error))
+            answer = self.answers.again
+        for one in welcome:
+            one.future.set_result(answer)
+
+    def _may_wait(self, one: Waiting) -> bool:
+        incoming = one.incoming
+        wait = self.limits.spool(incoming.token, incoming.ping.source, incoming.ping.at)
+        if wait:
+            one.future.set_result(self.answers.limited(wait))
+        return not wait
+
+    def _replay(self) -> bool:
+        """Bring some of what waits into the database; whether that went well."""
+        self._busy_since = time.monotonic()
+        try:
+            with self._scope():
+                return self._backlog.replay_some(datetime.now(UTC))
+        except (SQLAlchemyError, psycopg.Error) as error:
+            if not is_away(error):
+                log.error("spool_not_replayed", error=type(error).__name__)
+            return False
+        finally:
+            self._busy_since = None
+
+    # --- the watch ------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(LOOK_EVERY)
+            try:
+                self._take_away()
+                while self._held_up() and (batch := self._gather(LOOK_EVERY)):
+                    self._spool(batch, None)
+            except Exception:
+                log.exception("ping_watch_stumbled")
+
+    def _take_away(self) -> None:
+        """Take from the writer a batch that the database has had for too long."""
+        with self._lock:
+            turn = self._turn
+            if turn is None or time.monotonic() - turn.since < LONGEST_WAIT:
+                return
+            self._turn, self._busy_since = None, turn.since
+            log.warning("database_hangs", pings=len(turn.batch), seconds=LONGEST_WAIT)
+            # Under the lock, so that the writer can't go on with later pings before these are in the spool.
+            self._spool(turn.batch, turn.transaction)
+
+    def _held_up(self) -> bool:
+        since = self._busy_since
+        return since is not None and time.monotonic() - since >= LONGEST_WAIT
 
 
-def _is_away(error: Exception) -> bool:
-    """Whether the database itself can't be reached: no answer of it at all, or one of the classes "connection
-    exception", "insufficient resources" and "operator intervention" (PostgreSQL manual, appendix A)."""
-    if not isinstance(error, OperationalError):
+def is_away(error: Exception) -> bool:
+    """Whether the database itself can't be reached or used: no answer of it at all, or one of the classes "connection
+    exception", "insufficient resources", "operator intervention" and "system error", a lock that was not to be had in
+    time, or a standby that takes no writes (PostgreSQL manual, appendix A)."""
+    if isinstance(error, PoolTimeout | _TakenAway):
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg.Error):
         return False
-    state = getattr(error.orig, "sqlstate", None)
-    return state is None or state[:2] in ("08", "53", "57")
+    state = cause.sqlstate
+    if state is None:
+        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return state[:2] in ("08", "53", "57", "58") or state in ("55P03", "25006")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import TimeoutError as FutureTimeout
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tokiflow.ping import body as bodies
-from tokiflow.ping.letterbox import Letterbox, Request, is_ping
+from tokiflow.ping.letterbox import PATIENCE, Letterbox, Request, is_ping
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PIECE = 64 * 1024
+_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 def in_front_of(
@@ -27,33 +29,42 @@ def in_front_of(
         path = environ.get("PATH_INFO", "")
         if not is_ping(path):
             return app(environ, start_response)
-        answer = letterbox.answer(_request(environ, path, source(environ)))
+        future = letterbox.take(_request(environ, path, source(environ), letterbox.body_limit))
+        try:
+            answer = future.result(timeout=PATIENCE)
+        except FutureTimeout:
+            answer = letterbox.answers.again
         seen(answer.status)
-        reason = f"{answer.status} {HTTPStatus(answer.status).phrase}"
-        start_response(reason, list(answer.all_headers().items()))
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.text.encode()]
+        start_response(_LINES[answer.status], answer.headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 
     return application
 
 
-def _request(environ: WSGIEnvironment, path: str, source: str) -> Request:
-    # WSGI hands bytes as latin-1 (PEP 3333).
+def _request(environ: WSGIEnvironment, path: str, source: str, body_limit: int) -> Request:
+    # The body of a ping that will be refused is read, too: who is still sending when the connection ends never hears
+    # why.
     return Request(
         method=environ["REQUEST_METHOD"],
-        path=path.encode("latin-1", "replace").decode("utf-8", "replace"),
-        query=environ.get("QUERY_STRING", "").encode("latin-1", "replace").decode("utf-8", "replace"),
-        headers={
-            "user-agent": environ.get("HTTP_USER_AGENT", "").encode("latin-1", "replace").decode("utf-8", "replace")
-        },
+        path=_text(path),
+        query=_text(environ.get("QUERY_STRING", "")),
+        headers={"user-agent": _text(environ.get("HTTP_USER_AGENT", ""))},
         source=source,
-        read_body=lambda: _read(environ),
+        body=_read(environ, body_limit),
     )
 
 
-def _read(environ: WSGIEnvironment) -> bodies.Body:
-    stream: Any = environ["wsgi.input"]
+def _text(said: str) -> str:
+    """WSGI hands bytes as latin-1 (PEP 3333)."""
+    return said if said.isascii() else said.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _read(environ: WSGIEnvironment, limit: int) -> bodies.Body:
     left = _content_length(environ)
-    collector = bodies.Collector()
+    if left == 0:
+        return bodies.NONE
+    stream: Any = environ["wsgi.input"]
+    collector = bodies.Collector(limit)
     while collector.size < bodies.MOST_READ and (left is None or left > 0):
         piece = _piece(stream, PIECE if left is None else min(PIECE, left))
         if not piece:
@@ -84,9 +95,16 @@ def source(trusted_proxies: int) -> Callable[[WSGIEnvironment], str]:
     """How to tell a client's address behind `trusted_proxies` proxies, each of which adds what it saw."""
 
     def client(environ: WSGIEnvironment) -> str:
-        seen: list[str] = [one.strip() for one in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if one.strip()]
-        if trusted_proxies and len(seen) >= trusted_proxies:
-            return seen[-trusted_proxies]
-        return str(environ.get("REMOTE_ADDR", ""))
+        return forwarded(environ.get("HTTP_X_FORWARDED_FOR", ""), trusted_proxies) or str(
+            environ.get("REMOTE_ADDR", "")
+        )
 
     return client
+
+
+def forwarded(header: str, trusted_proxies: int) -> str:
+    """The client's address by X-Forwarded-For, to which each of `trusted_proxies` added what it saw; "" if unknown."""
+    if not trusted_proxies or not header:
+        return ""
+    seen = [one.strip() for one in header.split(",") if one.strip()]
+    return seen[-trusted_proxies] if len(seen) >= trusted_proxies else ""

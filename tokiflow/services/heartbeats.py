@@ -49,15 +49,21 @@ def forget(now: datetime) -> None:
         )
 
 
-def keep_beating(kind: str, scope: Callable[[], AbstractContextManager[object]]) -> threading.Event:
-    """Beat every two seconds from a daemon thread, inside `scope()` (an app context). Set the event to stop."""
+def keep_beating(
+    kind: str, scope: Callable[[], AbstractContextManager[object]], when: Callable[[], bool] = lambda: True
+) -> threading.Event:
+    """Beat every two seconds from a daemon thread, inside `scope()` (an app context), as long as `when()` holds.
+
+    Set the event to stop.
+    """
     stop = threading.Event()
 
     def loop() -> None:
         while True:
             try:
-                with scope():
-                    beat(kind)
+                if when():
+                    with scope():
+                        beat(kind)
             except SQLAlchemyError as error:
                 log.warning("heartbeat_failed", kind=kind, error=type(error).__name__)
             if stop.wait(EVERY.total_seconds()):

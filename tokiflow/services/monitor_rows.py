@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -26,16 +27,34 @@ SAME_RID_WITHIN = timedelta(days=1)
 
 def rules(row: MonitorRow) -> Rules:
     """What people chose for the monitor in `row`."""
+    return rules_of(
+        row.schedule_kind,
+        row.schedule_seconds,
+        row.schedule_expression,
+        row.schedule_timezone,
+        row.grace_seconds,
+        row.max_runtime_seconds,
+        row.early_tolerance_seconds,
+        row.failures_to_open,
+        row.successes_to_resolve,
+        row.overlaps_allowed,
+    )
+
+
+@lru_cache(maxsize=10_000)
+def rules_of(
+    kind: str, seconds: int | None, expression: str, timezone: str, grace: int, max_runtime: int, early_tolerance: int,
+    failures_to_open: int, successes_to_resolve: int, overlaps_allowed: bool,
+) -> Rules:  # fmt: skip
+    """What the ten columns of `monitors` say. They are the same at each ping, so what was made of them is kept."""
     return Rules(
-        schedule=schedule.from_columns(
-            row.schedule_kind, row.schedule_seconds, row.schedule_expression, row.schedule_timezone
-        ),
-        grace=row.grace_seconds,
-        max_runtime=row.max_runtime_seconds,
-        early_tolerance=row.early_tolerance_seconds,
-        failures_to_open=row.failures_to_open,
-        successes_to_resolve=row.successes_to_resolve,
-        overlaps_allowed=row.overlaps_allowed,
+        schedule=schedule.from_columns(kind, seconds, expression, timezone),
+        grace=grace,
+        max_runtime=max_runtime,
+        early_tolerance=early_tolerance,
+        failures_to_open=failures_to_open,
+        successes_to_resolve=successes_to_resolve,
+        overlaps_allowed=overlaps_allowed,
     )
 
 
@@ -91,6 +110,8 @@ def run(row: Any) -> Run:
         outcome=Outcome(row.outcome),
         duration_ms=row.duration_ms,
         overran_at=row.overran_at,
+        last_log=row.last_log,
+        last_log_at=row.last_log_at,
     )
 
 
@@ -105,11 +126,13 @@ _RUN_COLUMNS = (
     RunRow.overran_at,
     RunRow.outcome,
     RunRow.duration_ms,
+    RunRow.last_log,
+    RunRow.last_log_at,
 )
 
 
-def runs_at_hand(monitor_ids: Sequence[UUID], now: datetime, rids: Sequence[UUID] = ()) -> dict[UUID, list[Run]]:
-    """By monitor: its open runs, and the recent ones with one of `rids`. One statement, whatever the number."""
+def runs_at_hand(monitor_ids: Sequence[UUID], now: datetime) -> dict[UUID, list[Run]]:
+    """By monitor: its open runs. One statement, whatever the number."""
     still_open = (
         RunRow.finished_at.is_(None),
         or_(
@@ -118,11 +141,6 @@ def runs_at_hand(monitor_ids: Sequence[UUID], now: datetime, rids: Sequence[UUID
         ),
     )
     statement = select(*_RUN_COLUMNS).where(RunRow.monitor_id.in_(monitor_ids), *still_open)
-    if rids:
-        known = select(*_RUN_COLUMNS).where(
-            RunRow.monitor_id.in_(monitor_ids), RunRow.rid.in_(rids), RunRow.at > now - SAME_RID_WITHIN
-        )
-        statement = statement.union(known)  # type: ignore[assignment]
     found: dict[UUID, list[Run]] = {monitor_id: [] for monitor_id in monitor_ids}
     for row in db.session.execute(statement):
         found[row.monitor_id].append(run(row))

@@ -5,66 +5,102 @@ The answer means *on disk*: `record` returns only after the commit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
-import structlog
-from sqlalchemy import insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import select
 
-from tokiflow.core import ids, runs, signals, status
+from tokiflow.core import ids, rates, runs, signals, status
+from tokiflow.core.rates import Rate
 from tokiflow.core.runs import Run
 from tokiflow.core.signals import Ping, Signal
-from tokiflow.core.status import Change, Rules, State
+from tokiflow.core.status import Change, Rules, State, Status
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
-from tokiflow.models import Ping as PingRow
-from tokiflow.models import Run as RunRow
-from tokiflow.services import incidents, monitor_rows
+from tokiflow.services import incidents, monitor_rows, ping_rows
 from tokiflow.services.incidents import Verdict
-from tokiflow.services.monitor_rows import MonitorRow
+from tokiflow.services.ping_rows import Watched
 
-log = structlog.get_logger()
+TELL_LIMIT_EVERY = timedelta(seconds=10)
+"""So often at most a monitor's row says that pings are refused: a flood must not become a flood of writes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Incoming:
-    """A ping and the token it was sent to."""
+    """A ping and the token it was sent to. `promised`: it was answered already, and can't be refused any more."""
 
     token: str
     ping: Ping
+    promised: bool = False
 
 
-@dataclass
+class Fate(Enum):
+    """What became of a ping."""
+
+    KEPT = "kept"
+    UNKNOWN = "unknown"
+    LIMITED = "limited"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one ping; of a limited one, in how many whole seconds the next will fit in."""
+
+    fate: Fate
+    wait: int = 0
+
+
+KEPT = Receipt(Fate.KEPT)
+UNKNOWN = Receipt(Fate.UNKNOWN)
+
+
+@dataclass(slots=True)
 class _Ledger:
     """One monitor while its pings are worked through: what it was, what it is by now, what is to be written."""
 
-    row: MonitorRow
+    was: Watched
     rules: Rules
     state: State
     count: int
-    runs: dict[UUID, Run]
+    rate_at: datetime | None
+    limited_at: datetime | None
+    runs: dict[UUID, Run] = field(default_factory=dict)
+    known: set[UUID] = field(default_factory=set)
     run_rows: dict[UUID, dict[str, Any]] = field(default_factory=dict)
-    ping_rows: list[dict[str, Any]] = field(default_factory=list)
+    pings: list[tuple[int, Ping, Run | None]] = field(default_factory=list)
     changes: list[tuple[Change, Ping]] = field(default_factory=list)
 
+    @property
+    def changed(self) -> bool:
+        return bool(self.pings) or self.limited_at is not self.was.limited_at
 
-def record(batch: Sequence[Incoming], now: datetime) -> list[bool]:
-    """Keep every ping of `batch`, in order, with all that follows from it. For each: whether its token is known.
 
-    When it returns, everything is committed. Raises what the database raises; then nothing is kept.
+def record(
+    batch: Sequence[Incoming], now: datetime, rate: Rate | None = None, note: Callable[[str], object] = lambda _: None
+) -> list[Receipt]:
+    """Keep every ping of `batch`, in order, with all that follows from it. For each: what became of it.
+
+    Of each monitor as many are kept as `rate` allows (None: all). `note` hears the transaction's id before anything is
+    written. When it returns, everything is committed. Raises what the database raises; then nothing is kept, unless
+    the connection was lost while committing: ask pg_xact_status what became of the transaction.
     """
     with transaction():
-        ledgers = _open_ledgers(batch, now)
-        for incoming in batch:
-            if incoming.token in ledgers:
-                _enter(ledgers[incoming.token], incoming.ping)
-        _write([ledger for ledger in ledgers.values() if ledger.ping_rows])
-        incidents.carry_out([_verdict(ledger, *one) for ledger in ledgers.values() for one in ledger.changes], now)
-    return [incoming.token in ledgers for incoming in batch]
+        raw = ping_rows.connection()
+        number, watched = ping_rows.lock(raw, {incoming.token for incoming in batch})
+        note(number)
+        ledgers = {one.token: _open_ledger(one) for one in watched}
+        _add_runs(raw, ledgers.values(), batch, now)
+        receipts = [_receive(ledgers.get(incoming.token), incoming, rate) for incoming in batch]
+        changed = [ledger for ledger in ledgers.values() if ledger.changed]
+        verdicts = _verdicts([ledger for ledger in changed if ledger.changes])
+        _write(raw, changed)
+        incidents.carry_out(verdicts, now)
+    return receipts
 
 
 def send_test(monitor_id: UUID, now: datetime) -> None:
@@ -74,28 +110,46 @@ def send_test(monitor_id: UUID, now: datetime) -> None:
     record([Incoming(token, ping)], now)
 
 
-def _open_ledgers(batch: Sequence[Incoming], now: datetime) -> dict[str, _Ledger]:
-    """By token: the ledgers of the monitors in `batch`, their rows locked in the order of their ids."""
-    tokens = {incoming.token for incoming in batch}
-    statement = (
-        select(*Monitor.__table__.columns)
-        .where(Monitor.token.in_(tokens))
-        .order_by(Monitor.id)
-        .with_for_update(key_share=True)
+def _open_ledger(was: Watched) -> _Ledger:
+    state = State(
+        Status(was.status), was.due_at, was.deadline_at, was.bad, was.good, was.misses, was.last_ping_at,
+        was.paused_until, was.flapping,
+    )  # fmt: skip
+    return _Ledger(was, monitor_rows.rules_of(*was.rules), state, was.ping_count, was.rate_at, was.limited_at)
+
+
+def _add_runs(raw: Any, ledgers: Iterable[_Ledger], batch: Sequence[Incoming], now: datetime) -> None:
+    """Give each ledger its monitor's open runs, and the recent ones that pings name. Most pings need neither."""
+    by_id = {ledger.was.id: ledger for ledger in ledgers}
+    found = ping_rows.runs_at_hand(
+        raw,
+        list(by_id),
+        min((ledger.was.open_since for ledger in by_id.values() if ledger.was.open_since), default=None),
+        now - monitor_rows.PAIRED_WITHIN,
+        [incoming.ping.rid for incoming in batch if incoming.ping.rid],
+        now - monitor_rows.SAME_RID_WITHIN,
     )
-    rows = db.session.execute(statement).all()
-    rids = [incoming.ping.rid for incoming in batch if incoming.ping.rid]
-    at_hand = monitor_rows.runs_at_hand([row.id for row in rows], now, rids) if rows else {}
-    return {
-        row.token: _Ledger(
-            row=row,
-            rules=monitor_rows.rules(row),
-            state=monitor_rows.state(row),
-            count=row.ping_count,
-            runs={run.id: run for run in at_hand[row.id]},
-        )
-        for row in rows
-    }
+    for monitor_id, run in found:
+        by_id[monitor_id].runs[run.id] = run
+        by_id[monitor_id].known.add(run.id)
+
+
+def _receive(ledger: _Ledger | None, incoming: Incoming, rate: Rate | None) -> Receipt:
+    if ledger is None:
+        return UNKNOWN
+    if rate and not incoming.promised:
+        ruling = rates.admit(rate, ledger.rate_at, incoming.ping.at)
+        if not ruling.allowed:
+            _note_limit(ledger, incoming.ping.at)
+            return Receipt(Fate.LIMITED, math.ceil(ruling.wait))
+        ledger.rate_at = ruling.next_at
+    _enter(ledger, incoming.ping)
+    return KEPT
+
+
+def _note_limit(ledger: _Ledger, at: datetime) -> None:
+    if ledger.limited_at is None or at - ledger.limited_at > TELL_LIMIT_EVERY:
+        ledger.limited_at = at
 
 
 def _enter(ledger: _Ledger, ping: Ping) -> None:
@@ -104,7 +158,7 @@ def _enter(ledger: _Ledger, ping: Ping) -> None:
     if paired.repeated:
         # The client's retry of a ping we have: answered like the first, counted once.
         return
-    if not ledger.row.capture_output:
+    if ping.body and not ledger.was.capture_output:
         ping = replace(ping, body=b"", body_cut=None)
     ledger.count += 1
     ledger.state, change = status.on_ping(
@@ -115,35 +169,38 @@ def _enter(ledger: _Ledger, ping: Ping) -> None:
     if paired.run:
         ledger.runs[paired.run.id] = paired.run
         _enter_run(ledger, paired.run, ping)
-    ledger.ping_rows.append(_ping_row(ledger, ping, paired.run))
+    ledger.pings.append((ledger.count, ping, paired.run))
 
 
 def _enter_run(ledger: _Ledger, run: Run, ping: Ping) -> None:
-    row = ledger.run_rows.setdefault(run.id, {"id": run.id, "told": {}})
-    row.update(
-        monitor_id=ledger.row.id,
-        rid=run.rid,
-        environment=run.environment,
-        at=run.started_at or run.finished_at or ping.at,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        deadline_at=run.deadline_at,
-        overran_at=run.overran_at,
-        outcome=run.outcome.value,
-        duration_ms=run.duration_ms,
-    )
-    told = row["told"]
+    row = ledger.run_rows.get(run.id)
+    if row is None:
+        row = ledger.run_rows[run.id] = {
+            "id": run.id,
+            "monitor_id": ledger.was.id,
+            "rid": run.rid,
+            "environment": run.environment,
+            "at": run.started_at or run.finished_at or ping.at,
+            "started_at": run.started_at,
+        }
+    row["finished_at"] = run.finished_at
+    row["deadline_at"] = run.deadline_at
+    row["overran_at"] = run.overran_at
+    row["outcome"] = run.outcome.value
+    row["duration_ms"] = run.duration_ms
     if ping.signal.finishes:
-        told |= {"exit_code": ping.exit_code}
-    if ping.signal.finishes and ping.body:
-        told |= {"output_at": ping.at, "output_n": ledger.count}
-        told |= {"output_size": ping.body_size, "output_cut": ping.body_cut}
+        row["exit_code"] = ping.exit_code
+        if ping.body:
+            row |= {"output_at": ping.at, "output_n": ledger.count}
+            row |= {"output_size": ping.body_size, "output_cut": ping.body_cut}
     if ping.message:
-        told["message"] = ping.message
+        row["message"] = ping.message
     if ping.progress:
-        told["progress"] = _progress(ping)
+        row["progress"] = _progress(ping)
     if ping.metrics:
-        told["metrics"] = told.get("metrics", {}) | ping.metrics
+        row["metrics"] = row.get("metrics", {}) | ping.metrics
+    if run.last_log:
+        row |= {"last_log": run.last_log, "last_log_at": run.last_log_at}
 
 
 def _progress(ping: Ping) -> dict[str, Any]:
@@ -159,65 +216,76 @@ def _progress(ping: Ping) -> dict[str, Any]:
     }
 
 
-def _ping_row(ledger: _Ledger, ping: Ping, run: Run | None) -> dict[str, Any]:
-    return {
-        "monitor_id": ledger.row.id,
-        "n": ledger.count,
+def _write(raw: Any, ledgers: Sequence[_Ledger]) -> None:
+    if not ledgers:
+        return
+    bodies: list[bytes] = []
+    pings = [_ping_row(ledger.was.id, *one, bodies) for ledger in ledgers for one in ledger.pings]
+    new_runs = [row for ledger in ledgers for key, row in ledger.run_rows.items() if key not in ledger.known]
+    known_runs = [row for ledger in ledgers for key, row in ledger.run_rows.items() if key in ledger.known]
+    ping_rows.write(raw, pings, bodies, new_runs, known_runs, [_monitor_row(ledger) for ledger in ledgers])
+
+
+def _ping_row(monitor_id: UUID, n: int, ping: Ping, run: Run | None, bodies: list[bytes]) -> dict[str, Any]:
+    """Only what it says: most pings say little. A body goes into `bodies`, and its place there, from 1, into the row."""
+    row: dict[str, Any] = {
+        "monitor_id": monitor_id,
         "at": ping.at,
+        "n": n,
         "signal": ping.signal.value,
-        "run_id": run.id if run else None,
-        "rid": ping.rid,
-        "exit_code": ping.exit_code,
-        "duration_ms": ping.duration_ms,
-        "environment": ping.environment,
-        "message": ping.message,
-        "progress": _progress(ping) if ping.progress else None,
-        "metrics": ping.metrics or None,
         "method": ping.method,
         "source": ping.source,
         "user_agent": ping.user_agent,
-        "body": ping.body or None,
-        "body_size": ping.body_size,
-        "body_cut": ping.body_cut,
+    }
+    if run:
+        row["run_id"] = run.id
+    if ping.rid:
+        row["rid"] = ping.rid
+    if ping.exit_code is not None:
+        row["exit_code"] = ping.exit_code
+    if ping.duration_ms is not None:
+        row["duration_ms"] = ping.duration_ms
+    if ping.environment:
+        row["environment"] = ping.environment
+    if ping.message:
+        row["message"] = ping.message
+    if ping.progress:
+        row["progress"] = _progress(ping)
+    if ping.metrics:
+        row["metrics"] = ping.metrics
+    if ping.body_size:
+        row |= {"body_size": ping.body_size, "body_cut": ping.body_cut}
+    if ping.body:
+        bodies.append(ping.body)
+        row["body"] = len(bodies)
+    return row
+
+
+def _monitor_row(ledger: _Ledger) -> dict[str, Any]:
+    return {
+        "id": ledger.was.id,
+        "ping_count": ledger.count,
+        "rate_at": ledger.rate_at,
+        "limited_at": ledger.limited_at,
+        **monitor_rows.columns(ledger.state, ledger.runs.values()),
     }
 
 
-def _write(ledgers: Sequence[_Ledger]) -> None:
+def _verdicts(ledgers: Sequence[_Ledger]) -> list[Verdict]:
+    """What follows from the changes. Few pings change anything, so only here the whole row is read."""
     if not ledgers:
-        return
-    _write_runs([row for ledger in ledgers for row in ledger.run_rows.values()])
-    db.session.execute(insert(PingRow), [row for ledger in ledgers for row in ledger.ping_rows])
-    _write_monitors(ledgers)
-
-
-def _write_runs(rows: Sequence[dict[str, Any]]) -> None:
-    """New runs are inserted, known ones brought up to date; what a ping did not speak of stays as it is."""
-    by_shape: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        told = row.pop("told")
-        by_shape.setdefault(tuple(sorted(told)), []).append(row | told)
-    for shape, alike in by_shape.items():
-        statement = upsert(RunRow)
-        changed: dict[str, Any] = {name: statement.excluded[name] for name in (*_DECIDED, *shape)}
-        if "metrics" in shape:
-            changed["metrics"] = RunRow.metrics.op("||")(statement.excluded.metrics)
-        statement = statement.on_conflict_do_update(index_elements=[RunRow.id, RunRow.at], set_=changed)
-        db.session.execute(statement, alike)
-
-
-_DECIDED = ("started_at", "finished_at", "deadline_at", "overran_at", "outcome", "duration_ms")
-
-
-def _write_monitors(ledgers: Sequence[_Ledger]) -> None:
-    rows = [
-        {"id": ledger.row.id, "ping_count": ledger.count} | monitor_rows.columns(ledger.state, ledger.runs.values())
+        return []
+    statement = select(*Monitor.__table__.columns).where(Monitor.id.in_([ledger.was.id for ledger in ledgers]))
+    rows = {row.id: row for row in db.session.execute(statement)}
+    return [
+        Verdict(rows[ledger.was.id], ledger.rules, _cause(ledger, change, ping))
         for ledger in ledgers
+        for change, ping in ledger.changes
     ]
-    db.session.execute(update(Monitor), rows)
 
 
-def _verdict(ledger: _Ledger, change: Change, ping: Ping) -> Verdict:
-    cause = incidents.Cause(
+def _cause(ledger: _Ledger, change: Change, ping: Ping) -> incidents.Cause:
+    return incidents.Cause(
         kind=change.kind,
         at=change.at,
         run_id=change.run_id,
@@ -227,4 +295,3 @@ def _verdict(ledger: _Ledger, change: Change, ping: Ping) -> Verdict:
         in_a_row=ledger.state.bad,
         overlapped=ping.signal is Signal.START,
     )
-    return Verdict(ledger.row, ledger.rules, cause)

@@ -1,0 +1,192 @@
+"""Where pings wait while the database is away: files of this machine's disk, each line on disk before it is answered.
+
+One file a process, held by a lock, so that whoever finds a file unlocked knows that its writer is gone, and takes over
+(`Folder.orphans`). Each line is what one `append` was given, encrypted and authenticated (Fernet, with a key derived
+from SECRET_KEY): output may hold secrets, and a line that was cut short by a crash is told from a whole one. Such a
+line was never answered, so it counts for nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from tokiflow.core import ids
+from tokiflow.errors import TokiflowError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
+
+log = structlog.get_logger()
+
+LARGEST_FILE = 2 * 1024**3
+"""Bytes in one file at most: a disk that is full harms more than pings."""
+
+_ENDING = ".spool"
+
+
+class SpoolFull(TokiflowError):
+    """The spool can't take more: the disk is full, away or not ours to write on."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one `append` was given, and where the next line begins, in bytes."""
+
+    content: bytes
+    end: int
+
+
+class SpoolFile:
+    """One spool file, locked as long as it is open."""
+
+    def __init__(self, path: Path, descriptor: int, fernet: Fernet) -> None:
+        self.id = UUID(path.name.removesuffix(_ENDING))
+        self._path = path
+        self._descriptor = descriptor
+        self._fernet = fernet
+        self.size = os.fstat(descriptor).st_size
+
+    def append(self, content: bytes) -> None:
+        """Returns when `content` is on disk. Raises SpoolFull; then nothing of it is."""
+        line = self._fernet.encrypt(content) + b"\n"
+        if self.size + len(line) > LARGEST_FILE:
+            raise SpoolFull(f"The spool holds {self.size:,} bytes, which is all it may")
+        try:
+            _write_all(self._descriptor, line)
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self.size)
+            raise SpoolFull(f"The spool can't be written: {error.strerror}") from error
+        self.size += len(line)
+
+    def read(self, start: int) -> Line | None:
+        """The line that begins at `start`; None at the end, and where a crash cut the last one short.
+
+        A line that can't be read for another reason (it was written under another SECRET_KEY) is told of and has
+        empty content.
+        """
+        with self._path.open("rb") as file:
+            file.seek(start)
+            raw = file.readline()
+        if not raw.endswith(b"\n"):
+            return None
+        return Line(self._decrypted(raw), start + len(raw))
+
+    def _decrypted(self, raw: bytes) -> bytes:
+        from cryptography.fernet import InvalidToken
+
+        try:
+            return self._fernet.decrypt(raw.rstrip(b"\n"))
+        except InvalidToken:
+            log.error("spool_line_unreadable", spool=str(self.id), bytes=len(raw))
+            return b""
+
+    def remove(self) -> None:
+        """All of it has been replayed."""
+        self._path.unlink(missing_ok=True)
+        _sync_folder(self._path.parent)
+        self.close()
+
+    def put_aside(self) -> Path:
+        """Keep it for a person to look at, where nobody replays it. Its new place."""
+        aside = self._path.with_suffix(".unreadable")
+        self._path.rename(aside)
+        self.close()
+        return aside
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)
+
+
+class SpoolFolder:
+    """The spool files of one machine."""
+
+    def __init__(self, path: Path, secret_key: str) -> None:
+        self.path = path
+        self._secret_key = secret_key
+
+    def new(self) -> SpoolFile:
+        """A file of our own. Raises SpoolFull."""
+        path = self.path / f"{ids.new()}{_ENDING}"
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _sync_folder(self.path)
+        except OSError as error:
+            raise SpoolFull(f"The spool in {self.path} can't be made: {error.strerror}") from error
+        return SpoolFile(path, descriptor, self._fernet())
+
+    def orphans(self) -> Iterator[SpoolFile]:
+        """Files whose writers are gone, locked for us, the oldest first."""
+        for path in self._files():
+            with contextlib.suppress(OSError, ValueError):
+                descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+                if _is_ours(descriptor, path):
+                    yield SpoolFile(path, descriptor, self._fernet())
+                else:
+                    os.close(descriptor)
+
+    def waiting(self) -> int:
+        """Bytes that wait here, of whatever process."""
+        found = 0
+        for path in self._files():
+            with contextlib.suppress(OSError):
+                found += path.stat().st_size
+        return found
+
+    def takes(self) -> bool:
+        """Whether it would take a ping now."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            room = os.statvfs(self.path)
+            return os.access(self.path, os.W_OK) and room.f_bavail * room.f_frsize > 1024**2
+        except OSError:
+            return False
+
+    def _files(self) -> list[Path]:
+        # Their names begin with the time they were made.
+        return sorted(self.path.glob(f"*{_ENDING}")) if self.path.is_dir() else []
+
+    def _fernet(self) -> Fernet:
+        # Only here: it is slow to import, and few processes ever spool.
+        from cryptography.fernet import Fernet
+
+        digest = hashlib.blake2b(self._secret_key.encode(), digest_size=32, person=b"tokiflow-spool").digest()
+        return Fernet(base64.urlsafe_b64encode(digest))
+
+
+def _is_ours(descriptor: int, path: Path) -> bool:
+    """Whether we got the lock, and the file was not finished and removed while we asked."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except OSError:
+        return False
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,116 @@
+"""The letterbox under ASGI: for an intake process of its own, where nothing else is served."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import Future
+from typing import Any
+
+from tokiflow.ping import body as bodies
+from tokiflow.ping.answers import Answer
+from tokiflow.ping.letterbox import PATIENCE, Letterbox, Request, is_ping
+from tokiflow.ping.wsgi import forwarded
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def intake(letterbox: Letterbox, trusted_proxies: int, seen: Callable[[int], None]) -> Application:
+    """An ASGI app that answers pings, and everything else with 404. `seen` hears the status of every answer."""
+    elsewhere = letterbox.answers.make(404, "not found: this host takes pings only")
+    bell = _Bell()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await _live(receive, send)
+        if scope["type"] != "http":
+            return
+        headers = dict(scope["headers"])
+        body = await _read(headers, receive, letterbox.body_limit)
+        if is_ping(scope["path"]):
+            answer = await _wait(letterbox.take(_request(scope, headers, body, trusted_proxies)), bell, letterbox)
+        else:
+            answer = elsewhere
+        seen(answer.status)
+        await _send(answer, scope["method"], send)
+
+    return application
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _send(answer: Answer, method: str, send: Send) -> None:
+    lines = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": lines})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+
+
+async def _read(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bodies.Body:
+    if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
+        return bodies.NONE
+    collector = bodies.Collector(limit)
+    while collector.size < bodies.MOST_READ:
+        message = await receive()
+        # A client that went away in the middle of its body: what has come is the output, and the ping counts.
+        if message["type"] == "http.disconnect":
+            break
+        collector.add(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    return collector.body()
+
+
+def _request(scope: Scope, headers: Mapping[bytes, bytes], body: bodies.Body, trusted_proxies: int) -> Request:
+    client = scope.get("client") or ("",)
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"].decode("utf-8", "replace"),
+        headers={"user-agent": headers.get(b"user-agent", b"").decode("utf-8", "replace")},
+        source=forwarded(headers.get(b"x-forwarded-for", b"").decode("latin-1"), trusted_proxies) or str(client[0]),
+        body=body,
+    )
+
+
+async def _wait(future: Future[Answer], bell: _Bell, letterbox: Letterbox) -> Answer:
+    if future.done():
+        return future.result()
+    waiter = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: bell.ring(waiter, done.result()))
+    try:
+        return await asyncio.wait_for(waiter, PATIENCE)
+    except TimeoutError:
+        return letterbox.answers.again
+
+
+class _Bell:
+    """Brings answers from the writer's thread to the loop. What is answered together wakes the loop once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answered: deque[tuple[asyncio.Future[Answer], Answer]] = deque()
+
+    def ring(self, waiter: asyncio.Future[Answer], answer: Answer) -> None:
+        with self._lock:
+            first = not self._answered
+            self._answered.append((waiter, answer))
+        if first:
+            waiter.get_loop().call_soon_threadsafe(self._hand_out)
+
+    def _hand_out(self) -> None:
+        with self._lock:
+            answered, self._answered = self._answered, deque()
+        for waiter, answer in answered:
+            if not waiter.done():
+                waiter.set_result(answer)

@@ -1,0 +1,119 @@
+"""What waits in spool files: our own, and those that processes left that are gone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import structlog
+
+from tokiflow.adapters.spool import SpoolFile, SpoolFolder, SpoolFull
+from tokiflow.services import spools
+from tokiflow.services.pings import Incoming
+
+log = structlog.get_logger()
+
+LOOK_FOR_ORPHANS_EVERY = 5.0
+"""Seconds."""
+
+LARGEST_LINE = 4 * 1024**2
+"""Bytes of output in one line of the spool, about: what is replayed in one transaction."""
+
+
+class Backlog:
+    """The spool of one process. Several threads may append; one replays."""
+
+    def __init__(self, folder: SpoolFolder) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._files: deque[SpoolFile] = deque()
+        self._own: SpoolFile | None = None
+        self._replayed: dict[SpoolFile, int] = {}
+        self._looked = -LOOK_FOR_ORPHANS_EVERY
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._files
+
+    def append(self, batch: Sequence[Incoming], transaction: str | None) -> None:
+        """Returns when `batch` is on disk. Raises SpoolFull."""
+        with self._lock:
+            for part in _parts(batch):
+                self._append(spools.pack(part, transaction))
+
+    def _append(self, content: bytes) -> None:
+        if self._own is None:
+            self._own = self._folder.new()
+            self._files.append(self._own)
+            log.warning("spooling")
+        try:
+            self._own.append(content)
+        except SpoolFull:
+            # Half a line may stand at its end; nothing must ever be written behind it.
+            self._own = None
+            raise
+
+    def due(self) -> bool:
+        """Whether there is something to replay, or it is time to see whether there is."""
+        return not self.empty or time.monotonic() - self._looked >= LOOK_FOR_ORPHANS_EVERY
+
+    def replay_some(self, now: datetime) -> bool:
+        """Bring the oldest line that waits into the database; whether that was done. Raises what the database raises;
+        then it still waits."""
+        self._adopt()
+        if not self._files:
+            return False
+        file = self._files[0]
+        if file not in self._replayed:
+            self._replayed[file] = spools.replayed(file.id)
+        line = file.read(self._replayed[file])
+        if line is None:
+            self._finish(file, now)
+            return True
+        batch, transaction = spools.unpack(line.content) if line.content else ([], None)
+        done = spools.committed(transaction) if transaction else False
+        if done is None:
+            return False
+        spools.replay(file.id, [] if done else batch, line.end, now)
+        self._replayed[file] = line.end
+        return True
+
+    def _finish(self, file: SpoolFile, now: datetime) -> None:
+        with self._lock:
+            if file is self._own:
+                if file.size > self._replayed[file]:
+                    return  # it has just grown
+                self._own = None
+            file.remove()
+            self._files.popleft()
+            del self._replayed[file]
+        spools.forget(file.id, now)
+        log.info("spool_replayed", spool=str(file.id))
+
+    def _adopt(self) -> None:
+        """Take over what processes left that are gone; before our own, for it is older."""
+        if time.monotonic() - self._looked < LOOK_FOR_ORPHANS_EVERY:
+            return
+        self._looked = time.monotonic()
+        with self._lock:
+            for file in reversed(list(self._folder.orphans())):
+                log.warning("spool_adopted", spool=str(file.id), bytes=file.size)
+                self._files.appendleft(file)
+
+
+def _parts(batch: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
+    """`batch` in lines of a bearable size."""
+    part: list[Incoming] = []
+    size = 0
+    for incoming in batch:
+        part.append(incoming)
+        size += len(incoming.ping.body)
+        if size > LARGEST_LINE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

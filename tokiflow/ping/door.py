@@ -1,0 +1,25 @@
+"""Open the door: a letterbox with its writer, limits and spool, as the settings say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Flask
+
+from tokiflow.adapters.spool import SpoolFolder
+from tokiflow.core import rates
+from tokiflow.ping import body as bodies
+from tokiflow.ping.answers import Answers
+from tokiflow.ping.backlog import Backlog
+from tokiflow.ping.letterbox import Letterbox
+from tokiflow.ping.limits import Limits
+from tokiflow.ping.writer import Writer
+from tokiflow.settings import Settings
+
+
+def open_letterbox(app: Flask) -> Letterbox:
+    """The letterbox of this process, over the database of `app`."""
+    settings: Settings = app.extensions["tokiflow.settings"]
+    backlog = Backlog(SpoolFolder(settings.spool, settings.secret_key))
+    writer = Writer(app.app_context, Answers(bodies.LIMIT), Limits(rates.parse(settings.ping_rate)), backlog)
+    return Letterbox(writer, bodies.LIMIT, clock=lambda: datetime.now(UTC))
