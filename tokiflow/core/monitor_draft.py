@@ -15,6 +15,8 @@ from tokiflow.errors import Invalid, NotFound
 
 LONGEST = 366 * 86_400
 MOST_TAGS = 20
+SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_MADE_SLUG = 90  # of 100 letters, so that a number fits behind it
 DEFAULT_GRACE = 300
 DEFAULT_MAX_RUNTIME = 3600
 SHORTEST_DEFAULT_MAX_RUNTIME = 60
@@ -101,7 +103,7 @@ def identity(values: Mapping[str, Any], fields: Collection[str]) -> dict[str, st
 def slug_from(name: str, otherwise: str = "monitor") -> str:
     """`Nightly Backup (EU)` → `nightly-backup-eu`; `otherwise` where no letter is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or otherwise
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MADE_SLUG].strip("-") or otherwise
 
 
 def _read(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -158,7 +160,7 @@ def _name(value: Any) -> str:
 def _slug(value: Any) -> str:
     if value is None or value == "":
         return ""
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}", value):
+    if not isinstance(value, str) or not SLUG.fullmatch(value):
         raise ValueError("needs 1 to 100 lower-case letters, digits, - or _, beginning with a letter or digit")
     return value
 
