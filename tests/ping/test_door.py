@@ -17,7 +17,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from tests.factories import make_monitor
+from tests.factories import make_monitor, make_organization
+from tokiflow.core import tokens
 from tokiflow.db import db
 from tokiflow.models import Monitor, Organization
 from tokiflow.models import Ping as PingRow
@@ -25,6 +26,7 @@ from tokiflow.ping import wsgi
 from tokiflow.ping.body import LIMIT
 from tokiflow.ping.letterbox import Letterbox
 from tokiflow.ping.writer import Writer
+from tokiflow.services import names
 
 RID = "0c0ffee0-1234-4abc-8def-0123456789ab"
 TWO_MEGABYTES = bytes(range(256)) * 8192
@@ -237,6 +239,66 @@ def test_a_browser_may_ask_beforehand_and_ping_from_any_page(door: Door, monitor
     assert reply.headers["Access-Control-Allow-Origin"] == "*"
     assert "Content-Length" not in reply.headers, "RFC 9110 §8.6: none with a 204"
     assert pings(monitor) == []
+
+
+# --- by name ----------------------------------------------------------------------------------------------------
+
+
+def test_a_ping_by_name_is_taken_like_any_other(door: Door) -> None:
+    key = tokens.new_ping_key()
+    monitor = make_monitor(make_organization(ping_key=key), slug="nightly-backup")
+    said = ("", "/", "/start", "/fail/", "/log", "/3", "/start?rid=" + RID)
+    for rest in said:
+        reply = door("POST", f"/ping/{key}/nightly-backup{rest}", b"output")
+        assert (reply.status, reply.text) == (200, "OK")
+        check_headers(reply)
+    signals = ["success", "success", "start", "fail", "log", "fail", "start"]
+    assert [ping.signal for ping in pings(monitor)] == signals
+
+
+def test_a_ping_may_make_its_monitor(door: Door) -> None:
+    key = tokens.new_ping_key()
+    make_organization(ping_key=key)
+    address = f"/api/ping/{key}/nightly-backup/start"
+    for query, status, text in (
+        ("", 404, "not found"),
+        ("?create=0", 404, "not found"),
+        ("?create=1&rid=nightly", 400, "invalid uuid format"),
+        ("?create=1", 201, "Created"),
+        ("?create=1", 200, "OK"),
+        ("", 200, "OK"),
+    ):
+        reply = door("GET", address + query)
+        assert (reply.status, reply.text) == (status, text)
+        check_headers(reply)
+    made = db.session.execute(select(Monitor)).scalar_one()
+    assert (made.name, len(pings(made))) == ("Nightly backup", 3)
+
+
+def test_a_ping_by_name_that_reaches_nobody(door: Door) -> None:
+    key = tokens.new_ping_key()
+    organization = make_organization(ping_key=key)
+    make_monitor(organization, "Backup", slug="backup")
+    make_monitor(organization, "Backup", slug="backup-2")
+    reply = door("GET", f"/ping/{key}/backup")
+    assert (reply.status, reply.text) == (409, "ambiguous slug")
+    check_headers(reply)
+    for unknown in (f"/ping/{tokens.new_ping_key()}/backup?create=1", "/ping/nobody/backup", "/ping/nobody/a/start"):
+        assert (door("GET", unknown).status, door("GET", unknown).text) == (404, "not found")
+    assert door("GET", f"/ping/{key}/backup-2").status == 200
+
+
+def test_a_key_that_makes_too_many_is_told_when_to_come_again(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tokens.new_ping_key()
+    make_organization(ping_key=key)
+    monkeypatch.setattr(names, "MOST_AN_HOUR", 1)
+    assert door("GET", f"/ping/{key}/backup-1?create=1").status == 201
+    reply = door("GET", f"/ping/{key}/backup-2?create=1")
+    assert (reply.status, reply.text) == (429, "rate limited")
+    assert 3500 < int(reply.headers["Retry-After"]) <= 3600
+    check_headers(reply)
+    monkeypatch.setattr(names, "MOST_MONITORS", 1)
+    assert door("GET", f"/ping/{key}/backup-3?create=1").status == 403
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from tests.factories import make_monitor
+from tokiflow.core.names import UNKNOWN, Known, Refused
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db
 from tokiflow.models import Organization
@@ -54,7 +55,7 @@ def broken() -> Iterator[Broken]:
     thread.join(5)
 
 
-def submit(writer: Writer, token: str, **said: object) -> Future[bool]:
+def submit(writer: Writer, token: str, **said: object) -> Future[Known | Refused]:
     return writer.submit(Incoming(token, Ping(Signal.LOG, NOW, **said)))  # type: ignore[arg-type]
 
 
@@ -81,8 +82,9 @@ def test_a_poisonous_ping_harms_no_other(app: Flask, organization: Organization)
     assert list(kept) == [f"ping {n}" for n in range(20) if n != 7]
 
 
-def test_each_is_told_whether_its_token_is_known(app: Flask, organization: Organization) -> None:
+def test_each_is_told_whether_its_monitor_is_known(app: Flask, organization: Organization) -> None:
     monitor = make_monitor(organization)
     writer = Writer(app.app_context)
     futures = [submit(writer, token) for token in (monitor.token, "nobody", monitor.token)]
-    assert [future.result(20) for future in futures] == [True, False, True]
+    known = Known(monitor.token)
+    assert [future.result(20) for future in futures] == [known, UNKNOWN, known]

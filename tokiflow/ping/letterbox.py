@@ -10,6 +10,7 @@ from datetime import datetime
 
 import structlog
 
+from tokiflow.core.names import Known, Refused
 from tokiflow.ping import body as bodies
 from tokiflow.ping import reading
 from tokiflow.ping.writer import Full, Writer
@@ -45,7 +46,7 @@ class Answer:
 
 
 OK = Answer(200, "OK")
-UNKNOWN = Answer(404, "not found")
+CREATED = Answer(201, "Created")
 AGAIN = Answer(503, "try again shortly", {"Retry-After": "5"})
 PREFLIGHT = Answer(
     204,
@@ -83,7 +84,7 @@ class Letterbox:
         self._clock = clock
 
     def answer(self, request: Request) -> Answer:
-        """The answer to `request`: 200 means *committed*."""
+        """The answer to `request`: 200 and 201 mean *committed*."""
         at = self._clock()
         # Of a ping that is refused, too: who is still sending when the connection ends never hears why.
         body = request.read_body()
@@ -92,20 +93,28 @@ class Letterbox:
         if request.method not in reading.METHODS:
             return Answer(405, "method not allowed: use GET, HEAD or POST", {"Allow": "GET, HEAD, POST"})
         try:
-            address = reading.address(request.path)
+            address = reading.address(request.path, request.query)
             ping = reading.read(address.word, request.query, request.method, at, request.headers, request.source)
         except reading.BadPing as error:
             return Answer(400, str(error))
         ping = replace(ping, body=body.kept, body_size=body.size, body_cut=body.cut)
-        return self._keep(Incoming(address.token, ping))
+        return self._keep(Incoming(address.to, ping))
 
     def _keep(self, incoming: Incoming) -> Answer:
         try:
-            future: Future[bool] = self._writer.submit(incoming)
-            return OK if future.result(timeout=PATIENCE) else UNKNOWN
+            future: Future[Known | Refused] = self._writer.submit(incoming)
+            return _answer(future.result(timeout=PATIENCE))
         except (Full, FutureTimeout) as error:
             log.warning("ping_not_kept", error=type(error).__name__)
             return AGAIN
         except Exception:
             # Not acknowledged, so the job's client tries again; the writer has logged the cause.
             return AGAIN
+
+
+def _answer(outcome: Known | Refused) -> Answer:
+    if isinstance(outcome, Known):
+        return CREATED if outcome.created else OK
+    return Answer(
+        outcome.status, outcome.text, {"Retry-After": str(outcome.retry_after)} if outcome.retry_after else {}
+    )

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from tokiflow.core.names import Known, Refused
 from tokiflow.services import pings
 from tokiflow.services.pings import Incoming
 
@@ -35,15 +36,15 @@ class Writer:
 
     def __init__(self, scope: Callable[[], AbstractContextManager[object]]) -> None:
         self._scope = scope
-        self._waiting: queue.SimpleQueue[tuple[Incoming, Future[bool]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Incoming, Future[Known | Refused]]] = queue.SimpleQueue()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def submit(self, incoming: Incoming) -> Future[bool]:
-        """A future that tells, once the ping is on disk, whether its token is known. Raises Full."""
+    def submit(self, incoming: Incoming) -> Future[Known | Refused]:
+        """A future that tells, once the ping is on disk, which monitor it was for, or why for none. Raises Full."""
         if self._waiting.qsize() >= LONGEST_QUEUE:
             raise Full
-        future: Future[bool] = Future()
+        future: Future[Known | Refused] = Future()
         self._waiting.put((incoming, future))
         self._ensure_running()
         return future
@@ -67,7 +68,7 @@ class Writer:
                     if not future.done():
                         future.set_exception(error)
 
-    def _gather(self) -> list[tuple[Incoming, Future[bool]]]:
+    def _gather(self) -> list[tuple[Incoming, Future[Known | Refused]]]:
         batch = [self._waiting.get()]
         while len(batch) < LARGEST_BATCH:
             try:
@@ -77,9 +78,9 @@ class Writer:
         return batch
 
 
-def _record(batch: Sequence[tuple[Incoming, Future[bool]]]) -> None:
+def _record(batch: Sequence[tuple[Incoming, Future[Known | Refused]]]) -> None:
     try:
-        known = pings.record([incoming for incoming, _ in batch], datetime.now(UTC))
+        answers = pings.record([incoming for incoming, _ in batch], datetime.now(UTC))
     except Exception as error:
         if len(batch) == 1 or _is_away(error):
             log.warning("pings_not_recorded", count=len(batch), error=type(error).__name__)
@@ -89,7 +90,7 @@ def _record(batch: Sequence[tuple[Incoming, Future[bool]]]) -> None:
         for one in batch:
             _record([one])
         return
-    for (_, future), answer in zip(batch, known, strict=True):
+    for (_, future), answer in zip(batch, answers, strict=True):
         future.set_result(answer)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tokiflow.core import ids, runs, signals, status
+from tokiflow.core.names import UNKNOWN, Known, Named, Refused
 from tokiflow.core.runs import Run
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.core.status import Change, Rules, State
@@ -23,7 +24,7 @@ from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
 from tokiflow.models import Ping as PingRow
 from tokiflow.models import Run as RunRow
-from tokiflow.services import incidents, monitor_rows
+from tokiflow.services import incidents, monitor_rows, names
 from tokiflow.services.incidents import Verdict
 from tokiflow.services.monitor_rows import MonitorRow
 
@@ -32,9 +33,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Incoming:
-    """A ping and the token it was sent to."""
+    """A ping, and the token or the name it was sent to."""
 
-    token: str
+    to: str | Named
     ping: Ping
 
 
@@ -52,19 +53,28 @@ class _Ledger:
     changes: list[tuple[Change, Ping]] = field(default_factory=list)
 
 
-def record(batch: Sequence[Incoming], now: datetime) -> list[bool]:
-    """Keep every ping of `batch`, in order, with all that follows from it. For each: whether its token is known.
+def record(batch: Sequence[Incoming], now: datetime) -> list[Known | Refused]:
+    """Keep every ping of `batch`, in order, with all that follows from it. For each: its monitor, or why there is none.
 
     When it returns, everything is committed. Raises what the database raises; then nothing is kept.
     """
+    found = _monitors(batch, now)
     with transaction():
-        ledgers = _open_ledgers(batch, now)
-        for incoming in batch:
-            if incoming.token in ledgers:
-                _enter(ledgers[incoming.token], incoming.ping)
+        sent = [(to.token, incoming.ping) for to, incoming in zip(found, batch, strict=True) if isinstance(to, Known)]
+        ledgers = _open_ledgers(sent, now)
+        for token, ping in sent:
+            if token in ledgers:
+                _enter(ledgers[token], ping)
         _write([ledger for ledger in ledgers.values() if ledger.ping_rows])
         incidents.carry_out([_verdict(ledger, *one) for ledger in ledgers.values() for one in ledger.changes], now)
-    return [incoming.token in ledgers for incoming in batch]
+    return [to if isinstance(to, Refused) or to.token in ledgers else UNKNOWN for to in found]
+
+
+def _monitors(batch: Sequence[Incoming], now: datetime) -> list[Known | Refused]:
+    """Where each goes. Tokens are not looked up yet; names are, all together, and only if there are any."""
+    asked = [incoming.to for incoming in batch if isinstance(incoming.to, Named)]
+    resolved = iter(names.resolve(asked, now) if asked else ())
+    return [next(resolved) if isinstance(incoming.to, Named) else Known(incoming.to) for incoming in batch]
 
 
 def send_test(monitor_id: UUID, now: datetime) -> None:
@@ -74,9 +84,9 @@ def send_test(monitor_id: UUID, now: datetime) -> None:
     record([Incoming(token, ping)], now)
 
 
-def _open_ledgers(batch: Sequence[Incoming], now: datetime) -> dict[str, _Ledger]:
-    """By token: the ledgers of the monitors in `batch`, their rows locked in the order of their ids."""
-    tokens = {incoming.token for incoming in batch}
+def _open_ledgers(sent: Sequence[tuple[str, Ping]], now: datetime) -> dict[str, _Ledger]:
+    """By token: the ledgers of the monitors that pings are `sent` to, their rows locked in the order of their ids."""
+    tokens = {token for token, _ in sent}
     statement = (
         select(*Monitor.__table__.columns)
         .where(Monitor.token.in_(tokens))
@@ -84,7 +94,7 @@ def _open_ledgers(batch: Sequence[Incoming], now: datetime) -> dict[str, _Ledger
         .with_for_update(key_share=True)
     )
     rows = db.session.execute(statement).all()
-    rids = [incoming.ping.rid for incoming in batch if incoming.ping.rid]
+    rids = [ping.rid for _, ping in sent if ping.rid]
     at_hand = monitor_rows.runs_at_hand([row.id for row in rows], now, rids) if rows else {}
     return {
         row.token: _Ledger(
