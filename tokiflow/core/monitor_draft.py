@@ -140,7 +140,7 @@ def line(value: Any, longest: int, what: str) -> str:
     """`value` as one clean line. Raises ValueError if it is no text, empty or too long."""
     if not isinstance(value, str):
         raise ValueError(f"is not text; write {what}")
-    text = " ".join(_clean(value).split())
+    text = " ".join(clean(value).split())
     if not text:
         raise ValueError(f"is empty; write {what}")
     if len(text) > longest:
@@ -148,7 +148,7 @@ def line(value: Any, longest: int, what: str) -> str:
     return text
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Without NUL, other control characters (but line breaks and tabs) and half characters, which no table can hold."""
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
 
@@ -170,7 +170,7 @@ def _description(value: Any) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError("is not text; write what the job does and what to do when it fails")
-    text = _clean(value.replace("\r\n", "\n")).strip()
+    text = clean(value.replace("\r\n", "\n")).strip()
     if len(text) > 10_000:
         raise ValueError("is longer than 10,000 characters; shorten it")
     return text
@@ -181,7 +181,7 @@ def _tags(value: Any) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list | tuple) or not all(isinstance(tag, str) for tag in value):
         raise ValueError('is not a list of words; write it like ["db", "prod"]')
-    tags = tuple(dict.fromkeys(" ".join(_clean(tag).replace(",", " ").split()) for tag in value))
+    tags = tuple(dict.fromkeys(" ".join(clean(tag).replace(",", " ").split()) for tag in value))
     tags = tuple(tag for tag in tags if tag)
     if len(tags) > MOST_TAGS or any(len(tag) > 50 for tag in tags):
         raise ValueError(f"has too many or too long tags; write at most {MOST_TAGS}, each of at most 50 characters")

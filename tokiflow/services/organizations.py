@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from tokiflow.core import ids, tokens
 from tokiflow.core.actors import Actor
-from tokiflow.core.monitor_draft import line, slug_from
+from tokiflow.core.monitor_draft import clean, line, slug_from
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
 from tokiflow.errors import Invalid, NotFound
@@ -57,7 +57,7 @@ def rotate_ping_key(organization_id: UUID, by: Actor, now: datetime) -> str:
 
 def set_redaction(organization_id: UUID, patterns: Sequence[str], by: Actor, now: datetime) -> None:
     """Also hide what `patterns` match in output from now on. Raises Invalid under `patterns`, naming each bad one."""
-    patterns = [pattern for pattern in patterns if pattern.strip()]
+    patterns = [pattern for given in patterns if (pattern := clean(given)).strip()]
     compile_patterns(patterns)
     with transaction():
         row = _locked(organization_id)
