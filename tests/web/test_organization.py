@@ -57,7 +57,8 @@ def test_charlie_sees_his_own_alone(client_for, charlie, key):
 def test_the_key_is_shown_ready_to_paste(client_for, alice, key):
     page = client_for(alice).get(PAGE).text
     assert f"/ping/{key}/&lt;slug&gt;" in page
-    assert f"/ping/{key}/nightly-backup?create=1" in page
+    assert f"/ping/{key}\ncurl" in page
+    assert "$TOKIFLOW/nightly-backup?create=1" in page
 
 
 def test_adam_replaces_the_key_once_he_was_asked(client_for, adam, organization, key):

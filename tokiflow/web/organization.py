@@ -67,5 +67,5 @@ def _page(form: Redaction, status: int = 200) -> Response:
         organization=access.organization(),
         role=access.membership().role,
         url=snippets.by_name(key, "<slug>") if key else "",
-        line=snippets.by_name_line(key) if key else "",
+        lines=snippets.by_name_lines(key) if key else "",
     )

@@ -37,9 +37,9 @@ def by_name(key: str, slug: str) -> str:
     return f"{_public_url()}/ping/{key}/{slug}"
 
 
-def by_name_line(key: str) -> str:
-    """The one line that makes its own monitor."""
-    return f'{_CURL} "{by_name(key, "nightly-backup")}?create=1"'
+def by_name_lines(key: str) -> str:
+    """For a shell or a crontab: the key once, and below it a line that makes its own monitor."""
+    return f'TOKIFLOW={_public_url()}/ping/{key}\n{_CURL} "$TOKIFLOW/nightly-backup?create=1"'
 
 
 def _public_url() -> str:
