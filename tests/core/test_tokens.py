@@ -13,6 +13,15 @@ def test_ping_tokens_hold_more_than_128_bits() -> None:
     assert 62**22 > 2**128
 
 
+def test_a_ping_key_is_no_token_and_a_token_no_key() -> None:
+    key, token = tokens.new_ping_key(), tokens.new_ping_token()
+    assert tokens.looks_like_ping_key(key)
+    assert not tokens.looks_like_ping_token(key)
+    assert tokens.looks_like_ping_token(token)
+    assert not tokens.looks_like_ping_key(token)
+    assert not tokens.looks_like_ping_key("pk_" + key)
+
+
 def test_an_api_key_is_recognised_and_its_digest_says_nothing() -> None:
     key = tokens.new_api_key()
     assert tokens.looks_like_api_key(key.text)

@@ -106,7 +106,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     data = tmp_path_factory.mktemp("house") / "data"
     with (
         receiving() as receivers,
-        running(data, SMTP_URL=receivers.smtp_url, TOKIFLOW_OUTBOUND_ALLOW="127.0.0.0/8") as instance,
+        running(
+            data, SMTP_URL=receivers.smtp_url, TOKIFLOW_OUTBOUND_ALLOW="127.0.0.0/8", TOKIFLOW_PING_RATE="unlimited"
+        ) as instance,
     ):
         instance.wait_healthy()
         api = Api(instance)

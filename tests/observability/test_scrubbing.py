@@ -50,6 +50,12 @@ def test_an_api_key_is_masked(before, after):
     assert key.rpartition("_")[2] not in scrubbing.secrets(f"{before} {key} {after}")
 
 
+@given(before=around, after=around)
+def test_a_ping_key_is_masked(before, after):
+    key = tokens.new_ping_key()
+    assert key not in scrubbing.secrets(f"{before} {key} {after}")
+
+
 @given(
     st.text(LETTERS, min_size=19, max_size=19)
     .flatmap(lambda rest: st.permutations([*rest, "a", "Z", "7"]))

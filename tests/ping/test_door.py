@@ -16,13 +16,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from tests.factories import make_monitor
+from tests.factories import make_monitor, make_organization
+from tokiflow.core import tokens
 from tokiflow.db import db
 from tokiflow.models import Monitor, Organization
 from tokiflow.models import Ping as PingRow
 from tokiflow.ping import wsgi
 from tokiflow.ping.body import LIMIT
 from tokiflow.ping.door import open_letterbox
+from tokiflow.services import names
 
 RID = "0c0ffee0-1234-4abc-8def-0123456789ab"
 TWO_MEGABYTES = bytes(range(256)) * 8192
@@ -237,6 +239,66 @@ def test_a_browser_may_ask_beforehand_and_ping_from_any_page(door: Door, monitor
     assert pings(monitor) == []
 
 
+# --- by name ----------------------------------------------------------------------------------------------------
+
+
+def test_a_ping_by_name_is_taken_like_any_other(door: Door) -> None:
+    key = tokens.new_ping_key()
+    monitor = make_monitor(make_organization(ping_key=key), slug="nightly-backup")
+    said = ("", "/", "/start", "/fail/", "/log", "/3", "/start?rid=" + RID)
+    for rest in said:
+        reply = door("POST", f"/ping/{key}/nightly-backup{rest}", b"output")
+        assert (reply.status, reply.text) == (200, "OK")
+        check_headers(reply)
+    signals = ["success", "success", "start", "fail", "log", "fail", "start"]
+    assert [ping.signal for ping in pings(monitor)] == signals
+
+
+def test_a_ping_may_make_its_monitor(door: Door) -> None:
+    key = tokens.new_ping_key()
+    make_organization(ping_key=key)
+    address = f"/api/ping/{key}/nightly-backup/start"
+    for query, status, text in (
+        ("", 404, "not found"),
+        ("?create=0", 404, "not found"),
+        ("?create=1&rid=nightly", 400, "invalid uuid format"),
+        ("?create=1", 201, "Created"),
+        ("?create=1", 200, "OK"),
+        ("", 200, "OK"),
+    ):
+        reply = door("GET", address + query)
+        assert (reply.status, reply.text) == (status, text)
+        check_headers(reply)
+    made = db.session.execute(select(Monitor)).scalar_one()
+    assert (made.name, len(pings(made))) == ("Nightly backup", 3)
+
+
+def test_a_ping_by_name_that_reaches_nobody(door: Door) -> None:
+    key = tokens.new_ping_key()
+    organization = make_organization(ping_key=key)
+    make_monitor(organization, "Backup", slug="backup")
+    make_monitor(organization, "Backup", slug="backup-2")
+    reply = door("GET", f"/ping/{key}/backup")
+    assert (reply.status, reply.text) == (409, "ambiguous slug")
+    check_headers(reply)
+    for unknown in (f"/ping/{tokens.new_ping_key()}/backup?create=1", "/ping/nobody/backup", "/ping/nobody/a/start"):
+        assert (door("GET", unknown).status, door("GET", unknown).text) == (404, "not found")
+    assert door("GET", f"/ping/{key}/backup-2").status == 200
+
+
+def test_a_key_that_makes_too_many_is_told_when_to_come_again(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tokens.new_ping_key()
+    make_organization(ping_key=key)
+    monkeypatch.setattr(names, "MOST_AN_HOUR", 1)
+    assert door("GET", f"/ping/{key}/backup-1?create=1").status == 201
+    reply = door("GET", f"/ping/{key}/backup-2?create=1")
+    assert (reply.status, reply.text) == (429, "rate limited")
+    assert 3500 < int(reply.headers["Retry-After"]) <= 3600
+    check_headers(reply)
+    monkeypatch.setattr(names, "MOST_MONITORS", 1)
+    assert door("GET", f"/ping/{key}/backup-3?create=1").status == 403
+
+
 # --- bodies -----------------------------------------------------------------------------------------------------
 
 
@@ -306,18 +368,3 @@ def test_an_unparsable_ping_takes_no_other_with_it(door: Door, monitor: Monitor)
     for target in ("?rid=x", "", "/999", "/fail", "?metric=x", "/log"):
         door("POST", f"/ping/{monitor.token}{target}", b"\x00")
     assert [ping.signal for ping in pings(monitor)] == ["success", "fail", "log"]
-
-
-def test_what_cannot_be_kept_now_is_told_to_come_again(app: Flask) -> None:
-    class Away(Writer):
-        def submit(self, incoming: Any) -> Any:
-            raise ConnectionError("the database is away")
-
-    application = wsgi.in_front_of(
-        app, Letterbox(Away(app.app_context), lambda: datetime.now(UTC)), wsgi.source(0), lambda status: None
-    )
-    told: dict[str, Any] = {}
-    environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": "/ping/abc", "wsgi.input": io.BytesIO()}
-    application(environ, lambda status, headers: told.update(status=status, headers=dict(headers)))  # type: ignore[arg-type]
-    assert told["status"] == "503 Service Unavailable"
-    assert int(told["headers"]["Retry-After"]) > 0

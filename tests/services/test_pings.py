@@ -9,6 +9,7 @@ from uuid import uuid4
 from sqlalchemy import event, select
 
 from tests.factories import make_channel, make_monitor
+from tokiflow.core.names import UNKNOWN, Known
 from tokiflow.core.signals import Ping, Progress, Signal
 from tokiflow.db import db
 from tokiflow.models import Delivery, Incident, Monitor, Organization, Run
@@ -25,7 +26,7 @@ def at(seconds: float) -> datetime:
 
 def send(monitor: Monitor, signal: Signal, seconds: float = 0, **said: Any) -> None:
     ping = Ping(signal, at(seconds), **said)
-    assert pings.record([Incoming(monitor.token, ping)], at(seconds)) == [pings.KEPT]
+    assert pings.record([Incoming(monitor.token, ping)], at(seconds)) == [Known(monitor.token)]
     db.session.refresh(monitor)
 
 
@@ -77,7 +78,7 @@ def test_an_unknown_token_harms_nobody_else(organization: Organization) -> None:
         Incoming("nobody", Ping(Signal.SUCCESS, NOW)),
         Incoming(monitor.token, Ping(Signal.SUCCESS, NOW)),
     ]
-    assert pings.record(batch, NOW) == [pings.UNKNOWN, pings.KEPT]
+    assert pings.record(batch, NOW) == [UNKNOWN, Known(monitor.token)]
     assert len(all_of(PingRow)) == 1
 
 

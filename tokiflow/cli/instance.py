@@ -1,12 +1,30 @@
-"""How a command finds the instance that `tokiflow up` runs on this machine."""
+"""How a command finds the instance that `tokiflow up` runs on this machine, and an organization in it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from tokiflow.errors import TokiflowError
+import click
+
+from tokiflow.errors import Invalid, TokiflowError
 from tokiflow.local.folder import DataFolder, default
+
+if TYPE_CHECKING:
+    from tokiflow.core.actors import Actor
+    from tokiflow.models import Organization
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def options(command: Command) -> Command:
+    """`--org` and `--data`, for a command about an organization."""
+    command = click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")(command)
+    return click.option("--org", metavar="SLUG", help="The organization, where there are several.")(command)
 
 
 def load_environment(data: str | None) -> None:
@@ -31,3 +49,57 @@ def load_environment(data: str | None) -> None:
     for line in lines:
         name, _, value = line.partition("=")
         os.environ[name] = value
+
+
+@contextmanager
+def opened(data: str | None) -> Iterator[None]:
+    """An app context of the instance the settings lead to. Mistakes of fields become one sentence."""
+    from tokiflow import settings
+    from tokiflow.app import create_app
+
+    load_environment(data)
+    try:
+        app = create_app()
+    except settings.SettingsError as error:
+        raise TokiflowError(str(error)) from None
+    with app.app_context():
+        try:
+            yield
+        except Invalid as invalid:
+            said = "; ".join(f"--{name} {mistake}" for name, why in invalid.fields.items() for mistake in why)
+            raise TokiflowError(said) from None
+
+
+def organization(slug: str | None) -> Organization:
+    """The organization called `slug`, or the only one. Raises TokiflowError naming those there are."""
+    from tokiflow.queries import organizations
+
+    found = organizations.by_slug(slug)
+    if found is None and slug is None and not organizations.slugs(1):
+        _make_first()
+        found = organizations.by_slug(None)
+    if found is not None:
+        return found
+    there = ", ".join(organizations.slugs())
+    if slug:
+        raise TokiflowError(f"There is no organization {slug!r}. There are: {there or 'none yet'}")
+    if not there:
+        raise TokiflowError("There is no organization yet. Sign in once; the first one is made for you then")
+    raise TokiflowError(f"There are several organizations; choose one with --org: {there}")
+
+
+def _make_first() -> None:
+    """Nobody has opened the pages yet. On this machine, in development, make what opening them would make."""
+    from flask import current_app
+
+    from tokiflow.services import people
+
+    if current_app.extensions["tokiflow.settings"].environment == "development":
+        people.local(datetime.now(UTC))
+
+
+def operator() -> Actor:
+    """Whoever sits at the command line, as the audit log names them."""
+    from tokiflow.core.actors import Actor
+
+    return Actor("system", "an operator at the command line")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import datetime
 from uuid import UUID
 
 from tokiflow.errors import NotFound
@@ -30,6 +31,11 @@ def new() -> UUID:
     ticks = _next_tick()
     value = (ticks >> 12) << 80 | 0x7 << 76 | (ticks & 0xFFF) << 64 | 0x2 << 62
     return UUID(int=value | int.from_bytes(os.urandom(8), "big") >> 2)
+
+
+def earliest(at: datetime) -> UUID:
+    """The smallest id that can have been made at `at`."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def _next_tick() -> int:

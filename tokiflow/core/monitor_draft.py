@@ -15,6 +15,8 @@ from tokiflow.errors import Invalid, NotFound
 
 LONGEST = 366 * 86_400
 MOST_TAGS = 20
+SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_MADE_SLUG = 90  # of 100 letters, so that a number fits behind it
 DEFAULT_GRACE = 300
 DEFAULT_MAX_RUNTIME = 3600
 SHORTEST_DEFAULT_MAX_RUNTIME = 60
@@ -101,7 +103,7 @@ def identity(values: Mapping[str, Any], fields: Collection[str]) -> dict[str, st
 def slug_from(name: str, otherwise: str = "monitor") -> str:
     """`Nightly Backup (EU)` → `nightly-backup-eu`; `otherwise` where no letter is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or otherwise
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MADE_SLUG].strip("-") or otherwise
 
 
 def _read(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -138,7 +140,7 @@ def line(value: Any, longest: int, what: str) -> str:
     """`value` as one clean line. Raises ValueError if it is no text, empty or too long."""
     if not isinstance(value, str):
         raise ValueError(f"is not text; write {what}")
-    text = " ".join(_clean(value).split())
+    text = " ".join(clean(value).split())
     if not text:
         raise ValueError(f"is empty; write {what}")
     if len(text) > longest:
@@ -146,7 +148,7 @@ def line(value: Any, longest: int, what: str) -> str:
     return text
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Without NUL, other control characters (but line breaks and tabs) and half characters, which no table can hold."""
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
 
@@ -158,7 +160,7 @@ def _name(value: Any) -> str:
 def _slug(value: Any) -> str:
     if value is None or value == "":
         return ""
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}", value):
+    if not isinstance(value, str) or not SLUG.fullmatch(value):
         raise ValueError("needs 1 to 100 lower-case letters, digits, - or _, beginning with a letter or digit")
     return value
 
@@ -168,7 +170,7 @@ def _description(value: Any) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError("is not text; write what the job does and what to do when it fails")
-    text = _clean(value.replace("\r\n", "\n")).strip()
+    text = clean(value.replace("\r\n", "\n")).strip()
     if len(text) > 10_000:
         raise ValueError("is longer than 10,000 characters; shorten it")
     return text
@@ -179,7 +181,7 @@ def _tags(value: Any) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list | tuple) or not all(isinstance(tag, str) for tag in value):
         raise ValueError('is not a list of words; write it like ["db", "prod"]')
-    tags = tuple(dict.fromkeys(" ".join(_clean(tag).replace(",", " ").split()) for tag in value))
+    tags = tuple(dict.fromkeys(" ".join(clean(tag).replace(",", " ").split()) for tag in value))
     tags = tuple(tag for tag in tags if tag)
     if len(tags) > MOST_TAGS or any(len(tag) > 50 for tag in tags):
         raise ValueError(f"has too many or too long tags; write at most {MOST_TAGS}, each of at most 50 characters")

@@ -18,11 +18,12 @@ class Right(StrEnum):
     WORK_INCIDENTS = "work_incidents"
     EDIT_CHANNELS = "edit_channels"
     EDIT_KEYS = "edit_keys"
+    EDIT_REDACTION = "edit_redaction"
     EDIT_ORGANIZATION = "edit_organization"
 
 
 _MEMBER = frozenset({Right.SEE, Right.EDIT_MONITORS, Right.WORK_INCIDENTS})
-_ADMIN = _MEMBER | {Right.EDIT_CHANNELS, Right.EDIT_KEYS}
+_ADMIN = _MEMBER | {Right.EDIT_CHANNELS, Right.EDIT_KEYS, Right.EDIT_REDACTION}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OWNER: frozenset(Right),

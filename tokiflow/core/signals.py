@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -41,8 +44,7 @@ class Progress:
         return None
 
 
-@dataclass(frozen=True)
-class Ping:
+class Ping(NamedTuple):
     """One received signal, as the job sent it. Durations in milliseconds, `at` in aware UTC.
 
     `body` holds at most the stored part (head and tail); `body_size` is how many bytes came, `body_cut` the
@@ -57,7 +59,7 @@ class Ping:
     environment: str = ""
     message: str = ""
     progress: Progress | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = MappingProxyType({})
     body: bytes = b""
     body_size: int = 0
     body_cut: int | None = None

@@ -1,14 +1,17 @@
-"""Secrets that people carry around: ping tokens and API keys."""
+"""Secrets that people carry around: ping tokens, ping keys and API keys."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import zlib
 from dataclasses import dataclass
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 API_KEY_MARK = "tfk"
+PING_KEY_MARK = "pk_"
+_PING_TOKEN = re.compile(r"[0-9A-Za-z]{22}")
 
 
 def _random(length: int) -> str:
@@ -18,6 +21,21 @@ def _random(length: int) -> str:
 def new_ping_token() -> str:
     """22 letters and digits: 131 bits, too many to guess and safe in a URL without escaping."""
     return _random(22)
+
+
+def looks_like_ping_token(text: str) -> bool:
+    """Whether `text` has the form of a ping token."""
+    return _PING_TOKEN.fullmatch(text) is not None
+
+
+def new_ping_key() -> str:
+    """`pk_` and 22 letters and digits: 131 bits, and never to be taken for a ping token."""
+    return PING_KEY_MARK + _random(22)
+
+
+def looks_like_ping_key(text: str) -> bool:
+    """Whether `text` has the form of a ping key."""
+    return text.startswith(PING_KEY_MARK) and looks_like_ping_token(text.removeprefix(PING_KEY_MARK))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(rf"(hooks\.slack\.com{_SLASH}(?:services|workflows|triggers){_SLASH})[^\s\"'<>?#&,;)\\]+"), r"\1"),
     (re.compile(rf"(discord(?:app)?\.com{_SLASH}api{_SLASH}webhooks{_SLASH})[^\s\"'<>?#&,;)\\]+"), r"\1"),
-    (re.compile(r"\btfk_[0-9A-Za-z_]+"), ""),
+    (re.compile(r"\b(?:tfk_[0-9A-Za-z_]+|pk_[0-9A-Za-z]{22}\b)"), ""),
     # scheme://user:password@host; greedy, so that an @ inside of the password belongs to it
     (re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@\"'<>]{0,256}:)[^\s/\"'<>]{0,1024}(?=@)"), r"\1"),
     (re.compile(r"(?i)((?:proxy-)?authorization[\"']?\s*[:=,]\s*(?:b?[\"'])?)[^\"'\r\n]+"), r"\1"),

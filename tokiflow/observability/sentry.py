@@ -18,7 +18,7 @@ from tokiflow import __version__
 from tokiflow.observability import scrubbing
 from tokiflow.settings import Settings
 
-Process = Literal["web", "worker", "clock"]
+Process = Literal["web", "intake", "worker", "clock"]
 
 TRACES_IN_PRODUCTION = 0.1
 # Keys that OpenTelemetry, WSGI and Sentry's own integrations use for what must not leave.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tokiflow.services.pings import Fate, Receipt
+from tokiflow.core.names import UNKNOWN, Known, Refused
 
 _ALWAYS = {
     "Content-Type": "text/plain; charset=utf-8",
@@ -33,7 +33,6 @@ class Answers:
         self.ok = self.make(200, "OK")
         self.created = self.make(201, "Created")
         self.unknown = self.make(404, "not found")
-        self.ambiguous = self.make(409, "ambiguous slug")
         self.again = self.make(503, "try again shortly", {"Retry-After": "5"})
         self.method = self.make(405, "method not allowed: use GET, HEAD or POST", {"Allow": "GET, HEAD, POST"})
         self.preflight = self.make(
@@ -52,15 +51,15 @@ class Answers:
 
     def limited(self, seconds: int) -> Answer:
         """More came than may; in so many seconds one more will do."""
-        return self.make(429, "rate limited", {"Retry-After": str(max(1, seconds))})
+        return self.make(429, "rate limited", _retry_after(seconds))
 
-    def of(self, receipt: Receipt) -> Answer:
-        """What the sender of a ping with this receipt hears."""
-        if receipt.fate is Fate.KEPT:
-            return self.ok
-        if receipt.fate is Fate.UNKNOWN:
+    def of(self, outcome: Known | Refused) -> Answer:
+        """What the sender of a ping with this outcome hears."""
+        if isinstance(outcome, Known):
+            return self.created if outcome.created else self.ok
+        if outcome is UNKNOWN:
             return self.unknown
-        return self.limited(receipt.wait)
+        return self.make(outcome.status, outcome.text, _retry_after(outcome.retry_after))
 
     def make(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:
         """An answer of this door: with what all of them have."""
@@ -68,3 +67,7 @@ class Answers:
         # RFC 9110 §8.6: a 204 has no length, not even 0.
         length = {} if status == 204 else {"Content-Length": str(len(body))}
         return Answer(status, body, list({**self._always, **(headers or {}), **length}.items()))
+
+
+def _retry_after(seconds: int | None) -> dict[str, str]:
+    return {} if seconds is None else {"Retry-After": str(max(1, seconds))}

@@ -6,12 +6,11 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from concurrent.futures import Future
 from typing import Any
 
 from tokiflow.ping import body as bodies
 from tokiflow.ping.answers import Answer
-from tokiflow.ping.letterbox import PATIENCE, Letterbox, Request, is_ping
+from tokiflow.ping.letterbox import Letterbox, Request, is_ping
 from tokiflow.ping.wsgi import forwarded
 
 Scope = MutableMapping[str, Any]
@@ -33,7 +32,7 @@ def intake(letterbox: Letterbox, trusted_proxies: int, seen: Callable[[int], Non
         headers = dict(scope["headers"])
         body = await _read(headers, receive, letterbox.body_limit)
         if is_ping(scope["path"]):
-            answer = await _wait(letterbox.take(_request(scope, headers, body, trusted_proxies)), bell, letterbox)
+            answer = await letterbox.take(_request(scope, headers, body, trusted_proxies), _Slip(bell)).answer
         else:
             answer = elsewhere
         seen(answer.status)
@@ -83,15 +82,17 @@ def _request(scope: Scope, headers: Mapping[bytes, bytes], body: bodies.Body, tr
     )
 
 
-async def _wait(future: Future[Answer], bell: _Bell, letterbox: Letterbox) -> Answer:
-    if future.done():
-        return future.result()
-    waiter = asyncio.get_running_loop().create_future()
-    future.add_done_callback(lambda done: bell.ring(waiter, done.result()))
-    try:
-        return await asyncio.wait_for(waiter, PATIENCE)
-    except TimeoutError:
-        return letterbox.answers.again
+class _Slip:
+    """The answer to one request, which the loop waits for and the writer's thread fills in."""
+
+    __slots__ = ("_bell", "answer")
+
+    def __init__(self, bell: _Bell) -> None:
+        self._bell = bell
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def set_result(self, answer: Answer) -> None:
+        self._bell.ring(self.answer, answer)
 
 
 class _Bell:

@@ -1,24 +1,20 @@
-"""From a request to its answer: parts of a request in, a future of an answer out."""
+"""From a request to its answer: parts of a request in, a promise of an answer out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple, TypeVar
 
 from tokiflow.ping import reading
-from tokiflow.ping.answers import Answer
 from tokiflow.ping.body import Body
-from tokiflow.ping.writer import Full, Writer
+from tokiflow.ping.writer import Full, Promise, Writer
 from tokiflow.services.pings import Incoming
 
-PATIENCE = 20.0
-"""Seconds a request waits for its answer at most before it is told to come again."""
+P = TypeVar("P", bound=Promise)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """The parts of a request that matter here. `headers` are lower-cased."""
 
     method: str
@@ -49,30 +45,35 @@ class Letterbox:
         """Whether all that was answered is in the database."""
         return self._writer.settled
 
-    def take(self, request: Request) -> Future[Answer]:
-        """The answer to `request`, when there is one: 200 means *committed*."""
+    def take(self, request: Request, promise: P) -> P:
+        """`promise`, which gets the answer to `request` when there is one: 200 and 201 mean *committed*.
+
+        Whoever calls brings the promise along: what waits for an answer in a thread, a greenlet or a loop is theirs to
+        know.
+        """
         at = self._clock()
         if request.method == "OPTIONS":
-            return _at_once(self.answers.preflight)
-        if request.method not in reading.METHODS:
-            return _at_once(self.answers.method)
+            promise.set_result(self.answers.preflight)
+        elif request.method not in reading.METHODS:
+            promise.set_result(self.answers.method)
+        else:
+            self._read(request, at, promise)
+        return promise
+
+    def _read(self, request: Request, at: datetime, promise: Promise) -> None:
+        method, path, query, headers, source, body = request
         try:
-            address = reading.address(request.path)
-            ping = reading.read(address.word, request.query, request.method, at, request.headers, request.source)
+            to, word = reading.address(path, query)
+            ping = reading.read(word, query, method, at, headers, source)
         except reading.BadPing as error:
-            return _at_once(self.answers.bad(str(error)))
-        if request.body.size:
-            body = request.body
-            ping = replace(ping, body=body.kept, body_size=body.size, body_cut=body.cut)
-        if wait := self._writer.limits.refused(address.token, at):
-            return _at_once(self.answers.limited(wait))
+            promise.set_result(self.answers.bad(str(error)))
+            return
+        if body.size:
+            ping = ping._replace(body=body.kept, body_size=body.size, body_cut=body.cut)
+        if wait := self._writer.limits.refused(to, at):
+            promise.set_result(self.answers.limited(wait))
+            return
         try:
-            return self._writer.submit(Incoming(address.token, ping))
+            self._writer.submit(Incoming(to, ping), promise)
         except Full:
-            return _at_once(self.answers.again)
-
-
-def _at_once(answer: Answer) -> Future[Answer]:
-    future: Future[Answer] = Future()
-    future.set_result(answer)
-    return future
+            promise.set_result(self.answers.again)

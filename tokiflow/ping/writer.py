@@ -15,10 +15,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
 
 import psycopg
 import structlog
@@ -26,11 +26,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tokiflow.adapters.spool import SpoolFull
+from tokiflow.core.names import UNKNOWN, Known, Named, Refused
 from tokiflow.ping.answers import Answer, Answers
 from tokiflow.ping.backlog import Backlog
 from tokiflow.ping.limits import Limits
 from tokiflow.services import pings
-from tokiflow.services.pings import Fate, Incoming, Receipt
+from tokiflow.services.pings import Incoming
 
 log = structlog.get_logger()
 
@@ -55,12 +56,17 @@ class _TakenAway(Exception):
     """The batch was spooled meanwhile; what the database is about to do must not happen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Promise(Protocol):
+    """Where an answer goes, from the writer's thread to whoever waits for it."""
+
+    def set_result(self, answer: Answer, /) -> object: ...
+
+
+class Waiting(NamedTuple):
     """A ping and whoever waits for its answer."""
 
     incoming: Incoming
-    future: Future[Answer]
+    promise: Promise
 
 
 @dataclass(slots=True)
@@ -93,15 +99,13 @@ class Writer:
         self._crowded = False
         self._threads: list[threading.Thread] = []
 
-    def submit(self, incoming: Incoming) -> Future[Answer]:
-        """The answer, once the ping is on disk or refused. Raises Full."""
+    def submit(self, incoming: Incoming, promise: Promise) -> None:
+        """Answer `promise` once the ping is on disk or refused. Raises Full."""
         if self._arrived.qsize() >= LONGEST_QUEUE:
             raise Full
-        future: Future[Answer] = Future()
-        self._arrived.put(Waiting(incoming, future))
+        self._arrived.put(Waiting(incoming, promise))
         if not self._threads or not self._threads[0].is_alive():
             self.start()
-        return future
 
     def start(self) -> None:
         """Begin to write. What an earlier process left in the spool is replayed without waiting for a ping."""
@@ -158,7 +162,7 @@ class Writer:
         self._turn = turn
         try:
             with self._scope():
-                receipts = pings.record(
+                outcomes = pings.record(
                     [one.incoming for one in batch],
                     datetime.now(UTC),
                     self.limits.rate,
@@ -169,8 +173,8 @@ class Writer:
                 self._failed(turn, error)
             return
         if self._end(turn):
-            for one, receipt in zip(batch, receipts, strict=True):
-                one.future.set_result(self._answer(one.incoming, receipt))
+            for one, outcome in zip(batch, outcomes, strict=True):
+                one.promise.set_result(self._answer(one.incoming, outcome))
 
     def _go_on(self, turn: _Turn, transaction: str) -> None:
         """Called inside the transaction before it writes anything: whoever takes the batch away knows its number, or
@@ -194,7 +198,7 @@ class Writer:
         elif len(batch) == 1:
             # Its name only: the words of PostgreSQL may quote what the job said.
             log.error("ping_not_recorded", error=type(error).__name__)
-            batch[0].future.set_result(self.answers.again)
+            batch[0].promise.set_result(self.answers.again)
         else:
             for one in batch:
                 if self._backlog.empty:
@@ -202,14 +206,16 @@ class Writer:
                 else:
                     self._spool([one], None)
 
-    def _answer(self, incoming: Incoming, receipt: Receipt) -> Answer:
-        if receipt.fate is Fate.KEPT:
-            self.limits.knows(incoming.token)
-        elif receipt.fate is Fate.LIMITED:
-            self.limits.refuse(incoming.token, incoming.ping.at, receipt.wait)
-        elif receipt.fate is Fate.UNKNOWN and (wait := self.limits.stranger(incoming.ping.source, incoming.ping.at)):
-            return self.answers.limited(wait)
-        return self.answers.of(receipt)
+    def _answer(self, incoming: Incoming, outcome: Known | Refused) -> Answer:
+        to, ping, _ = incoming
+        if isinstance(outcome, Known):
+            self.limits.knows(to)
+        elif outcome is UNKNOWN:
+            if wait := self.limits.stranger(ping.source, ping.at):
+                return self.answers.limited(wait)
+        elif outcome.status == 429 and outcome.retry_after and not _would_create(to):
+            self.limits.refuse(to, ping.at, outcome.retry_after)
+        return self.answers.of(outcome)
 
     # --- the spool ------------------------------------------------------------------------------------------------
 
@@ -223,13 +229,13 @@ class Writer:
             log.error("pings_not_kept", pings=len(welcome), error=str(error))
             answer = self.answers.again
         for one in welcome:
-            one.future.set_result(answer)
+            one.promise.set_result(answer)
 
     def _may_wait(self, one: Waiting) -> bool:
         incoming = one.incoming
-        wait = self.limits.spool(incoming.token, incoming.ping.source, incoming.ping.at)
+        wait = self.limits.spool(incoming.to, incoming.ping.source, incoming.ping.at)
         if wait:
-            one.future.set_result(self.answers.limited(wait))
+            one.promise.set_result(self.answers.limited(wait))
         return not wait
 
     def _replay(self) -> bool:
@@ -271,6 +277,10 @@ class Writer:
     def _held_up(self) -> bool:
         since = self._busy_since
         return since is not None and time.monotonic() - since >= LONGEST_WAIT
+
+
+def _would_create(to: str | Named) -> bool:
+    return isinstance(to, Named) and to.create
 
 
 def is_away(error: Exception) -> bool:

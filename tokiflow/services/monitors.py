@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy import ARRAY, BigInteger, cast, func, insert, select, update
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import func, insert, select, update
 
 from tokiflow import errors
 from tokiflow.core import ids, monitor_draft, runs, schedule, status, tokens
@@ -39,7 +39,7 @@ def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: dat
             created_at=now,
             updated_at=now,
             created_by=by.id if by.kind == "person" else None,
-            **_columns(draft),
+            **columns(draft),
         )
         monitor.slug = _free_slug(organization_id, draft, None)
         db.session.add(monitor)
@@ -61,7 +61,7 @@ def put(
         return create(organization_id, values, by, now), True
     wanted = monitor_draft.identity(values, unique)
     with transaction():
-        _one_at_a_time(organization_id)
+        one_at_a_time(organization_id)
         agreeing = select(Monitor.id).filter_by(organization_id=organization_id, **wanted).order_by(Monitor.id).limit(1)
         found = db.session.execute(agreeing).scalar_one_or_none()
         if found is None:
@@ -75,7 +75,7 @@ def edit(monitor_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
     with transaction():
         if "slug" in values:
             # Before the row, as everywhere: two that take the same two locks must take them in the same order.
-            _one_at_a_time(_organization_of(monitor_id))
+            one_at_a_time(_organization_of(monitor_id))
         row = locked(monitor_id)
         if version is not None and version != row.version:
             raise errors.Conflict("Somebody else changed this monitor while you were editing it.")
@@ -85,7 +85,7 @@ def edit(monitor_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
             return
         _check_channels(row.organization_id, after.channels)
         old_rules = monitor_rows.rules(row)
-        for name, value in _columns(after).items():
+        for name, value in columns(after).items():
             setattr(row, name, value)
         if after.slug != before.slug or not after.slug:
             row.slug = _free_slug(row.organization_id, after, row.id)
@@ -188,7 +188,8 @@ def locked(monitor_id: UUID) -> Monitor:
     return row
 
 
-def _columns(draft: MonitorDraft) -> dict[str, Any]:
+def columns(draft: MonitorDraft) -> dict[str, Any]:
+    """The columns of `monitors` that say `draft`, but for its slug and channels."""
     said = schedule.to_dict(draft.schedule)
     return {
         "name": draft.name,
@@ -210,7 +211,7 @@ def _columns(draft: MonitorDraft) -> dict[str, Any]:
 
 
 def _audited(draft: MonitorDraft) -> dict[str, Any]:
-    return _columns(draft) | {
+    return columns(draft) | {
         "slug": draft.slug,
         "channels": None if draft.channels is None else sorted(ids.public("chn", one) for one in draft.channels),
     }
@@ -218,7 +219,7 @@ def _audited(draft: MonitorDraft) -> dict[str, Any]:
 
 def _free_slug(organization_id: UUID, draft: MonitorDraft, own_id: UUID | None) -> str:
     """The slug wished for, or one made from the name. Raises Conflict, as a field, if a wished one is taken."""
-    _one_at_a_time(organization_id)
+    one_at_a_time(organization_id)
     base = draft.slug or monitor_draft.slug_from(draft.name)
     taken = set(
         db.session.execute(
@@ -240,9 +241,14 @@ def _free_slug(organization_id: UUID, draft: MonitorDraft, own_id: UUID | None) 
     return next(slug for slug in (f"{base}-{n}" for n in range(2, len(taken) + 3)) if slug not in taken)
 
 
-def _one_at_a_time(organization_id: UUID) -> None:
-    """One naming at a time in an organization, so that two of one name never get the same slug."""
-    db.session.execute(select(func.pg_advisory_xact_lock(organization_id.int % (1 << 63))))
+def one_at_a_time(*organization_ids: UUID) -> None:
+    """One naming at a time in an organization, so that two of one name never get the same slug.
+
+    Several are locked in one order, so that no two who need them wait for each other.
+    """
+    numbers = sorted(organization_id.int % (1 << 63) for organization_id in organization_ids)
+    locks = func.unnest(cast(numbers, ARRAY(BigInteger))).column_valued("number")
+    db.session.execute(select(func.pg_advisory_xact_lock(locks)))
 
 
 def _organization_of(monitor_id: UUID) -> UUID:

@@ -171,7 +171,7 @@ def runs_at_hand(
         "rid_since": rid_since,
     }
     with raw.cursor(row_factory=namedtuple_row) as cursor:
-        rows = cursor.execute("union".join(asked), told, binary=True, prepare=True).fetchall()
+        rows: list[Any] = cursor.execute("union".join(asked), told, binary=True, prepare=True).fetchall()
     return [(row.monitor_id, _run(row)) for row in rows]
 
 
@@ -216,4 +216,7 @@ def _json(rows: Sequence[Row]) -> str:
 
 
 def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    assert isinstance(value, UUID)
+    return value.hex

@@ -6,23 +6,23 @@ The answer means *on disk*: `record` returns only after the commit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
 
 from tokiflow.core import ids, rates, runs, signals, status
+from tokiflow.core.names import UNKNOWN, Known, Named, Refused
 from tokiflow.core.rates import Rate
 from tokiflow.core.runs import Run
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.core.status import Change, Rules, State, Status
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
-from tokiflow.services import incidents, monitor_rows, ping_rows
+from tokiflow.services import incidents, monitor_rows, names, ping_rows
 from tokiflow.services.incidents import Verdict
 from tokiflow.services.ping_rows import Watched
 
@@ -30,33 +30,12 @@ TELL_LIMIT_EVERY = timedelta(seconds=10)
 """So often at most a monitor's row says that pings are refused: a flood must not become a flood of writes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A ping and the token it was sent to. `promised`: it was answered already, and can't be refused any more."""
+class Incoming(NamedTuple):
+    """A ping, and the token or the name it was sent to. `promised`: it was answered already, and can't be refused."""
 
-    token: str
+    to: str | Named
     ping: Ping
     promised: bool = False
-
-
-class Fate(Enum):
-    """What became of a ping."""
-
-    KEPT = "kept"
-    UNKNOWN = "unknown"
-    LIMITED = "limited"
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of one ping; of a limited one, in how many whole seconds the next will fit in."""
-
-    fate: Fate
-    wait: int = 0
-
-
-KEPT = Receipt(Fate.KEPT)
-UNKNOWN = Receipt(Fate.UNKNOWN)
 
 
 @dataclass(slots=True)
@@ -82,25 +61,33 @@ class _Ledger:
 
 def record(
     batch: Sequence[Incoming], now: datetime, rate: Rate | None = None, note: Callable[[str], object] = lambda _: None
-) -> list[Receipt]:
-    """Keep every ping of `batch`, in order, with all that follows from it. For each: what became of it.
+) -> list[Known | Refused]:
+    """Keep every ping of `batch`, in order, with all that follows from it. For each: its monitor, or why there is none.
 
     Of each monitor as many are kept as `rate` allows (None: all). `note` hears the transaction's id before anything is
     written. When it returns, everything is committed. Raises what the database raises; then nothing is kept, unless
     the connection was lost while committing: ask pg_xact_status what became of the transaction.
     """
+    found = _monitors(batch, now)
     with transaction():
         raw = ping_rows.connection()
-        number, watched = ping_rows.lock(raw, {incoming.token for incoming in batch})
+        number, watched = ping_rows.lock(raw, {to.token for to in found if isinstance(to, Known)})
         note(number)
         ledgers = {one.token: _open_ledger(one) for one in watched}
         _add_runs(raw, ledgers.values(), batch, now)
-        receipts = [_receive(ledgers.get(incoming.token), incoming, rate) for incoming in batch]
+        outcomes = [_receive(ledgers, to, incoming, rate) for to, incoming in zip(found, batch, strict=True)]
         changed = [ledger for ledger in ledgers.values() if ledger.changed]
         verdicts = _verdicts([ledger for ledger in changed if ledger.changes])
         _write(raw, changed)
         incidents.carry_out(verdicts, now)
-    return receipts
+    return outcomes
+
+
+def _monitors(batch: Sequence[Incoming], now: datetime) -> list[Known | Refused]:
+    """Where each goes. Tokens are not looked up yet; names are, all together, and only if there are any."""
+    asked = [incoming.to for incoming in batch if isinstance(incoming.to, Named)]
+    resolved = iter(names.resolve(asked, now) if asked else ())
+    return [next(resolved) if isinstance(incoming.to, Named) else Known(incoming.to) for incoming in batch]
 
 
 def send_test(monitor_id: UUID, now: datetime) -> None:
@@ -134,17 +121,22 @@ def _add_runs(raw: Any, ledgers: Iterable[_Ledger], batch: Sequence[Incoming], n
         by_id[monitor_id].known.add(run.id)
 
 
-def _receive(ledger: _Ledger | None, incoming: Incoming, rate: Rate | None) -> Receipt:
+def _receive(
+    ledgers: Mapping[str, _Ledger], to: Known | Refused, incoming: Incoming, rate: Rate | None
+) -> Known | Refused:
+    if isinstance(to, Refused):
+        return to
+    ledger = ledgers.get(to.token)
     if ledger is None:
         return UNKNOWN
     if rate and not incoming.promised:
         ruling = rates.admit(rate, ledger.rate_at, incoming.ping.at)
         if not ruling.allowed:
             _note_limit(ledger, incoming.ping.at)
-            return Receipt(Fate.LIMITED, math.ceil(ruling.wait))
+            return Refused(429, "rate limited", math.ceil(ruling.wait))
         ledger.rate_at = ruling.next_at
     _enter(ledger, incoming.ping)
-    return KEPT
+    return to
 
 
 def _note_limit(ledger: _Ledger, at: datetime) -> None:
@@ -159,7 +151,7 @@ def _enter(ledger: _Ledger, ping: Ping) -> None:
         # The client's retry of a ping we have: answered like the first, counted once.
         return
     if ping.body and not ledger.was.capture_output:
-        ping = replace(ping, body=b"", body_cut=None)
+        ping = ping._replace(body=b"", body_cut=None)
     ledger.count += 1
     ledger.state, change = status.on_ping(
         ledger.state, ledger.rules, ping.signal, ping.at, paired.run, overlaps=paired.overlaps
@@ -198,9 +190,9 @@ def _enter_run(ledger: _Ledger, run: Run, ping: Ping) -> None:
     if ping.progress:
         row["progress"] = _progress(ping)
     if ping.metrics:
-        row["metrics"] = row.get("metrics", {}) | ping.metrics
+        row["metrics"] = {**row.get("metrics", {}), **ping.metrics}
     if run.last_log:
-        row |= {"last_log": run.last_log, "last_log_at": run.last_log_at}
+        row["last_log"], row["last_log_at"] = run.last_log, run.last_log_at
 
 
 def _progress(ping: Ping) -> dict[str, Any]:
@@ -227,7 +219,7 @@ def _write(raw: Any, ledgers: Sequence[_Ledger]) -> None:
 
 
 def _ping_row(monitor_id: UUID, n: int, ping: Ping, run: Run | None, bodies: list[bytes]) -> dict[str, Any]:
-    """Only what it says: most pings say little. A body goes into `bodies`, and its place there, from 1, into the row."""
+    """Only what it says: most pings say little. A body goes into `bodies`, and the row tells its place there, from 1."""
     row: dict[str, Any] = {
         "monitor_id": monitor_id,
         "at": ping.at,
@@ -252,7 +244,7 @@ def _ping_row(monitor_id: UUID, n: int, ping: Ping, run: Run | None, bodies: lis
     if ping.progress:
         row["progress"] = _progress(ping)
     if ping.metrics:
-        row["metrics"] = ping.metrics
+        row["metrics"] = dict(ping.metrics)
     if ping.body_size:
         row |= {"body_size": ping.body_size, "body_cut": ping.body_cut}
     if ping.body:

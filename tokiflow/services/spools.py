@@ -20,6 +20,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError
 
+from tokiflow.core.names import Named
 from tokiflow.core.signals import Ping, Progress, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Spool
@@ -111,9 +112,11 @@ def unpack(content: bytes) -> tuple[list[Incoming], str | None]:
 
 def _said(incoming: Incoming) -> dict[str, Any]:
     ping = incoming.ping
-    plain = {name: value for name, value in asdict(ping).items() if value}
+    plain = {name: value for name, value in ping._asdict().items() if value}
     return plain | {
-        "token": incoming.token,
+        "to": incoming.to if isinstance(incoming.to, str) else asdict(incoming.to),
+        "progress": asdict(ping.progress) if ping.progress else None,
+        "metrics": dict(ping.metrics),
         "at": ping.at.isoformat(),
         "rid": str(ping.rid) if ping.rid else None,
         "exit_code": ping.exit_code,
@@ -124,8 +127,7 @@ def _said(incoming: Incoming) -> dict[str, Any]:
 
 
 def _incoming(said: dict[str, Any]) -> Incoming:
-    token = said.pop("token")
-    progress = said.pop("progress", None)
+    to, progress = said.pop("to"), said.pop("progress")
     ping = Ping(
         **said
         | {
@@ -136,4 +138,4 @@ def _incoming(said: dict[str, Any]) -> Incoming:
             "body": base64.b64decode(said["body"]),
         }
     )
-    return Incoming(token, ping, promised=True)
+    return Incoming(to if isinstance(to, str) else Named(**to), ping, promised=True)

@@ -19,6 +19,7 @@ def init_app(app: Flask) -> None:
         gallery,
         incidents,
         monitors,
+        organization,
         organizations,
         outbox,
         overview,
@@ -32,7 +33,7 @@ def init_app(app: Flask) -> None:
     security.init_app(app)
     frame.init_app(app)
     failures.init_app(app)
-    for noun in (front, auth, organizations, overview, monitors, runs, incidents, channels, profile):
+    for noun in (front, auth, organizations, overview, monitors, runs, incidents, channels, profile, organization):
         app.register_blueprint(noun.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.

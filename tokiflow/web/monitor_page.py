@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tokiflow.core import durations, ids
 from tokiflow.models import Channel, Monitor
@@ -24,13 +24,17 @@ from tokiflow.web import (
 
 RUNS = 10
 INCIDENTS = 5
+LIMITED_WITHIN = timedelta(hours=1)
+# Until core.rates.describe is here, which says how many the limit allows.
+LIMIT = "more pings arrive than the limit allows"
 
 
 @dataclass(frozen=True)
 class Page:
-    """What stands on the page, from top to bottom."""
+    """What stands on the page, from top to bottom. `limited` says why pings were refused lately, if any were."""
 
     id: str
+    limited: str
     standing: standing.Standing
     running: Sequence[run_views.Running]
     figures: Sequence[tuple[str, str, str]]
@@ -56,6 +60,7 @@ def read(monitor: Monitor, now: datetime) -> Page:
     heard = listeners(monitor)
     return Page(
         id=monitor_id,
+        limited=LIMIT if monitor.limited_at and now - monitor.limited_at < LIMITED_WITHIN else "",
         standing=standing.of(
             monitor,
             next((run for run in latest if run.finished_at), None),

@@ -11,6 +11,7 @@ from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Monitor
 from tokiflow.queries import monitors as read
+from tokiflow.queries import names
 from tokiflow.services import monitors, pings
 from tokiflow.web import access, filters, frame, htmx, monitor_editor, monitor_list, monitor_page, snippets
 from tokiflow.web.forms.pause import PauseForm
@@ -33,14 +34,16 @@ def show(monitor_id: str) -> Response:
     """One monitor: how it stands, how to ping it, its runs, incidents and figures."""
     monitor = access.monitor(monitor_id)
     page = monitor_page.read(monitor, frame.now())
+    key = access.organization().ping_key if access.may(Right.EDIT_MONITORS) else None
     return htmx.page(
         "monitors/show.html",
         "monitors/_live.html",
         part=htmx.is_htmx(),
         monitor=monitor,
         page=page,
-        ping_url=snippets.ping_url(monitor),
         ping_line=snippets.ping_line(monitor),
+        by_name=snippets.by_name(key, monitor.slug) if key else "",
+        is_ambiguous=bool(key) and not htmx.is_htmx() and names.is_ambiguous(monitor),
         snippet_pairs=[(one.place, one.text) for one in snippets.of(monitor)],
     )
 

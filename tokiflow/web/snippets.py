@@ -11,6 +11,7 @@ from tokiflow.models import Monitor
 from tokiflow.settings import Settings
 
 _COMMAND = "/path/to/your-job"
+_CURL = "curl -fsS -m 10 --retry 5 -o /dev/null"
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,27 @@ class Snippet:
 
 def ping_url(monitor: Monitor) -> str:
     """The address that the job calls."""
-    settings: Settings = current_app.extensions["tokiflow.settings"]
-    return f"{settings.public_url}/ping/{monitor.token}"
+    return f"{_public_url()}/ping/{monitor.token}"
 
 
 def ping_line(monitor: Monitor) -> str:
     """The one line that is enough: it gives up after ten seconds, tries again, and is silent when all is well."""
-    return f"curl -fsS -m 10 --retry 5 -o /dev/null {ping_url(monitor)}"
+    return f"{_CURL} {ping_url(monitor)}"
+
+
+def by_name(key: str, slug: str) -> str:
+    """The address of the monitor called `slug`, for all who have the organization's ping key."""
+    return f"{_public_url()}/ping/{key}/{slug}"
+
+
+def by_name_lines(key: str) -> str:
+    """For a shell or a crontab: the key once, and below it a line that makes its own monitor."""
+    return f'TOKIFLOW={_public_url()}/ping/{key}\n{_CURL} "$TOKIFLOW/nightly-backup?create=1"'
+
+
+def _public_url() -> str:
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    return settings.public_url
 
 
 def of(monitor: Monitor) -> list[Snippet]:

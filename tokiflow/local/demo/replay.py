@@ -84,7 +84,7 @@ class Life:
             row |= {"output_at": ping.at, "output_n": len(self.ping_rows) + 1, "output_size": ping.body_size}
         if ping.progress:
             row["progress"] = progress(ping)
-        row["metrics"] |= ping.metrics
+        row["metrics"] = {**row["metrics"], **ping.metrics}
 
     def _write_missed(self, deadline_at: datetime, due_at: datetime) -> None:
         key = ids.new()
@@ -97,7 +97,7 @@ class Life:
         return {
             "monitor_id": self.monitor_id, "n": len(self.ping_rows) + 1, "at": ping.at, "signal": ping.signal.value,
             "run_id": run.id if run else None, "exit_code": ping.exit_code, "duration_ms": ping.duration_ms,
-            "message": ping.message, "progress": progress(ping), "metrics": ping.metrics or None,
+            "message": ping.message, "progress": progress(ping), "metrics": dict(ping.metrics) or None,
             "method": ping.method, "source": ping.source, "user_agent": ping.user_agent,
             "body": ping.body or None, "body_size": ping.body_size,
         }  # fmt: skip
