@@ -49,6 +49,7 @@ HIDDEN = [
     ("password", "Server=db;User Id=sa;Password={p,w;d};Encrypt=yes"),
     ("password", "?user=bob&password={hunter2}&x=1"),
     ("password", "password={päss🔑wörd} ok"),
+    ("password", "'user': 'bob', 'pass': '{hunter2}'"),
     ("password", "SMTP_PASS={hunter2}"),
     ("password", "dbPass: {hunter2}"),
     ("password", "passphrase = {hunter2}"),
@@ -130,6 +131,9 @@ STAYS = [
     "password=********, password=<hidden>, token=${TOKEN}, secret=$(cat x)",
     "PASSWORD_FILE=/run/secrets/db PWD=/home/bob/app OLDPWD=/tmp",
     "12 passed, 0 failed; pass: true, bypass=yes compass=north",
+    "--- PASS: TestLogin (0.00s)\nPASS: test_logout\npass=3 fail=0",
+    "tokens=[101, 2023] tokens: 12345678",
+    "KeyError: 'secret'",
     "key=user:42 primary_key: id, keys=12, monkey=7, Public-Key-Id: 7",
     "tool: error: --token is required; --password-stdin was given",
     "basic authentication and bearer tokens are supported",
@@ -161,7 +165,7 @@ STAYS = [
 
 
 def taken_apart(marked: str, kind: str) -> tuple[str, str]:
-    """A row of HIDDEN as what comes in and what should come out. The first and the last of a brace in JSON are text."""
+    """A row of HIDDEN as what comes in and what should come out. A brace before a quote or a colon is one of JSON's."""
     came, left = [], []
     rest = marked
     while rest:

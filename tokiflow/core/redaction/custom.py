@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 import warnings
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -108,14 +109,13 @@ def find(data: bytes, patterns: Patterns) -> Iterator[Span]:
     text = data.decode("utf-8", "surrogateescape")
     deadline = time.monotonic() + BUDGET * max(1.0, len(data) / _BUDGET_SIZE)
     marks = [mark.span() for mark in MARK.finditer(data)]
+    starts, ends = [mark[0] for mark in marks], [mark[1] for mark in marks]
     for number, pattern in enumerate(patterns.compiled, 1):
         for start, end in _in_bytes(text, _matches(pattern, text, number, deadline)):
-            touched = [mark for mark in marks if mark[0] < end and start < mark[1]]
-            yield Span(
-                min([start, *(mark[0] for mark in touched)]),
-                max([end, *(mark[1] for mark in touched)]),
-                f"pattern {number}",
-            )
+            first, beyond = bisect_right(ends, start), bisect_left(starts, end)
+            if first < beyond:
+                start, end = min(start, starts[first]), max(end, ends[beyond - 1])
+            yield Span(start, end, f"pattern {number}")
 
 
 def _matches(pattern: regex.Pattern[str], text: str, number: int, deadline: float) -> Iterator[tuple[int, int]]:

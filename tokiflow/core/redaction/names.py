@@ -64,6 +64,7 @@ _KEY_BEFORE = re.compile(
     rb"(?i)(?:api|access|private|secret|account|auth|encryption|signing|signature|master|shared|storage|client"
     rb"|subscription|license|deploy|service|webhook|app|application)[_.-]?\Z"
 )
+_NAME_END = re.compile(rb"[\w.-]\Z")
 _OPTION = re.compile(rb"(?i)(?:(?<![\w-])--?[\w-]{0,40}|\blogin[ \t]{1,8}[^\s]{1,64}\s{1,40})\Z")
 
 _LONG = 256
@@ -95,7 +96,7 @@ _MASK = re.compile(
 # A key may well begin with a slash, but not be all small letters besides.
 _PATH = re.compile(rb"[A-Za-z]:\\[^\r\n]*+|/|~|~?(?:/[a-z0-9._-]++)++/?")
 _FOLDER = re.compile(rb"~?(?:/[\w.-]++)++/?")
-_FIGURE = re.compile(rb"[0-9]{1,6}(?:\.[0-9]{1,6})?[A-Za-z%]{0,2}")
+_FIGURE = re.compile(rb"[0-9]{1,9}(?:\.[0-9]{1,6})?[A-Za-z%]{0,2}")
 _SMALL_WORD = re.compile(rb"[a-z]++[.!?:]?")
 
 
@@ -121,11 +122,13 @@ def _value(text: bytes, place: re.Match[bytes]) -> Span | None:
 
 
 def _assigned(text: bytes, place: re.Match[bytes]) -> Span | None:
-    kind = _kind(text[max(0, place.start() - 40) : place.start()], text[place.start() : place.end("name")])
-    sign = place["sign"]
+    before, name = text[max(0, place.start() - 40) : place.start()], text[place.start() : place.end("name")]
+    kind, sign = _kind(before, name), place["sign"]
     if kind is None or (sign is None and not _given_after_space(text, place, kind)):
         return None
     quoted = _QUOTED.match(text, place.end())
+    if not quoted and _is_result(before, name, sign, text[place.end() : place.end() + 12]):
+        return None
     value = quoted or _PLAIN.match(text, place.end())
     if value is None:
         return None
@@ -155,6 +158,12 @@ def _kind(before: bytes, name: bytes) -> str | None:
     return "password" if password else word.decode()
 
 
+def _is_result(before: bytes, name: bytes, sign: bytes | None, after: bytes) -> bool:
+    """Whether this is what a test says: "PASS: test_login" or "pass=3 fail=0"."""
+    alone = name.lower() == b"pass" and not _NAME_END.search(before)
+    return alone and (sign == b":" or re.match(rb"[0-9]{1,9}(?![^\s,;])", after) is not None)
+
+
 def _given_after_space(text: bytes, place: re.Match[bytes], kind: str) -> bool:
     """`--password hunter2`, also as a list of arguments; `login bob password hunter2` (netrc); `PASSWORD '…'` (SQL)."""
     if kind == "password" and place["gap"].isspace() and text[place.end()] == ord("'"):
@@ -176,5 +185,7 @@ def _is_secret(value: bytes, kind: str, quoted: bool, sign: bytes | None) -> boo
         return False
     if kind == "password":
         return True
-    # "token: 500" counts, and "unexpected token: identifier" tells.
-    return not _FIGURE.fullmatch(value) and not (not quoted and sign == b":" and _SMALL_WORD.fullmatch(value))
+    # "token: 500" counts, "tokens=[101, 7]" too, and "unexpected token: identifier" tells.
+    if _FIGURE.fullmatch(value) or value[0] in b"[{(":
+        return False
+    return quoted or sign != b":" or not _SMALL_WORD.fullmatch(value)
