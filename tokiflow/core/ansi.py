@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,9 @@ def lines(text: str) -> list[Line]:
         if _SEQUENCE.search(raw) is None:
             found.append([(_visible(raw), pen)] if raw else [])
             continue
-        pieces = list(_pieces(raw, pen))
-        pen = pieces[-1][1]
+        pieces, pen = _pieces(raw, pen)
         moved = any(move for _, _, move in pieces)
-        found.append(_drawn(pieces) if moved else _joined((text, style) for text, style, _ in pieces))
+        found.append(_drawn(pieces) if moved else [(text, style) for text, style, _ in pieces if text])
     return found
 
 
@@ -76,15 +76,17 @@ def plain(line: Line) -> str:
     return "".join(text for text, _ in line)
 
 
-def _pieces(raw: str, pen: Style) -> Iterator[tuple[str, Style, str]]:
-    """(text, style, move): what is written and then how the place of writing moves; the last one tells the style."""
-    at = 0
+def _pieces(raw: str, pen: Style) -> tuple[list[tuple[str, Style, str]], Style]:
+    """(text, style, move), what is written and then how the place of writing moves; and the style at the end."""
+    found, at = list[tuple[str, Style, str]](), 0
     for sequence in _SEQUENCE.finditer(raw):
-        yield _visible(raw[at : sequence.start()]), pen, _move(sequence)
+        final = sequence["final"]
+        found.append((_visible(raw[at : sequence.start()]), pen, "" if final == "m" else _move(sequence)))
         at = sequence.end()
-        if sequence["final"] == "m" and not sequence["between"]:
+        if final == "m" and not sequence["between"]:
             pen = _changed(pen, sequence["given"])
-    yield _visible(raw[at:]), pen, ""
+    found.append((_visible(raw[at:]), pen, ""))
+    return found, pen
 
 
 def _move(sequence: re.Match[str]) -> str:
@@ -110,13 +112,8 @@ def _drawn(pieces: Sequence[tuple[str, Style, str]]) -> Line:
             at = at if move == "K" else 0
             if move != "\r":
                 del characters[at:], styles[at:]
-    return _joined(zip(characters, styles, strict=True))
-
-
-def _joined(pieces: Iterator[tuple[str, Style]]) -> Line:
-    """Neighbours of one style as one span."""
-    seen = ((text, style) for text, style in pieces if text)
-    return [("".join(text for text, _ in same), style) for style, same in groupby(seen, key=lambda piece: piece[1])]
+    cells = zip(characters, styles, strict=True)
+    return [("".join(text for text, _ in same), style) for style, same in groupby(cells, key=itemgetter(1))]
 
 
 def _visible(text: str) -> str:

@@ -56,6 +56,8 @@ def compare(old: Sequence[str], new: Sequence[str]) -> Difference:
         Row(kind, None if i is None else i + from_old, None if j is None else j + from_new)
         for kind, i, j in _steps(before, after)
     ]
+    if from_old or from_new:
+        rows = _without_ragged_edge(rows)
     added, removed = (sum(row.kind is kind for row in rows) for kind in (Kind.ADDED, Kind.REMOVED))
     return Difference(_folded(rows) if added or removed else [], added, removed, bool(from_old or from_new))
 
@@ -68,17 +70,26 @@ def _end(lines: Sequence[str]) -> int:
     return first
 
 
+def _without_ragged_edge(rows: list[Row]) -> list[Row]:
+    """Two ends seldom begin at the same place: what stands before the first line that both have proves nothing."""
+    first = next((k for k, row in enumerate(rows) if row.kind is Kind.SAME), 0)
+    return rows[first:]
+
+
 _MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
 _CLOCK = r"\d\d?:\d\d(?::\d\d)?(?:[.,]\d{1,9})?"
 _ZONE = r"(?: ?(?:z|[+-]\d\d:?\d\d)\b)?"
-_UNIT = "(?:ns|[uµ]s|ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)"
+_LENGTH = (
+    r"(?:\d{1,9}(?:[.,]\d{1,9})? ?(?:ns|[uµ]s|ms|milliseconds?|s|secs?|seconds?|mins?|minutes?|hrs?|hours?)"
+    r"|\d{1,9} ?[mh])"  # "3 m 12 s"; but 2.5 m is how long a cable is
+)
 _FROM_A_DIGIT = (
     rf"\d{{4}}[-/]\d\d[-/]\d\d(?:[t ]{_CLOCK}{_ZONE})?",
     rf"\d\d[/ ]{_MONTH}[/ ]\d{{4}}(?:[: ]{_CLOCK}{_ZONE})?",
     r"\d\d?[/.]\d\d?[/.]\d{4}\b",
     rf"{_CLOCK}\b",
     r"0x[0-9a-f]{1,32}\b",
-    rf"\d{{1,9}}(?:[.,]\d{{1,9}})? ?{_UNIT}(?: ?\d{{1,9}}(?:[.,]\d{{1,9}})? ?{_UNIT}){{0,3}}\b",
+    rf"{_LENGTH}(?: ?{_LENGTH}){{0,3}}\b",
     r"1[5-9]\d{8}(?:\d{3}){0,2}(?:\.\d{1,9})?\b",
 )
 _FROM_A_LETTER = (

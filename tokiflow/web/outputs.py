@@ -268,7 +268,7 @@ def _compared(result: Difference, old: Printed, new: Printed, address: Address) 
     """The rows as lines without colours of their own: here colour says what is new."""
     for row in result.rows:
         if row.kind is Kind.FOLDED:
-            yield from _fold(row.count, row.new or 0, " the same", address)
+            yield from _fold(row.count, row.new or 0, " are the same", address)
         elif row.new is not None:
             url = _place(address, row.new)
             kind = "added" if row.kind is Kind.ADDED else ""
