@@ -147,11 +147,7 @@ def test_no_visible_text_is_lost(pieces: list[tuple[str, str]]) -> None:
     ids=repr,
 )
 def test_hostile_output_takes_no_longer_than_its_length(piece: str) -> None:
-    def seconds(length: int) -> float:
-        text = piece * (length // len(piece))
-        began = time.process_time()
-        ansi.lines(text)
-        return time.process_time() - began
-
-    # Four times the length may take ten times as long on a busy machine; squared it would take sixteen.
-    assert min(seconds(200_000) for _ in range(3)) < max(10 * min(seconds(50_000) for _ in range(3)), 0.05)
+    began = time.process_time()
+    ansi.lines(piece * (400_000 // len(piece)))
+    # About half a second here; looking twice at every character for each other one would take minutes.
+    assert time.process_time() - began < 5

@@ -12,6 +12,7 @@ import pytest
 
 from tests.factories import make_monitor, save
 from tests.fixtures.app import Client
+from tests.house.statements import statements
 from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.models import Incident, IncidentEvent, Monitor, Organization, Ping, Run, User
@@ -256,7 +257,7 @@ def test_no_difference_and_nothing_to_compare_with(alices: Client, monitor: Moni
     first = a_run(monitor, b"took 3 s", hours=5, n=1)
     second = a_run(monitor, b"took 4 s", hours=4, n=2)
     assert "no run succeeded and sent its output" in alices.get(url(first, "?view=difference")).text
-    assert "Nothing differs against" in alices.get(url(second, "?view=difference")).text
+    assert "Nothing differs from" in alices.get(url(second, "?view=difference")).text
     a_run(monitor, hours=3, output_n=99, output_size=8)
     assert "is not kept any more" in alices.get(url(a_run(monitor, b"x", n=3), "?view=difference")).text
     a_run(monitor, bytes(range(256)), n=4)
@@ -267,7 +268,7 @@ def test_long_outputs_are_compared_by_their_ends(alices: Client, monitor: Monito
     a_run(monitor, "\n".join(many(20_000)).encode(), hours=2, n=1)
     run = a_run(monitor, "\n".join([*many(20_000), "Killed"]).encode(), n=2)
     page = alices.get(url(run, "?view=difference"))
-    assert "1 line is new and none is missing" in page.text
+    assert "1 line is new and none is missing against" in page.text
     assert "only their last lines were" in page.text
     assert lines(page.text)[-1] == "Added: Killed"
     quite_different = a_run(monitor, "\n".join(f"{n} <&'> {n}" for n in range(20_000)).encode(), n=3)
@@ -283,6 +284,18 @@ def test_the_last_success_is_looked_for_in_the_ninety_days_before(monitor: Monit
     near = a_run(monitor, b"x", hours=24 * 80, n=3)
     assert read.last_success_before(run) == near
     assert read.last_success_before(near) is not None
+
+
+def test_the_difference_costs_two_statements(alices: Client, monitor: Monitor) -> None:
+    a_run(monitor, b"x", hours=1, n=1)
+    run = a_run(monitor, b"y", n=2)
+
+    def asked(more: str) -> int:
+        with statements() as sent:
+            assert alices.get(url(run, more)).status_code == 200
+        return len(sent)
+
+    assert asked("?view=difference") == asked("") + 2
 
 
 # Elsewhere

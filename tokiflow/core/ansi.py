@@ -80,12 +80,14 @@ def _pieces(raw: str, pen: Style) -> tuple[list[tuple[str, Style, str]], Style]:
     """(text, style, move), what is written and then how the place of writing moves; and the style at the end."""
     found, at = list[tuple[str, Style, str]](), 0
     for sequence in _SEQUENCE.finditer(raw):
-        final = sequence["final"]
-        found.append((_visible(raw[at : sequence.start()]), pen, "" if final == "m" else _move(sequence)))
+        text, move = raw[at : sequence.start()], _move(sequence)
+        if text or move:
+            found.append((_visible(text), pen, move))
         at = sequence.end()
-        if final == "m" and not sequence["between"]:
+        if sequence["final"] == "m" and not sequence["between"]:
             pen = _changed(pen, sequence["given"])
-    found.append((_visible(raw[at:]), pen, ""))
+    if at < len(raw):
+        found.append((_visible(raw[at:]), pen, ""))
     return found, pen
 
 

@@ -241,13 +241,13 @@ def before_words(earlier: datetime, at: datetime) -> str:
 
 
 def _summary(result: Difference) -> str:
-    """`12 lines are new and 3 are missing`, the beginning of a sentence that names the other run."""
+    """`12 lines are new and 3 are missing against`, the beginning of a sentence that names the other run."""
     if not (result.added or result.removed):
-        return "Nothing differs"
+        return "Nothing differs from"
     new = f"{filters.count(result.added, 'line')} {_are(result.added)} new" if result.added else "No line is new"
     if not result.removed:
-        return f"{new} and none is missing"
-    return f"{new} and {filters.number(result.removed)} {_are(result.removed)} missing"
+        return f"{new} and none is missing against"
+    return f"{new} and {filters.number(result.removed)} {_are(result.removed)} missing against"
 
 
 def _are(count: int) -> str:

@@ -111,7 +111,7 @@ DISK_FULL = f"""\
 {_BACKUP_BEGINS}\x1b[1;33m6 GB\x1b[0m
 \x1b[2m{{time}}\x1b[0m \x1b[33mwarn\x1b[0m   less than 20 GB free: trying anyway
 {_dumped(_TABLES[:4])}\
-\x1b[2m{{time}}\x1b[0m \x1b[36mdump\x1b[0m   public.container_moves \x1b[31m         failed\x1b[0m
+\x1b[2m{{time}}\x1b[0m \x1b[36mdump\x1b[0m   public.{"container_moves":<22}{"":>8}\x1b[31m  failed\x1b[0m
 pg_dump: \x1b[1;31merror:\x1b[0m could not write to output file: No space left on device
 gzip: stdout: No space left on device
 backup.sh: line 31: upload skipped, the archive is incomplete

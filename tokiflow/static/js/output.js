@@ -78,6 +78,11 @@
     const said = document.querySelector("[data-output-said]");
     if (!said) return;
     say(said.firstChild.data.trim());
-    document.querySelector("[data-output-search]").focus({ preventScroll: true });
+  });
+
+  // After the browser went to #output, which takes the focus away. A phone would cover half the page with keys.
+  addEventListener("load", () => {
+    const field = document.querySelector("[data-output-search]");
+    if (field?.value && matchMedia("(pointer: fine)").matches) setTimeout(() => field.focus({ preventScroll: true }));
   });
 })();
