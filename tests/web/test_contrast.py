@@ -21,6 +21,10 @@ TEXT += [(kind, f"{kind}-soft") for kind in ("up", "late", "down", "rest", "acce
 TEXT += [("ink", f"{kind}-soft") for kind in ("up", "late", "down", "rest", "accent")]
 TEXT += [(f"{kind}-ink", name) for kind in ("accent", "down") for name in (kind, f"{kind}-strong")]
 TEXT += [("ink-2", "accent-soft"), ("ink-2", "down-soft")]
+TERMINAL = [f"ansi-{number}" for number in range(16)]
+TEXT += [(ink, surface) for ink in TERMINAL for surface in ("card", "sunk", "accent-soft")]
+TEXT += [(ink, f"ground-{number}") for ink in (*TERMINAL, "ink", "ink-2") for number in range(8)]
+TEXT += [("paper", "late"), ("paper", "accent"), ("ink-2", "up-soft")]
 SHAPES = [(shape, surface) for shape in ("edge", "tick") for surface in ("paper", "card", "hover")]
 
 

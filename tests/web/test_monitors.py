@@ -431,34 +431,6 @@ def test_deletion_counts_what_goes_and_then_takes_it(alices: Client, organizatio
 # runs
 
 
-def test_output_is_shown_as_harmless_text_and_handed_out_as_it_was(alices: Client, organization: Organization) -> None:
-    monitor = make_monitor(organization, status="up", last_ping_at=now())
-    printed = b"\x1b[31mred\x1b[0m\x00\r\n10 %\r100 %\n<script>alert(1)</script>\n\xff\xe2\x80\xaeevil"
-    run = a_run(monitor, output_at=NOON, output_n=1, output_size=len(printed))
-    save(
-        Ping(
-            monitor_id=monitor.id, n=1, at=NOON, signal="success", run_id=run.id, method="POST", body=printed,
-            body_size=len(printed),
-        )
-    )  # fmt: skip
-    page = url(monitor, "runs", ids.public("run", run.id))
-    body = alices.get(page).text
-    assert "red\n100 %\n&lt;script&gt;alert(1)&lt;/script&gt;\n�evil" in body
-    raw = alices.get(f"{page}/output")
-    assert raw.data == printed
-    assert raw.headers["Content-Disposition"].startswith("attachment; filename=")
-    assert raw.headers["X-Content-Type-Options"] == "nosniff"
-    assert raw.mimetype == "application/octet-stream"
-
-
-def test_what_was_left_out_of_output_is_said(alices: Client, organization: Organization) -> None:
-    monitor = make_monitor(organization)
-    run = a_run(monitor, output_at=NOON, output_n=1, output_size=5000, output_cut=4)
-    values = {"body": b"headtail", "body_size": 5000, "body_cut": 4, "method": "POST"}
-    save(Ping(monitor_id=monitor.id, n=1, at=NOON, signal="success", run_id=run.id, **values))
-    assert "4,992 bytes left out" in alices.get(url(monitor, "runs", ids.public("run", run.id))).text
-
-
 def test_all_runs_come_by_page(alices: Client, organization: Organization) -> None:
     monitor = make_monitor(organization)
     for number in range(55):

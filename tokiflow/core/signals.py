@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
+from tokiflow.core import ansi
+
 
 class Signal(StrEnum):
     START = "start"
@@ -75,8 +77,8 @@ def fingerprint(ping: Ping) -> str:
 
 
 def tail(ping: Ping, most: int) -> str:
-    """The end of its output as text, at most `most` bytes of it; what is no UTF-8 is replaced."""
-    return ping.body[-most:].decode("utf-8", "replace").replace("\x00", "")
+    """The end of its output as a terminal would show it, without colours; at most `most` bytes of it."""
+    return "\n".join(ansi.plain(line) for line in ansi.lines(ping.body[-most:].decode("utf-8", "replace")))
 
 
 def decide(state: str | None, exit_code: int | None) -> Signal:

@@ -63,6 +63,28 @@ def pings_of(run: Run, most: int = 500) -> Sequence[Ping]:
     return pings_of_runs([run], most)[run.id]
 
 
+LOOK_BACK = timedelta(days=90)
+"""How far before a run its last success is looked for: further back, nobody would compare the two."""
+
+
+def last_success_before(run: Run) -> Run | None:
+    """The latest earlier run of the same environment that succeeded and printed something, or None."""
+    statement = (
+        select(Run)
+        .where(
+            Run.monitor_id == run.monitor_id,
+            Run.at >= run.at - LOOK_BACK,
+            tuple_(Run.at, Run.id) < tuple_(run.at, run.id),
+            Run.environment == run.environment,
+            Run.outcome == Outcome.SUCCESS.value,
+            Run.output_n.is_not(None),
+        )
+        .order_by(Run.at.desc(), Run.id.desc())
+        .limit(1)
+    )
+    return db.session.execute(statement).scalar_one_or_none()
+
+
 @dataclass(frozen=True)
 class Output:
     """What a run printed, as far as it was kept: `size` bytes came, and some were left out at offset `cut`."""

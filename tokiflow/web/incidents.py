@@ -14,7 +14,19 @@ from tokiflow.models import Incident, Run
 from tokiflow.queries import alerts, channels, incidents, monitors, runs
 from tokiflow.services import deliveries as delivery_service
 from tokiflow.services import incidents as service
-from tokiflow.web import access, filters, frame, htmx, incident_list, monitor_facts, steps, tellings, troubles
+from tokiflow.web import (
+    access,
+    filters,
+    frame,
+    htmx,
+    incident_list,
+    monitor_facts,
+    output_lines,
+    outputs,
+    steps,
+    tellings,
+    troubles,
+)
 from tokiflow.web.forms.incident import CommentForm, MuteForm
 
 blueprint = Blueprint("incidents", __name__, url_prefix="/app/incidents")
@@ -147,6 +159,7 @@ def _context(incident: Incident) -> dict[str, Any]:
     sent = [one.delivery for record in told for one in record.deliveries if one.delivery.status == "sent"]
     named = monitors.own_channels([incident.monitor_id]).get(incident.monitor_id, [])
     run = _run(incident)
+    kept = outputs.fetch(run)
     return {
         "incident": incident,
         "advice": sentences.advice(Kind(incident.kind)),
@@ -157,7 +170,8 @@ def _context(incident: Incident) -> dict[str, Any]:
         "steps_left_out": count - len(events),
         "run": run,
         "run_id": ids.public("run", run.id) if run else "",
-        "last_lines": _last_lines(run),
+        "kept": kept,
+        "last_lines": output_lines.tail(kept.output, LINES) if kept.output else [],
         "tellings": tellings.tellings(told, now),
         "untold": tellings.untold(incident, channels.of_organization(incident.organization_id), named, told),
         "similar": incidents.others_of_monitor(incident),
@@ -174,11 +188,6 @@ def _run(incident: Incident) -> Run | None:
         return runs.get(incident.monitor_id, ids.parse("run", run_id))
     except errors.NotFound:
         return None
-
-
-def _last_lines(run: Run | None) -> list[str]:
-    output = runs.output(run) if run else None
-    return output.text.rstrip().splitlines()[-LINES:] if output else []
 
 
 def _done(incident: Incident, said: str) -> Response:

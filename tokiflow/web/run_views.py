@@ -1,8 +1,7 @@
-"""Runs as templates get them: rows of a table, what is running now, steps, pings and output."""
+"""Runs as templates get them: rows of a table, what is running now, steps and facts."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,26 +129,6 @@ def _step_name(said: Mapping[str, Any] | None) -> str:
         return ""
     where = f"Step {said['step']}" + (f" of {said['total']}" if said.get("total") else "") if said.get("step") else ""
     return ": ".join(filter(None, [where, said.get("name") or ""]))
-
-
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links
-    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS, SOS, PM, APC
-    r"|\x1b[ -/]*[0-~]?"  # two-character escapes
-)
-# Controls, and the marks that turn the direction of text around and could make a line read as another.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def plain(output: str) -> str:
-    """What a job printed, as text to read: without colours, cursor movements and other unseen characters.
-
-    A line that was drawn over itself, as progress bars do, shows its last state.
-    """
-    text = _ESCAPES.sub("", output).replace("\r\n", "\n")
-    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
-    return _UNSEEN.sub("", "\n".join(lines))
 
 
 def sentence(run: Run) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, request
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request, url_for
 
 from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Monitor, Run
 from tokiflow.queries import runs
-from tokiflow.web import access, filters, metric_charts, run_views
+from tokiflow.queries.runs import Output
+from tokiflow.web import access, filters, metric_charts, outputs, run_views
 
 blueprint = Blueprint("runs", __name__, url_prefix="/app/monitors/<monitor_id>/runs")
 
@@ -40,7 +44,7 @@ def show(monitor_id: str, run_id: str) -> str:
     monitor = access.monitor(monitor_id)
     run = access.run(run_id, monitor)
     pings = runs.pings_of(run)
-    kept = runs.output(run)
+    kept = outputs.fetch(run)
     return render_template(
         "runs/show.html",
         monitor=monitor,
@@ -53,9 +57,27 @@ def show(monitor_id: str, run_id: str) -> str:
         steps=run_views.steps(pings, run.finished_at),
         metrics=[(name, metric_charts.number(float(value))) for name, value in sorted(run.metrics.items())],
         pings=pings,
-        output=kept,
-        text=run_views.plain(kept.text) if kept else "",
+        kept=kept,
+        viewer=_viewer(monitor, run, kept.output) if kept.output else None,
+        viewer_url=partial(_viewer_url, monitor, run),
     )
+
+
+def _viewer(monitor: Monitor, run: Run, output: Output) -> outputs.Viewer:
+    """What the address asks to see of the output."""
+    wish = outputs.asked(request.args)
+    address = partial(_viewer_url, monitor, run, wrap=request.args.get("wrap") if wish.wrap is not None else None)
+    if not wish.difference:
+        return outputs.view(output, run, wish, address)
+    before = runs.last_success_before(run)
+    earlier_url = _viewer_url(monitor, before) if before else ""
+    return outputs.difference(output, run, before, outputs.fetch(before), wish, address, earlier_url)
+
+
+def _viewer_url(monitor: Monitor, run: Run, anchor: str = "output", **asked: Any) -> str:
+    """The run's page, with its viewer in sight, asked for these things."""
+    monitor_id, run_id = ids.public("mon", monitor.id), ids.public("run", run.id)
+    return url_for("runs.show", monitor_id=monitor_id, run_id=run_id, _anchor=anchor, **asked)
 
 
 @blueprint.get("/<run_id>/output")
@@ -64,7 +86,7 @@ def output(monitor_id: str, run_id: str) -> Response:
     """The very bytes that were kept, to save as a file. A browser must never take them for a page of ours."""
     monitor = access.monitor(monitor_id)
     run = access.run(run_id, monitor)
-    kept = runs.output(run)
+    kept = outputs.read(run)
     if kept is None:
         raise errors.NotFound("Nothing was kept of what this run printed.")
     answer = Response(kept.with_mark(), mimetype="application/octet-stream")

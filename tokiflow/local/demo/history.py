@@ -58,12 +58,22 @@ def step_at(job: Job, share: float) -> Progress:
 
 def success(job: Job, at: datetime, duration: float, chance: random.Random, *, output: bool = True) -> Ping:
     """The ping at the end of a run that went well. `duration` in seconds."""
-    body = job.output.encode() if output else b""
+    body = printed(job.output, at, duration) if output else b""
     metrics = {name: _near(usual, chance) for name, usual in job.metrics.items()}
     return Ping(
         Signal.SUCCESS, at, duration_ms=None if job.starts else round(duration * 1000), exit_code=0, metrics=metrics,
         body=body, body_size=len(body), method="POST", source="10.20.0.14", user_agent=AGENTS[job.starts],
     )  # fmt: skip
+
+
+def printed(text: str, at: datetime, duration: float) -> bytes:
+    """What a run of `duration` seconds printed that ended `at`: its moments, {time}, are spread over the run."""
+    count = text.count("{time}")
+    began = at - timedelta(seconds=duration)
+    for number in range(count):
+        moment = began + timedelta(seconds=duration) * number / count
+        text = text.replace("{time}", f"{moment:%Y-%m-%dT%H:%M:%SZ}", 1)
+    return text.encode()
 
 
 def _near(usual: float, chance: random.Random) -> float:
@@ -143,7 +153,7 @@ def _still_running(job: Job, one: Planned, now: datetime) -> Iterator[Ping]:
 
 
 def _failure(job: Job, trouble: Trouble, at: datetime, duration: float) -> Ping:
-    body = trouble.output.encode()
+    body = printed(trouble.output, at, duration)
     return Ping(
         Signal.FAIL, at, duration_ms=None if job.starts else round(duration * 1000), exit_code=trouble.exit_code,
         body=body, body_size=len(body), method="POST", source="10.20.0.14", user_agent=AGENTS[job.starts],

@@ -78,24 +78,79 @@ def calendar(expression: str, timezone: str = "Europe/Berlin") -> dict[str, Any]
     return {"kind": "calendar", "expression": expression, "timezone": timezone}
 
 
-DISK_FULL = """\
-pg_dump: dumping contents of table "public.consignments"
-pg_dump: dumping contents of table "public.container_moves"
-pg_dump: error: could not write to output file: No space left on device
+# What the jobs print. {time} is a moment of the run, each later than the one before (history.printed).
+
+_TABLES = (
+    ("berths", "0.2 GB"), ("bookings", "2.7 GB"), ("carriers", "0.1 GB"), ("consignments", "11.4 GB"),
+    ("container_moves", "14.8 GB"), ("customs_declarations", "4.1 GB"), ("gate_scans", "5.2 GB"),
+    ("invoices", "2.7 GB"),
+)  # fmt: skip
+
+
+def _dumped(tables: tuple[tuple[str, str], ...]) -> str:
+    return "".join(
+        f"\x1b[2m{{time}}\x1b[0m \x1b[36mdump\x1b[0m   public.{name:<22}{size:>8}\x1b[32m  ok\x1b[0m\n"
+        for name, size in tables
+    )
+
+
+_BACKUP_BEGINS = (
+    "\x1b[2m{time}\x1b[0m \x1b[1mbackup.sh 4.2\x1b[0m on backup-1, pid 21807\n"
+    "\x1b[2m{time}\x1b[0m \x1b[36mcheck\x1b[0m  free space on /var/backups: "
+)
+BACKUP = f"""\
+{_BACKUP_BEGINS}\x1b[32m68 GB\x1b[0m
+{_dumped(_TABLES)}\
+\x1b[2m{{time}}\x1b[0m \x1b[36mpack\x1b[0m   0 %\r\x1b[2m{{time}}\x1b[0m \x1b[36mpack\x1b[0m   41.2 GB became 9.7 GB
+\x1b[2m{{time}}\x1b[0m \x1b[36mupload\x1b[0m site-b:/vault/freight.tar.zst
+\x1b[2m{{time}}\x1b[0m \x1b[36mverify\x1b[0m checksum 9b1c7e40d25f matches
+\x1b[2m{{time}}\x1b[0m \x1b[36mprune\x1b[0m  kept the last 14
+\x1b[2m{{time}}\x1b[0m \x1b[1;32mdone\x1b[0m   184 tables, nothing to complain of"""
+
+DISK_FULL = f"""\
+{_BACKUP_BEGINS}\x1b[1;33m6 GB\x1b[0m
+\x1b[2m{{time}}\x1b[0m \x1b[33mwarn\x1b[0m   less than 20 GB free: trying anyway
+{_dumped(_TABLES[:4])}\
+\x1b[2m{{time}}\x1b[0m \x1b[36mdump\x1b[0m   public.{"container_moves":<22}{"":>8}\x1b[31m  failed\x1b[0m
+pg_dump: \x1b[1;31merror:\x1b[0m could not write to output file: No space left on device
 gzip: stdout: No space left on device
 backup.sh: line 31: upload skipped, the archive is incomplete
-df: /var/backups  197G  197G     0 100%"""
+df: /var/backups  197G  197G     0 \x1b[7;31m 100% \x1b[0m"""
 
-CUSTOMS_TRACE = """\
-exporting 214 declarations for 2 vessels
+_EXPORT_BEGINS = """\
+\x1b[2m{time}\x1b[0m INFO  export   reading declarations of the last hour
+\x1b[2m{time}\x1b[0m INFO  export   187 declarations for 3 vessels: \x1b[36mAurora, Maren, Wilhelmina\x1b[0m
+\x1b[2m{time}\x1b[0m INFO  portal   signing in as harbour-freight
+\x1b[2m{time}\x1b[0m DEBUG portal   session 7f3c9a12be04
+\x1b[2m{time}\x1b[0m INFO  portal   sending batch 1 of 2 (100)
+"""
+CUSTOMS = (
+    _EXPORT_BEGINS
+    + """\
+\x1b[2m{time}\x1b[0m INFO  portal   \x1b[32maccepted\x1b[0m 100
+\x1b[2m{time}\x1b[0m INFO  portal   sending batch 2 of 2 (87)
+\x1b[2m{time}\x1b[0m INFO  portal   \x1b[32maccepted\x1b[0m 87
+\x1b[2m{time}\x1b[0m INFO  export   \x1b[1;32mall accepted\x1b[0m"""
+)
+
+CUSTOMS_TRACE = (
+    _EXPORT_BEGINS
+    + """\
+\x1b[2m{time}\x1b[0m \x1b[33mWARN\x1b[0m  portal   503 Service Unavailable, try 1 of 3
+\x1b[2m{time}\x1b[0m \x1b[33mWARN\x1b[0m  portal   503 Service Unavailable, try 2 of 3
+\x1b[2m{time}\x1b[0m \x1b[33mWARN\x1b[0m  portal   503 Service Unavailable, try 3 of 3
+\x1b[2m{time}\x1b[0m \x1b[1;31mERROR\x1b[0m export   not all declarations were sent
 Traceback (most recent call last):
-  File "/srv/customs/export.py", line 88, in <module>
+  File \x1b[35m"/srv/customs/export.py"\x1b[0m, line \x1b[35m88\x1b[0m, in \x1b[35m<module>\x1b[0m
     main()
-  File "/srv/customs/export.py", line 61, in main
+    \x1b[31m~~~~\x1b[1;31m^^\x1b[0m
+  File \x1b[35m"/srv/customs/export.py"\x1b[0m, line \x1b[35m61\x1b[0m, in \x1b[35mmain\x1b[0m
     client.submit(batch)
-  File "/srv/customs/portal.py", line 142, in submit
+    \x1b[31m~~~~~~~~~~~~~\x1b[1;31m^^^^^^^\x1b[0m
+  File \x1b[35m"/srv/customs/portal.py"\x1b[0m, line \x1b[35m142\x1b[0m, in \x1b[35msubmit\x1b[0m
     raise PortalRejected(answer.status, answer.reason)
-portal.PortalRejected: 503 Service Unavailable: customs portal is under maintenance"""
+\x1b[1;35mportal.PortalRejected\x1b[0m: \x1b[35m503 Service Unavailable: customs portal is under maintenance\x1b[0m"""
+)
 
 MAIL_REFUSED = """\
 rendered 48 invoices
@@ -136,7 +191,7 @@ JOBS = (
         1_140,
         grace=10 * MINUTE,
         starts=True,
-        output="dumped 184 tables, 41.2 GB\ncompressed to 9.7 GB\nuploaded to site-b in 212 s\nkept the last 14",
+        output=BACKUP,
         metrics={"gigabytes": 9.7, "tables": 184},
         troubles=(
             Trouble(
@@ -162,7 +217,7 @@ JOBS = (
         94,
         spread=0.3,
         grace=10 * MINUTE,
-        output="exported 187 declarations for 3 vessels\nall accepted",
+        output=CUSTOMS,
         metrics={"declarations": 187},
         troubles=(
             Trouble(12, "failed", 2, 1, CUSTOMS_TRACE, (Deed(0.3, "Alice"),)),
