@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -40,6 +41,30 @@ class Sample:
     def lost(self) -> int:
         """Acknowledged, and not in the database. Must be 0."""
         return max(0, self.report.acknowledged - min(self.kept, self.counted))
+
+
+HEAD = ["a second", "× hello", "p50 ms", "p99 ms", "p99/p50", "errors"]
+
+
+def figures(reports: Sequence[Report], ratio: float) -> list[str]:
+    """The cells under `HEAD`: the median of the rounds, and how many errors there were in all."""
+
+    def middle(tell: Callable[[Report], float]) -> float:
+        return statistics.median(tell(report) for report in reports)
+
+    return [
+        f"{middle(lambda report: report.a_second):,.0f}",
+        f"{ratio:.2f}",
+        f"{middle(lambda report: report.p50_ms):,.1f}",
+        f"{middle(lambda report: report.p99_ms):,.1f}",
+        f"{middle(lambda report: report.p99_ms / report.p50_ms):.1f}",
+        f"{sum(report.errors for report in reports):,}",
+    ]
+
+
+def figures_of(samples: Sequence[Sample]) -> list[str]:
+    """The same of a door, its ratio that of the rounds."""
+    return figures([sample.report for sample in samples], statistics.median(sample.ratio for sample in samples))
 
 
 class Street:

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bench import circumstances, doors, kernel, load, pages, slow_disk, table
@@ -86,29 +85,12 @@ def measure(street: Street, seconds: int, rounds: int) -> tuple[Greetings, Sampl
 
 def speed(greetings: Greetings, samples: Samples) -> str:
     """The table of all loads, those of a door together."""
-    rows = [["hello", str(how), *_figures(reports, 1.0), "", ""] for how, reports in greetings.items()]
+    rows = [["hello", str(how), *doors.figures(reports, 1.0), "", ""] for how, reports in greetings.items()]
     for (door, how), rounds in sorted(samples.items(), key=lambda one: one[0][0], reverse=True):
-        reports = [sample.report for sample in rounds]
-        acknowledged = sum(report.acknowledged for report in reports)
+        acknowledged = sum(sample.report.acknowledged for sample in rounds)
         stored = sum(min(sample.kept, sample.counted) for sample in rounds)
-        ratio = statistics.median(sample.ratio for sample in rounds)
-        rows.append([door, str(how), *_figures(reports, ratio), f"{acknowledged:,}", f"{stored:,}"])
-    head = ["door", "load, connections", "a second", "× hello", "p50 ms", "p99 ms", "p99/p50", "errors"]
-    return table.markdown([*head, "acknowledged", "stored"], rows, words=2)
-
-
-def _figures(reports: Sequence[Report], ratio: float) -> list[str]:
-    def middle(tell: Callable[[Report], float]) -> float:
-        return statistics.median(tell(report) for report in reports)
-
-    return [
-        f"{middle(lambda report: report.a_second):,.0f}",
-        f"{ratio:.2f}",
-        f"{middle(lambda report: report.p50_ms):,.1f}",
-        f"{middle(lambda report: report.p99_ms):,.1f}",
-        f"{middle(lambda report: report.p99_ms / report.p50_ms):.1f}",
-        f"{sum(report.errors for report in reports):,}",
-    ]
+        rows.append([door, str(how), *doors.figures_of(rounds), f"{acknowledged:,}", f"{stored:,}"])
+    return table.markdown(["door", "load, connections", *doors.HEAD, "acknowledged", "stored"], rows, words=2)
 
 
 # --- memory -------------------------------------------------------------------------------------------------------
