@@ -169,7 +169,6 @@ def everything(connection: Connection) -> Iterator[Line]:
 def measure(monitors: int, number: int) -> Iterator[Line]:
     """Every figure, in the order in which they are taken."""
     with towns.made() as town, town.open() as connection:
-        towns.found(connection)
         towns.fill(connection, monitors)
         with clocks(town, number) as watching:
             yield from idle(town, connection, watching)

@@ -22,6 +22,9 @@ from bench.load import Load
 from bench.town import Connection, Town, count
 
 STAGES = (1_000, 10_000, 100_000, 1_000_000)
+MONITORS_EACH = 1_000
+"""In one organization: it is the installation that grows, not one customer."""
+
 LOAD = Load(32)
 MOST_PINGED = 20_000
 """So many monitors, picked at random, get the pings of a stage: more than it has time to send."""
@@ -38,7 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     load.require_wrk()
     with towns.made() as town, town.open() as connection:
         _say(circumstances.told(town, connection))
-        towns.found(connection)
         speed: list[list[str]] = []
         waits: list[list[str]] = []
         for stage in _stages(town, connection, chosen.monitors, chosen.rows):
@@ -59,7 +61,7 @@ def _say(text: str) -> None:
 def _stages(town: Town, connection: Connection, monitors: Sequence[int], rows: int) -> Iterator[str]:
     """Fill the town a stage further each time; what the stage is called."""
     for number in sorted(monitors):
-        towns.fill(connection, number)
+        towns.fill(connection, number, MONITORS_EACH)
         yield f"{number:,} monitors"
     if rows:
         history.fill(town, connection, rows)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from bench.town import Connection, Town, count
+from bench.town import Connection, Town, count, settle
 
 DAYS = 30
 RUNS_A_DAY = 24
@@ -42,7 +42,7 @@ def fill(town: Town, connection: Connection, rows: int) -> None:
         [DAYS * RUNS_A_DAY],
     )
     connection.execute("drop table chosen")
-    connection.execute("vacuum analyze")
+    settle(connection)
 
 
 def _fill_day(connection: Connection, midnight: datetime, before: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench import load, table
+from bench import town as towns
 from bench.doors import Street
 from bench.load import Load
 from bench.town import Connection, Running, Town
@@ -21,8 +22,6 @@ LOAD = Load(32)
 LONGEST_SECONDS = 600
 SETTLING_SECONDS = 0.5
 """Until all connections of the load are made."""
-
-SLUG = "harbour-freight"
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,9 @@ def _waits(pages: Sequence[Page], web: Running) -> list[list[float]]:
 def _pages(town: Town, connection: Connection) -> list[Page]:
     """The pages as Alice, an owner, and a program of hers see them; the monitor is the one with the most pings."""
     cookie = {"Cookie": f"tokiflow={_sign_in(town, connection)}"}
-    key = town.tokiflow("api-key", "create", "--name", "bench", "--scopes", "read", "--org", SLUG)
-    row = connection.execute("select id from monitors order by ping_count desc limit 1").fetchone()
+    key = town.tokiflow("api-key", "create", "--name", "bench", "--scopes", "read", "--org", towns.SLUG)
+    most = "select id from monitors where organization_id = (select id from organizations where slug = %s)"
+    row = connection.execute(f"{most} order by ping_count desc limit 1", [towns.SLUG]).fetchone()
     assert row is not None
     return [
         Page("/api/health"),
@@ -104,8 +104,9 @@ def _sign_in(town: Town, connection: Connection) -> str:
             values (gen_random_uuid(), 'alice@harbour.example', 'Alice', 'UTC')
             on conflict do nothing returning id)
         insert into memberships (organization_id, user_id, role)
-        select organizations.id, alice.id, 'owner' from organizations, alice
-        """
+        select organizations.id, alice.id, 'owner' from organizations, alice where slug = %s
+        """,
+        [towns.SLUG],
     )
     row = connection.execute("select id, session_epoch from users").fetchone()
     assert row is not None

@@ -46,7 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("Skipped: a slow disk needs a C compiler called cc, and there is none.")
         return
     with towns.made(chosen.fsync_ms) as town, town.open() as connection:
-        towns.found(connection)
         towns.fill(connection, chosen.monitors)
         with doors.opened(town, connection, everything=True) as street:
             street.choose_monitors(chosen.monitors)

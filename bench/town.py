@@ -168,28 +168,43 @@ def _wait_for_answer(process: subprocess.Popen[bytes], name: str, port: int) -> 
 # --- who lives there ----------------------------------------------------------------------------------------------
 
 
-def found(connection: Connection) -> None:
-    """One organization, without monitors yet."""
-    connection.execute(
-        "insert into organizations (id, name, slug) values (gen_random_uuid(), 'Harbour Freight', 'harbour-freight')"
-    )
+SLUG = "harbour-freight-1"
+"""The first organization's."""
 
 
-def fill(connection: Connection, monitors: int) -> None:
-    """Hourly jobs, until the organization has `monitors`; their next pings spread over a day from an hour on."""
+def fill(connection: Connection, monitors: int, each: int | None = None) -> None:
+    """Hourly jobs, until there are `monitors`; their next pings spread over a day from an hour on.
+
+    `each` organization has so many; without it, one has all.
+    """
     there = count(connection, "select count(*) from monitors")
+    each = each or monitors
+    connection.execute(
+        """
+        insert into organizations (id, name, slug)
+        select gen_random_uuid(), 'Harbour Freight ' || n, 'harbour-freight-' || n from generate_series(1, %s) n
+        on conflict do nothing
+        """,
+        [-(-monitors // each)],
+    )
     connection.execute(
         """
         insert into monitors (id, organization_id, name, slug, token, schedule_kind, schedule_seconds,
             grace_seconds, max_runtime_seconds, status, last_ping_at, due_at, deadline_at, watch_at)
         select gen_random_uuid(), organizations.id, 'job ' || n, 'job-' || n, md5(random()::text) || n, 'every', 3600,
             300, 3600, 'up', now(), at - interval '300 s', at, at
-        from organizations, generate_series(%s::int, %s) n,
+        from generate_series(%s::int, %s) n join organizations on slug = 'harbour-freight-' || 1 + (n - 1) / %s,
             lateral (select now() + interval '1 hour' + n * interval '86400 s' / %s) as spread (at)
         """,
-        [there + 1, monitors, monitors],
+        [there + 1, monitors, each, monitors],
     )
+    settle(connection)
+
+
+def settle(connection: Connection) -> None:
+    """Do now what PostgreSQL would do in the background after so many new rows, and disturb the first figures with."""
     connection.execute("vacuum analyze")
+    connection.execute("checkpoint")
 
 
 def count(connection: Connection, query: str, *values: object) -> int:
