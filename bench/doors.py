@@ -19,18 +19,19 @@ NAMES = ("web", "intake")
 
 APP = "wsgi:application"
 HELLO = "bench.hello:app"
-REST_SECONDS = 0.2
+REST_SECONDS = 0.4
 
 
 @dataclass(frozen=True)
 class Sample:
     """What one round of load at one door gave. `kept` and `counted` tell by how much the rows in `pings` and the
-    monitors' ping counts grew."""
+    monitors' ping counts grew; of `under_way` pings wrk did not wait for the answer at the end."""
 
     report: Report
     hello_a_second: float
     kept: int
     counted: int
+    under_way: int
 
     @property
     def ratio(self) -> float:
@@ -41,6 +42,12 @@ class Sample:
     def lost(self) -> int:
         """Acknowledged, and not in the database. Must be 0."""
         return max(0, self.report.acknowledged - min(self.kept, self.counted))
+
+    @property
+    def invented(self) -> int:
+        """In the database, and not sent. Must be 0 as well."""
+        sent = self.report.requests + self.report.broken + self.under_way
+        return max(0, max(self.kept, self.counted) - sent)
 
 
 HEAD = ["a second", "× hello", "p50 ms", "p99 ms", "p99/p50", "errors"]
@@ -101,7 +108,7 @@ class Street:
         before = self._stored()
         report = load.run(how, door.url, self.pings, seconds)
         kept, counted = (now - then for now, then in zip(self._at_rest(), before, strict=True))
-        return Sample(report, hello.a_second, kept, counted)
+        return Sample(report, hello.a_second, kept, counted, how.connections)
 
     def _at_rest(self) -> tuple[int, int]:
         """Requests that wrk dropped at the end may still be written: look until nothing changes."""
