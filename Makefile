@@ -30,8 +30,8 @@ lint: $(VENV)/.dev ## Check style, types, who imports whom, and migrations.
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.migrations_check
 
-bench: $(VENV)/.dev ## Measure how fast the clock is with 100,000 monitors. ARGS="--clocks 2"
-	$(BIN)/python -m bench.clock $(ARGS)
+bench: $(VENV)/.dev ## Measure pings a second. ARGS="--seconds 3 --rounds 1", ARGS="clock", ARGS="growth"
+	$(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/.dev ## Write the locks anew from pyproject.toml.
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --universal --python-version 3.11 \

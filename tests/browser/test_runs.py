@@ -64,7 +64,7 @@ def address(site: str, monitor: Monitor) -> str:
 def a_run(site: str, monitor: Monitor, printed: str, n: int, hours: int, outcome: str) -> str:
     at = datetime.now(UTC) - timedelta(hours=hours)
     body = printed.encode()
-    values = {"finished_at": at, "duration_ms": 9_000, "output_n": n, "output_size": len(body)}
+    values = {"finished_at": at, "duration_ms": 9_000, "output_at": at, "output_n": n, "output_size": len(body)}
     run = save(Run(monitor_id=monitor.id, at=at, outcome=outcome, **values))
     values = {"signal": "success", "method": "POST", "body": body, "body_size": len(body)}
     save(Ping(monitor_id=monitor.id, n=n, at=at, run_id=run.id, **values))

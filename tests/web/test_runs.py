@@ -40,7 +40,7 @@ def monitor(organization: Organization) -> Monitor:
 def a_run(monitor: Monitor, printed: bytes | None = None, hours: float = 0, n: int = 1, **values: Any) -> Run:
     """A run that ended `hours` ago, with what it printed in the monitor's ping `n`."""
     at = now() - timedelta(hours=hours)
-    kept = {} if printed is None else {"output_n": n, "output_size": len(printed)}
+    kept = {} if printed is None else {"output_at": at, "output_n": n, "output_size": len(printed)}
     usual = {"at": at, "finished_at": at, "duration_ms": 9_000, "outcome": "success", "exit_code": 0}
     run = save(Run(monitor_id=monitor.id, **{**usual, **kept, **values}))
     if printed is not None:
@@ -258,7 +258,7 @@ def test_no_difference_and_nothing_to_compare_with(alices: Client, monitor: Moni
     second = a_run(monitor, b"took 4 s", hours=4, n=2)
     assert "no run succeeded and sent its output" in alices.get(url(first, "?view=difference")).text
     assert "Nothing differs from" in alices.get(url(second, "?view=difference")).text
-    a_run(monitor, hours=3, output_n=99, output_size=8)
+    a_run(monitor, hours=3, output_at=now(), output_n=99, output_size=8)
     assert "is not kept any more" in alices.get(url(a_run(monitor, b"x", n=3), "?view=difference")).text
     a_run(monitor, bytes(range(256)), n=4)
     assert "can’t be compared" in alices.get(url(a_run(monitor, b"x", n=5), "?view=difference")).text
