@@ -110,8 +110,11 @@ def output(run: Run) -> Output | None:
     """What the run printed, or None if nothing was kept."""
     if run.output_n is None:
         return None
-    ping = db.session.get(Ping, (run.monitor_id, run.output_at, run.output_n))
-    return Output(ping.body, ping.body_size, ping.body_cut) if ping and ping.body is not None else None
+    statement = select(Ping.body, Ping.body_size, Ping.body_cut).where(
+        Ping.monitor_id == run.monitor_id, Ping.at == run.output_at, Ping.n == run.output_n
+    )
+    kept = db.session.execute(statement).first()
+    return Output(*kept) if kept and kept.body is not None else None
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,7 @@ def _write(raw: Any, ledgers: Sequence[_Ledger]) -> None:
 
 
 def _ping_row(monitor_id: UUID, n: int, ping: Ping, run: Run | None, bodies: list[bytes]) -> dict[str, Any]:
-    """Only what it says: most pings say little. A body goes into `bodies`, and the row tells its place there, from 1."""
+    """Only what it says: most pings say little. A body goes into `bodies`, and the row tells its place, from 1."""
     row: dict[str, Any] = {
         "monitor_id": monitor_id,
         "at": ping.at,
