@@ -82,6 +82,15 @@ class Settings(BaseModel):
     )
     trusted_proxies: int = Field(0, alias="TOKIFLOW_TRUSTED_PROXIES", ge=0, le=10)
 
+    output_limit: int = Field(32_768, alias="TOKIFLOW_OUTPUT_LIMIT", ge=1_024, le=1_048_576)
+    retention_days: int = Field(365, alias="TOKIFLOW_RETENTION_DAYS", ge=1, le=36_500)
+    output_retention_days: int = Field(90, alias="TOKIFLOW_OUTPUT_RETENTION_DAYS", ge=1, le=36_500)
+    s3_bucket: str = Field("", alias="S3_BUCKET")
+    s3_endpoint_url: str = Field("", alias="S3_ENDPOINT_URL")
+    s3_region: str = Field("", alias="S3_REGION")
+    s3_access_key_id: str = Field("", alias="S3_ACCESS_KEY_ID")
+    s3_secret_access_key: str = Field("", alias="S3_SECRET_ACCESS_KEY")
+
     google_client_id: str = Field("", alias="GOOGLE_CLIENT_ID")
     google_client_secret: str = Field("", alias="GOOGLE_CLIENT_SECRET")
     google_discovery_url: str = Field(
@@ -130,6 +139,14 @@ class Settings(BaseModel):
             raise _bad("is not a Redis address; write it like redis://host:6379/0 or unix:///path/to/valkey.sock")
         return value
 
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _store(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise _bad(f"'{value}' is not a web address; write it like https://s3.example.com")
+        return value.rstrip("/")
+
     @field_validator("smtp_url")
     @classmethod
     def _smtp(cls, value: str) -> str:
@@ -146,6 +163,11 @@ class Settings(BaseModel):
     def may_sign_in_locally(self) -> bool:
         """Whether a visitor on this very machine is signed in without a password. Never in production."""
         return self.local_sign_in and not self.production and urlsplit(self.public_url).hostname in LOOPBACK_HOSTS
+
+    @cached_property
+    def output_kept_days(self) -> int:
+        """How long output is kept: never longer than the ping it came with."""
+        return min(self.output_retention_days, self.retention_days)
 
     @cached_property
     def google(self) -> bool:
@@ -210,4 +232,14 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("TOKIFLOW_LOCAL_SIGN_IN: signs anyone in; take it out in production")
     if bool(settings.google_client_id) != bool(settings.google_client_secret):
         found.append("GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET: one is set without the other; set both or none")
+    if bool(settings.s3_access_key_id) != bool(settings.s3_secret_access_key):
+        found.append("S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY: one is set without the other; set both or none")
+    if (
+        "output_retention_days" in settings.model_fields_set
+        and settings.output_retention_days > settings.retention_days
+    ):
+        found.append(
+            "TOKIFLOW_OUTPUT_RETENTION_DAYS: output goes with its ping at the latest; "
+            f"write at most {settings.retention_days}, or raise TOKIFLOW_RETENTION_DAYS"
+        )
     return found
