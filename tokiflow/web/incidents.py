@@ -14,6 +14,7 @@ from tokiflow.models import Incident, Run
 from tokiflow.queries import alerts, channels, incidents, monitors, runs
 from tokiflow.services import deliveries as delivery_service
 from tokiflow.services import incidents as service
+from tokiflow.services import outputs
 from tokiflow.web import access, filters, frame, htmx, incident_list, monitor_facts, steps, tellings, troubles
 from tokiflow.web.forms.incident import CommentForm, MuteForm
 
@@ -177,7 +178,10 @@ def _run(incident: Incident) -> Run | None:
 
 
 def _last_lines(run: Run | None) -> list[str]:
-    output = runs.output(run) if run else None
+    try:
+        output = outputs.read(run) if run else None
+    except errors.StorageError:
+        return []
     return output.text.rstrip().splitlines()[-LINES:] if output else []
 
 

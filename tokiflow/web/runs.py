@@ -9,6 +9,8 @@ from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Monitor, Run
 from tokiflow.queries import runs
+from tokiflow.queries.runs import Output
+from tokiflow.services import outputs
 from tokiflow.web import access, filters, metric_charts, run_views
 
 blueprint = Blueprint("runs", __name__, url_prefix="/app/monitors/<monitor_id>/runs")
@@ -40,7 +42,7 @@ def show(monitor_id: str, run_id: str) -> str:
     monitor = access.monitor(monitor_id)
     run = access.run(run_id, monitor)
     pings = runs.pings_of(run)
-    kept = runs.output(run)
+    kept, out_of_reach = _output(run)
     return render_template(
         "runs/show.html",
         monitor=monitor,
@@ -54,6 +56,7 @@ def show(monitor_id: str, run_id: str) -> str:
         metrics=[(name, metric_charts.number(float(value))) for name, value in sorted(run.metrics.items())],
         pings=pings,
         output=kept,
+        out_of_reach=out_of_reach,
         text=run_views.plain(kept.text) if kept else "",
     )
 
@@ -64,7 +67,10 @@ def output(monitor_id: str, run_id: str) -> Response:
     """The very bytes that were kept, to save as a file. A browser must never take them for a page of ours."""
     monitor = access.monitor(monitor_id)
     run = access.run(run_id, monitor)
-    kept = runs.output(run)
+    link = outputs.link(run, _file_name(monitor, run))
+    if link:
+        return Response(status=303, headers={"Location": link})
+    kept = outputs.read(run)
     if kept is None:
         raise errors.NotFound("Nothing was kept of what this run printed.")
     answer = Response(kept.with_mark(), mimetype="application/octet-stream")
@@ -72,6 +78,14 @@ def output(monitor_id: str, run_id: str) -> Response:
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return answer
+
+
+def _output(run: Run) -> tuple[Output | None, bool]:
+    """What it printed, and whether that is kept where nobody answers: the rest of the page is no worse for it."""
+    try:
+        return outputs.read(run), False
+    except errors.StorageError:
+        return None, True
 
 
 def _file_name(monitor: Monitor, run: Run) -> str:
