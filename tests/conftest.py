@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.database",
     "tests.fixtures.app",
+    "tests.fixtures.stores",
     "tests.fixtures.site",
     "tests.fixtures.people",
     "tests.fixtures.instance",

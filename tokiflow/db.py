@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, MetaData
+from sqlalchemy import DateTime, Dialect, Executable, MetaData
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -92,6 +92,12 @@ def _call(callback: Callable[[], object]) -> None:
         callback()
     except Exception:
         log.exception("after_commit_failed")
+
+
+def changed(statement: Executable, values: dict[str, Any] | None = None) -> int:
+    """Carry out an update or delete; how many rows it changed. What the session holds of them is not told."""
+    result = db.session.execute(statement.execution_options(synchronize_session=False), values or {})
+    return int(getattr(result, "rowcount"))  # noqa: B009 - results of statements that change have one
 
 
 def on_commit(callback: Callable[[], object]) -> None:

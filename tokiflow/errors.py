@@ -85,6 +85,16 @@ class Unavailable(TokiflowError):
         self.retry_after = retry_after
 
 
+class StorageError(Unavailable):
+    """The store of outputs could not do it; trying again may help. `missing`: there is no such object."""
+
+    title = "The store of outputs can’t be reached"
+
+    def __init__(self, message: str = "", *, missing: bool = False) -> None:
+        super().__init__(message, retry_after=30)
+        self.missing = missing
+
+
 class DeliveryError(TokiflowError):
     """One try to deliver an alert failed.
 

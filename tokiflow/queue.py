@@ -34,7 +34,10 @@ class Job(StrEnum):
     """Every background job there is."""
 
     DELIVER = "jobs.alerts.deliver"
+    ERASE = "jobs.erasures.erase"
+    KEEP_HOUSE = "jobs.retention.keep_house"
     MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"
+    OFFLOAD = "jobs.outputs.offload"
 
 
 @lru_cache(maxsize=8)
@@ -49,9 +52,10 @@ def connection() -> Redis:
     return connect(settings.redis_url)
 
 
-def enqueue(job: Job, ids: Sequence[UUID]) -> bool:
-    """Ring for `job` with `ids`. False, and logged, if Redis can't be reached: the clock will ring again.
+def enqueue(job: Job, ids: Sequence[UUID] = ()) -> bool:
+    """Ring for `job` with `ids`; some jobs need none and find what is to be done by themselves.
 
+    False, and logged, if Redis can't be reached: the clock will ring again.
     Whoever rings may be a ping that waits for its answer, so a Redis that hangs is left alone for a while.
     """
     redis_url = current_app.extensions["tokiflow.settings"].redis_url

@@ -88,6 +88,15 @@ class Settings(BaseModel):
     ping_rate: str = Field("60/minute burst 30", alias="TOKIFLOW_PING_RATE")
     spool_dir: Path | None = Field(None, alias="TOKIFLOW_SPOOL")
 
+    output_limit: int = Field(32_768, alias="TOKIFLOW_OUTPUT_LIMIT", ge=1_024, le=1_048_576)
+    retention_days: int = Field(365, alias="TOKIFLOW_RETENTION_DAYS", ge=1, le=36_500)
+    output_retention_days: int = Field(90, alias="TOKIFLOW_OUTPUT_RETENTION_DAYS", ge=1, le=36_500)
+    s3_bucket: str = Field("", alias="S3_BUCKET")
+    s3_endpoint_url: str = Field("", alias="S3_ENDPOINT_URL")
+    s3_region: str = Field("", alias="S3_REGION")
+    s3_access_key_id: str = Field("", alias="S3_ACCESS_KEY_ID")
+    s3_secret_access_key: str = Field("", alias="S3_SECRET_ACCESS_KEY")
+
     google_client_id: str = Field("", alias="GOOGLE_CLIENT_ID")
     google_client_secret: str = Field("", alias="GOOGLE_CLIENT_SECRET")
     google_discovery_url: str = Field(
@@ -145,6 +154,14 @@ class Settings(BaseModel):
             raise _bad(str(error)) from None
         return value
 
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _store(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise _bad(f"'{value}' is not a web address; write it like https://s3.example.com")
+        return value.rstrip("/")
+
     @field_validator("smtp_url")
     @classmethod
     def _smtp(cls, value: str) -> str:
@@ -168,6 +185,11 @@ class Settings(BaseModel):
         if self.spool_dir:
             return self.spool_dir
         return self.data_dir / "spool" if self.data_dir else Path(gettempdir()) / f"tokiflow-spool-{os.getuid()}"
+
+    @cached_property
+    def output_kept_days(self) -> int:
+        """How long output is kept: never longer than the ping it came with."""
+        return min(self.output_retention_days, self.retention_days)
 
     @cached_property
     def google(self) -> bool:
@@ -232,4 +254,14 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("TOKIFLOW_LOCAL_SIGN_IN: signs anyone in; take it out in production")
     if bool(settings.google_client_id) != bool(settings.google_client_secret):
         found.append("GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET: one is set without the other; set both or none")
+    if bool(settings.s3_access_key_id) != bool(settings.s3_secret_access_key):
+        found.append("S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY: one is set without the other; set both or none")
+    if (
+        "output_retention_days" in settings.model_fields_set
+        and settings.output_retention_days > settings.retention_days
+    ):
+        found.append(
+            "TOKIFLOW_OUTPUT_RETENTION_DAYS: output goes with its ping at the latest; "
+            f"write at most {settings.retention_days}, or raise TOKIFLOW_RETENTION_DAYS"
+        )
     return found

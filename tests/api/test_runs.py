@@ -3,11 +3,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from tests.api.conftest import NOW, make_trouble, problem
 from tests.factories import make_monitor
+from tokiflow.adapters import storage
 from tokiflow.core import ids
 from tokiflow.core.signals import Ping, Signal
+from tokiflow.db import db, transaction
+from tokiflow.models import Ping as PingRow
 from tokiflow.services import pings
 
 
@@ -46,6 +50,18 @@ def test_what_was_left_out_is_said(program, organization):
     assert output.startswith(b"head\n")
     assert b"1,000 bytes left out" in output
     assert output.endswith(b"tail")
+
+
+def test_output_out_of_reach_is_to_be_asked_for_again(app, program, trouble):
+    with transaction():
+        db.session.execute(update(PingRow).where(PingRow.body.is_not(None)).values(body=None, body_key="output/a"))
+    path = f"/monitors/{trouble.ids['monitor_id']}/runs/{trouble.ids['run_id']}/output"
+    storage.use(app, None)
+    response = program.get(path)
+    problem(response, 503)
+    assert int(response.headers["Retry-After"]) > 0
+    app.extensions.pop("tokiflow.storage")
+    problem(program.get(path), 404)
 
 
 def test_a_run_that_printed_nothing_has_no_output(program, organization):

@@ -13,7 +13,7 @@ from tokiflow.settings import Settings
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-ASSIGNED = dict(re.findall(r'^([A-Z_]+)="?([^"\n]*)"?$', EXAMPLE, re.MULTILINE))
+ASSIGNED = dict(re.findall(r'^([A-Z0-9_]+)="?([^"\n]*)"?$', EXAMPLE, re.MULTILINE))
 # Read by `tokiflow run` in somebody's cron job, and by no process of ours.
 OF_THE_JOB = {"TOKIFLOW_MONITOR", "TOKIFLOW_URL"}
 

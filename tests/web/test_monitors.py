@@ -17,8 +17,9 @@ from tests.fixtures.app import Client
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.db import db
-from tokiflow.models import Monitor, Organization, Ping, Run, User
+from tokiflow.models import Erasure, Monitor, Organization, Ping, Run, User
 from tokiflow.queries import monitors as read
+from tokiflow.services import erasures
 from tokiflow.services import monitors as service
 
 ClientFor = Callable[[User], Client]
@@ -424,6 +425,7 @@ def test_deletion_counts_what_goes_and_then_takes_it(alices: Client, organizatio
     assert "<strong>1</strong> run with its output" in dialog.text
     answer = alices.post(url(monitor, "delete"), headers=HTMX)
     assert answer.headers["HX-Redirect"] == "/app/monitors"
+    erasures.erase(db.session.execute(select(Erasure.monitor_id)).scalars().all(), now())
     assert db.session.execute(select(Run)).first() is None
     assert "Deleted Nightly backup." in alices.get("/app/monitors").text
 

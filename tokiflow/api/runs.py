@@ -12,6 +12,7 @@ from tokiflow.api.operations import V1, Answer, Operations
 from tokiflow.api.shapes import runs as shapes
 from tokiflow.core import ids
 from tokiflow.queries import runs
+from tokiflow.services import outputs
 
 operations = Operations("Runs")
 MONITOR = f"{V1}/monitors/<monitor_id>"
@@ -58,9 +59,9 @@ def show(monitor_id: str, run_id: str) -> Response:
     Answer("The bytes as they came; where some were left out, a line says so.", media_type="application/octet-stream"),
 )
 def output(monitor_id: str, run_id: str) -> Response:
-    """Read what a run printed. 404 if nothing was kept."""
+    """Read what a run printed. 404 if nothing was kept; 503 if it lies in a store that can’t be reached now."""
     run = access.run(monitor_id, run_id)
-    found = runs.output(run)
+    found = outputs.read(run)
     if found is None:
         raise errors.NotFound("Nothing was kept of what this run printed.")
     response = Response(found.with_mark(), content_type="application/octet-stream")

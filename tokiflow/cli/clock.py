@@ -21,6 +21,8 @@ from tokiflow.errors import TokiflowError
 
 LONGEST_SLEEP = timedelta(seconds=0.5)
 RING_EVERY = timedelta(seconds=1)
+CARRY_EVERY = timedelta(seconds=5)
+KEEP_HOUSE_EVERY = timedelta(hours=1)
 FORGET_EVERY = timedelta(minutes=10)
 TROUBLE_SLEEP = 1.0
 
@@ -54,7 +56,7 @@ class Clock:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        self.rang = self.forgot = datetime.min.replace(tzinfo=UTC)
+        self.rang = self.carried = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop`. A database that is away is waited for."""
@@ -90,13 +92,20 @@ class Clock:
         return max(wait.total_seconds(), 0.005)
 
     def _ring(self, now: datetime) -> None:
-        from tokiflow.services import deliveries, heartbeats, sign_in
+        from tokiflow.services import deliveries, erasures, heartbeats, outputs, retention, sign_in
 
         if now - self.rang >= RING_EVERY:
             self.rang = now
             deliveries.ring(now)
             sign_in.ring(now)
+        if now - self.carried >= CARRY_EVERY:
+            self.carried = now
+            outputs.ring(now)
+            erasures.ring(now)
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)
             sign_in.forget(now)
+        if now - self.kept_house >= KEEP_HOUSE_EVERY:
+            self.kept_house = now
+            retention.ring()

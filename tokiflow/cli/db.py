@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -43,13 +44,19 @@ def check_command(data: str | None) -> None:
 
 
 def migrate(app: Flask) -> tuple[str | None, str]:
-    """Run every migration that is missing; (version before, version after). Waits for another one that does so."""
+    """Run every migration that is missing, and make the partitions of the days to come; (version before, after).
+
+    Waits for another one that does so.
+    """
     import flask_migrate
+
+    from tokiflow.services import partitions
 
     with app.app_context(), _turn():
         before, wanted = current(app), head(app)
         if before != wanted:
             flask_migrate.upgrade(directory=_directory(app))
+        partitions.ensure(datetime.now(UTC))
     return before, wanted
 
 

@@ -50,9 +50,12 @@ def _app() -> Flask:
 
 
 def _fill() -> None:
-    from tokiflow.local.demo import fill
+    from tokiflow.local.demo import fill, history
+    from tokiflow.services import partitions
 
-    filled = fill(datetime.now(UTC), say=lambda text: click.echo(f"{text}…"))
+    now = datetime.now(UTC)
+    partitions.ensure(now, days_back=history.LENGTH.days + 1)
+    filled = fill(now, say=lambda text: click.echo(f"{text}…"))
     if not filled.new:
         click.echo(f"{filled.organization} has the demo already ({filled.monitors} monitors); nothing was changed.")
         return

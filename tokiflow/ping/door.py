@@ -8,7 +8,6 @@ from flask import Flask
 
 from tokiflow.adapters.spool import SpoolFolder
 from tokiflow.core import rates
-from tokiflow.ping import body as bodies
 from tokiflow.ping.answers import Answers
 from tokiflow.ping.backlog import Backlog
 from tokiflow.ping.letterbox import Letterbox
@@ -20,6 +19,7 @@ from tokiflow.settings import Settings
 def open_letterbox(app: Flask) -> Letterbox:
     """The letterbox of this process, over the database of `app`."""
     settings: Settings = app.extensions["tokiflow.settings"]
+    limit = settings.output_limit
     backlog = Backlog(SpoolFolder(settings.spool, settings.secret_key))
-    writer = Writer(app.app_context, Answers(bodies.LIMIT), Limits(rates.parse(settings.ping_rate)), backlog)
-    return Letterbox(writer, bodies.LIMIT, clock=lambda: datetime.now(UTC))
+    writer = Writer(app.app_context, Answers(limit), Limits(rates.parse(settings.ping_rate)), backlog)
+    return Letterbox(writer, limit, clock=lambda: datetime.now(UTC))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from tokiflow.core import signals, tokens
+from tokiflow.core import redaction, signals, tokens
 from tokiflow.core.monitor_draft import SLUG
 from tokiflow.core.names import Named
 from tokiflow.core.signals import Ping, Signal
@@ -136,11 +136,11 @@ def read(word: str, query: str, method: str, at: datetime, headers: Mapping[str,
 
 
 def clean(text: str, longest: int) -> str:
-    """`text` as the database can hold it: no NUL, no half characters, one line, at most `longest` characters."""
+    """`text` as it may be kept: no NUL, no half characters, no secret, one line, at most `longest` characters."""
     if not text:
         return ""
     text = text.encode("utf-8", "replace").decode("utf-8", "replace").replace("\x00", "")
-    return " ".join(text.split())[:longest]
+    return " ".join(redaction.redact_text(text).split())[:longest]
 
 
 # The same few agents and addresses come again and again.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
 from sqlalchemy.orm import defer
 
 from tokiflow import errors
@@ -106,15 +106,13 @@ class Output:
         return self.body[: self.cut] + f"\n… {left_out:,} bytes left out …\n".encode() + self.body[self.cut :]
 
 
-def output(run: Run) -> Output | None:
-    """What the run printed, or None if nothing was kept."""
+def kept_output(run: Run) -> Row[bytes | None, str | None, int, int | None] | None:
+    """Of the ping that holds the run's output: body, body_key, body_size, body_cut. None if there is none."""
     if run.output_n is None:
         return None
-    statement = select(Ping.body, Ping.body_size, Ping.body_cut).where(
-        Ping.monitor_id == run.monitor_id, Ping.at == run.output_at, Ping.n == run.output_n
-    )
-    kept = db.session.execute(statement).first()
-    return Output(*kept) if kept and kept.body is not None else None
+    statement = select(Ping.body, Ping.body_key, Ping.body_size, Ping.body_cut)
+    mine = Ping.monitor_id == run.monitor_id, Ping.at == run.output_at, Ping.n == run.output_n
+    return db.session.execute(statement.where(*mine)).one_or_none()
 
 
 @dataclass(frozen=True)

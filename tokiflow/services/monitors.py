@@ -21,7 +21,7 @@ from tokiflow.core.status import Status
 from tokiflow.db import db, transaction
 from tokiflow.models import Channel, Monitor, MonitorChannel
 from tokiflow.models import Run as RunRow
-from tokiflow.services import audit, incidents, monitor_rows
+from tokiflow.services import audit, erasures, incidents, monitor_rows
 
 log = structlog.get_logger()
 
@@ -148,11 +148,12 @@ def rotate_token(monitor_id: UUID, by: Actor, now: datetime) -> None:
 
 
 def delete(monitor_id: UUID, by: Actor, now: datetime) -> None:
-    """Delete the monitor with all its pings, runs and incidents."""
+    """Delete the monitor with its incidents. Its pings and runs are out of reach at once; a job erases them."""
     with transaction():
         row = locked(monitor_id)
         audit.record("monitor.deleted", by, row.organization_id, now, object_id=row.id, object_name=row.name)
         db.session.execute(delete_rows(Monitor).where(Monitor.id == row.id))
+        erasures.promise([monitor_id], now)
     log.info("monitor_deleted", monitor=str(monitor_id))
 
 

@@ -128,6 +128,12 @@ where m.id = x.id
 """
 
 
+_INSERT_OFFLOADS = """
+insert into offloads (monitor_id, at, n)
+select monitor_id, at, n from jsonb_to_recordset(%s::jsonb) as x (monitor_id uuid, at timestamptz, n int)
+"""
+
+
 def connection() -> psycopg.Connection[Any]:
     """The session's connection, as the driver knows it."""
     raw = db.session.connection().connection.driver_connection
@@ -198,6 +204,7 @@ def write(
     new_runs: Sequence[Row],
     known_runs: Sequence[Row],
     monitors: Sequence[Row],
+    offloads: Sequence[Row],
 ) -> None:
     """Write all of it in one round trip. A ping's `body` is its place in `bodies`, counted from 1."""
     with raw.pipeline(), raw.cursor() as cursor:
@@ -209,6 +216,8 @@ def write(
             earliest = min(row["at"] for row in known_runs)
             cursor.execute(_UPDATE_RUNS, [_json(known_runs), earliest], prepare=True)
         cursor.execute(_UPDATE_MONITORS, [_json(monitors)], prepare=True)
+        if offloads:
+            cursor.execute(_INSERT_OFFLOADS, [_json(offloads)], prepare=True)
 
 
 def _json(rows: Sequence[Row]) -> str:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from flask import current_app
 from sqlalchemy import select
 
-from tokiflow.core import ids, rates, runs, signals, status
+from tokiflow.core import ids, rates, redaction, runs, signals, status
 from tokiflow.core.names import UNKNOWN, Known, Named, Refused
 from tokiflow.core.rates import Rate
 from tokiflow.core.runs import Run
@@ -22,9 +23,10 @@ from tokiflow.core.signals import Ping, Signal
 from tokiflow.core.status import Change, Rules, State, Status
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
-from tokiflow.services import incidents, monitor_rows, names, ping_rows
+from tokiflow.services import incidents, monitor_rows, names, outputs, ping_rows
 from tokiflow.services.incidents import Verdict
 from tokiflow.services.ping_rows import Watched
+from tokiflow.settings import Settings
 
 TELL_LIMIT_EVERY = timedelta(seconds=10)
 """So often at most a monitor's row says that pings are refused: a flood must not become a flood of writes."""
@@ -150,8 +152,7 @@ def _enter(ledger: _Ledger, ping: Ping) -> None:
     if paired.repeated:
         # The client's retry of a ping we have: answered like the first, counted once.
         return
-    if ping.body and not ledger.was.capture_output:
-        ping = ping._replace(body=b"", body_cut=None)
+    ping = _as_kept(ledger.was, ping)
     ledger.count += 1
     ledger.state, change = status.on_ping(
         ledger.state, ledger.rules, ping.signal, ping.at, paired.run, overlaps=paired.overlaps
@@ -162,6 +163,26 @@ def _enter(ledger: _Ledger, ping: Ping) -> None:
         ledger.runs[paired.run.id] = paired.run
         _enter_run(ledger, paired.run, ping)
     ledger.pings.append((ledger.count, ping, paired.run))
+
+
+def _as_kept(monitor: Watched, ping: Ping) -> Ping:
+    """The ping without output that nobody wants, and without what the organization's own patterns match. The secrets
+    that everybody knows are hidden at the door already."""
+    if ping.body and not monitor.capture_output:
+        ping = ping._replace(body=b"", body_cut=None)
+    if not monitor.redaction_patterns or not (ping.body or ping.message or ping.progress):
+        return ping
+    custom = redaction.compile_patterns(monitor.redaction_patterns)
+    body, cut = redaction.redact_kept(ping.body, ping.body_cut, custom, _output_limit())
+    said = ping.progress
+    if said and said.name:
+        said = replace(said, name=redaction.redact_text(said.name, custom))
+    return ping._replace(body=body, body_cut=cut, message=redaction.redact_text(ping.message, custom), progress=said)
+
+
+def _output_limit() -> int:
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    return settings.output_limit
 
 
 def _enter_run(ledger: _Ledger, run: Run, ping: Ping) -> None:
@@ -215,7 +236,11 @@ def _write(raw: Any, ledgers: Sequence[_Ledger]) -> None:
     pings = [_ping_row(ledger.was.id, *one, bodies) for ledger in ledgers for one in ledger.pings]
     new_runs = [row for ledger in ledgers for key, row in ledger.run_rows.items() if key not in ledger.known]
     known_runs = [row for ledger in ledgers for key, row in ledger.run_rows.items() if key in ledger.known]
-    ping_rows.write(raw, pings, bodies, new_runs, known_runs, [_monitor_row(ledger) for ledger in ledgers])
+    offloads = outputs.offloads(
+        [row for row in pings if "body" in row and len(bodies[row["body"] - 1]) > outputs.INLINE]
+    )
+    monitors = [_monitor_row(ledger) for ledger in ledgers]
+    ping_rows.write(raw, pings, bodies, new_runs, known_runs, monitors, offloads)
 
 
 def _ping_row(monitor_id: UUID, n: int, ping: Ping, run: Run | None, bodies: list[bytes]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from tokiflow.core.output_diff import Difference, Kind
 from tokiflow.core.printed import Printed
 from tokiflow.core.runs import Outcome
 from tokiflow.models import Run
-from tokiflow.queries import runs
 from tokiflow.queries.runs import Output
+from tokiflow.services import outputs as service
 from tokiflow.web import filters, output_lines
 from tokiflow.web.output_lines import Shown
 
@@ -27,7 +27,7 @@ def read(run: Run) -> Output | None:
 
     The only place where pages ask for an output.
     """
-    return runs.output(run)
+    return service.read(run)
 
 
 @dataclass(frozen=True)

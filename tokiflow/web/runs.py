@@ -13,6 +13,7 @@ from tokiflow.core.roles import Right
 from tokiflow.models import Monitor, Run
 from tokiflow.queries import runs
 from tokiflow.queries.runs import Output
+from tokiflow.services import outputs as service
 from tokiflow.web import access, filters, metric_charts, outputs, run_views
 
 blueprint = Blueprint("runs", __name__, url_prefix="/app/monitors/<monitor_id>/runs")
@@ -86,6 +87,9 @@ def output(monitor_id: str, run_id: str) -> Response:
     """The very bytes that were kept, to save as a file. A browser must never take them for a page of ours."""
     monitor = access.monitor(monitor_id)
     run = access.run(run_id, monitor)
+    link = service.link(run, _file_name(monitor, run))
+    if link:
+        return Response(status=303, headers={"Location": link})
     kept = outputs.read(run)
     if kept is None:
         raise errors.NotFound("Nothing was kept of what this run printed.")
@@ -94,6 +98,14 @@ def output(monitor_id: str, run_id: str) -> Response:
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return answer
+
+
+def _output(run: Run) -> tuple[Output | None, bool]:
+    """What it printed, and whether that is kept where nobody answers: the rest of the page is no worse for it."""
+    try:
+        return outputs.read(run), False
+    except errors.StorageError:
+        return None, True
 
 
 def _file_name(monitor: Monitor, run: Run) -> str:
