@@ -7,12 +7,12 @@ incidents and promises, is in the same transaction.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 import psycopg
 from psycopg.rows import namedtuple_row, tuple_row
 
@@ -221,11 +221,4 @@ def write(
 
 
 def _json(rows: Sequence[Row]) -> str:
-    return json.dumps(rows, default=_plain, separators=(",", ":"))
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    assert isinstance(value, UUID)
-    return value.hex
+    return orjson.dumps(rows).decode()
