@@ -41,6 +41,7 @@ class Watched(NamedTuple):
     flapping: bool
     ping_count: int
     open_since: datetime | None
+    watch_at: datetime | None
     rate_at: datetime | None
     limited_at: datetime | None
 
@@ -49,7 +50,8 @@ _LOCK = """
 select m.schedule_kind, m.schedule_seconds, m.schedule_expression, m.schedule_timezone, m.grace_seconds,
        m.max_runtime_seconds, m.early_tolerance_seconds, m.failures_to_open, m.successes_to_resolve, m.overlaps_allowed,
        m.id, m.token, m.capture_output, o.redaction_patterns, m.status, m.due_at, m.deadline_at, m.bad, m.good,
-       m.misses, m.last_ping_at, m.paused_until, m.flapping, m.ping_count, m.open_since, m.rate_at, m.limited_at
+       m.misses, m.last_ping_at, m.paused_until, m.flapping, m.ping_count, m.open_since,
+       m.watch_at, m.rate_at, m.limited_at
 from monitors m join organizations o on o.id = m.organization_id
 where m.token = any(%s)
 order by m.id
