@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tokiflow.intake import create_intake
+from tokiflow.bare import create_bare_app
 from tokiflow.observability import metrics, sentry
 from tokiflow.ping import asgi
 from tokiflow.ping.door import open_letterbox
 from tokiflow.services import heartbeats
 from tokiflow.settings import Settings
 
-app = create_intake()
+app = create_bare_app()
 settings: Settings = app.extensions["tokiflow.settings"]
 sentry.configure(settings, "intake")
 letterbox = open_letterbox(app)

@@ -17,9 +17,8 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from tokiflow.cli.instance import load_environment
+from tokiflow.cli import instance
 from tokiflow.core.outage import Gap
-from tokiflow.errors import TokiflowError
 
 LONGEST_SLEEP = timedelta(seconds=0.5)
 RING_EVERY = timedelta(seconds=1)
@@ -35,15 +34,9 @@ log = structlog.get_logger()
 @click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
 def clock(data: str | None) -> None:
     """Watch deadlines and ring for alerts. Any number may run."""
-    from tokiflow import settings
-    from tokiflow.app import create_app
     from tokiflow.observability import sentry
 
-    load_environment(data)
-    try:
-        app = create_app()
-    except settings.SettingsError as error:
-        raise TokiflowError(str(error)) from None
+    app = instance.app_on(data)
     sentry.configure(app.extensions["tokiflow.settings"], "clock")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
