@@ -75,7 +75,7 @@ class Backlog:
             self._finish(file, now)
             return True
         batch, transaction = spools.unpack(line.content) if line.content else ([], None)
-        done = spools.committed(transaction) if transaction else False
+        done = spools.committed(transaction, batch, now) if transaction else False
         if done is None:
             return False
         spools.replay(file.id, [] if done else batch, line.end, now)
