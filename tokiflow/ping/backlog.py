@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from tokiflow.adapters.spool import SpoolFile, SpoolFolder, SpoolFull
+from tokiflow.adapters.spool import Line, SpoolFile, SpoolFolder, SpoolFull
 from tokiflow.services import spools
 from tokiflow.services.pings import Incoming
 
@@ -53,8 +53,8 @@ class Backlog:
         try:
             self._own.append(content)
         except SpoolFull:
-            # Half a line may stand at its end; nothing must ever be written behind it.
-            self._own = None
+            if not self._own.whole:
+                self._own = None
             raise
 
     def due(self) -> bool:
@@ -74,7 +74,7 @@ class Backlog:
         if line is None:
             self._finish(file, now)
             return True
-        batch, transaction = spools.unpack(line.content) if line.content else ([], None)
+        batch, transaction = _unpacked(file, line)
         done = spools.committed(transaction, batch, now) if transaction else False
         if done is None:
             return False
@@ -103,6 +103,18 @@ class Backlog:
             for file in reversed(list(self._folder.orphans())):
                 log.warning("spool_adopted", spool=str(file.id), bytes=file.size)
                 self._files.appendleft(file)
+
+
+def _unpacked(file: SpoolFile, line: Line) -> tuple[Sequence[Incoming], str | None]:
+    """What was packed into `line`. If it can't be read, it is put aside: it was answered, and a person may have its
+    key."""
+    try:
+        if line.content is not None:
+            return spools.unpack(line.content)
+    except (ValueError, KeyError, TypeError) as error:
+        log.error("spool_line_not_understood", spool=str(file.id), error=type(error).__name__)
+    log.error("spool_line_put_aside", spool=str(file.id), bytes=len(line.raw), file=str(file.put_aside(line)))
+    return [], None
 
 
 def _parts(batch: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
