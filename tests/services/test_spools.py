@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -136,6 +137,15 @@ def test_a_poisonous_ping_in_a_line_harms_no_other(monitor: Monitor) -> None:
         spools.replay(spool, batch_for(monitor.token, "one", POISON, "three", POISON, "five"), 100, NOW)
     assert kept() == ["one", "three", "five"]
     assert spools.replayed(spool) == 100
+
+
+def test_what_waited_for_days_is_still_known_for_a_repetition(monitor: Monitor) -> None:
+    rid = UUID("0c0ffee0-1234-4abc-8def-0123456789ab")
+    waited = timedelta(days=3)
+    for n in range(2):
+        ping = Ping(Signal.SUCCESS, NOW - waited + timedelta(seconds=20 * n), rid=rid, message=f"try {n}")
+        spools.replay(ids.new(), [Incoming(monitor.token, ping, True)], 100, NOW)
+    assert kept() == ["try 0"]
 
 
 def test_what_was_sent_to_nobody_is_dropped(monitor: Monitor) -> None:
