@@ -187,7 +187,7 @@ class Writer:
     def _end(self, turn: _Turn) -> bool:
         """End the turn; False if its batch was taken away, and others have answered for it."""
         with self._lock:
-            mine, self._turn = self._turn is turn, None
+            mine, self._turn, self._busy_since = self._turn is turn, None, None
             return mine
 
     def _failed(self, turn: _Turn, error: Exception) -> None:
@@ -227,6 +227,9 @@ class Writer:
             answer = self.answers.ok
         except SpoolFull as error:
             log.error("pings_not_kept", pings=len(welcome), error=str(error))
+            answer = self.answers.again
+        except Exception:
+            log.exception("pings_not_spooled", pings=len(welcome))
             answer = self.answers.again
         for one in welcome:
             one.promise.set_result(answer)
@@ -275,8 +278,10 @@ class Writer:
             self._spool(turn.batch, turn.transaction)
 
     def _held_up(self) -> bool:
+        """Whether the writer waits for the database. What goes to the spool anyway need not wait with it for long."""
         since = self._busy_since
-        return since is not None and time.monotonic() - since >= LONGEST_WAIT
+        patience = LONGEST_WAIT if self._backlog.empty else LOOK_EVERY
+        return since is not None and time.monotonic() - since >= patience
 
 
 def _would_create(to: str | Named) -> bool:
