@@ -14,6 +14,7 @@ import pytest
 pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.database",
+    "tests.fixtures.wire",
     "tests.fixtures.app",
     "tests.fixtures.stores",
     "tests.fixtures.site",

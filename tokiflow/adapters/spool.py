@@ -1,9 +1,9 @@
 """Where pings wait while the database is away: files of this machine's disk, each line on disk before it is answered.
 
 One file a process, held by a lock, so that whoever finds a file unlocked knows that its writer is gone, and takes over
-(`Folder.orphans`). Each line is what one `append` was given, encrypted and authenticated (Fernet, with a key derived
-from SECRET_KEY): output may hold secrets, and a line that was cut short by a crash is told from a whole one. Such a
-line was never answered, so it counts for nothing.
+(`SpoolFolder.orphans`). Each line is what one `append` was given, encrypted and authenticated (Fernet, with a key
+derived from SECRET_KEY): output may hold secrets, and a line that was cut short by a crash is told from a whole one.
+Such a line was never answered, so it counts for nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ LARGEST_FILE = 2 * 1024**3
 """Bytes in one file at most: a disk that is full harms more than pings."""
 
 _ENDING = ".spool"
+_UNFINISHED = ".new"
+_UNREADABLE = ".unreadable"
 
 
 class SpoolFull(TokiflowError):
@@ -41,14 +43,17 @@ class SpoolFull(TokiflowError):
 
 @dataclass(frozen=True)
 class Line:
-    """What one `append` was given, and where the next line begins, in bytes."""
+    """What one `append` was given (None if it can't be read), and where the next line begins, in bytes. `raw` is how it
+    stands in the file."""
 
-    content: bytes
+    content: bytes | None
     end: int
+    raw: bytes
 
 
 class SpoolFile:
-    """One spool file, locked as long as it is open."""
+    """One spool file, locked as long as it is open. `size` is how much of it is on disk for sure, in bytes; `whole` is
+    False once a piece of a line stands behind that, and nothing may be appended any more."""
 
     def __init__(self, path: Path, descriptor: int, fernet: Fernet) -> None:
         self.id = UUID(path.name.removesuffix(_ENDING))
@@ -56,6 +61,7 @@ class SpoolFile:
         self._descriptor = descriptor
         self._fernet = fernet
         self.size = os.fstat(descriptor).st_size
+        self.whole = True
 
     def append(self, content: bytes) -> None:
         """Returns when `content` is on disk. Raises SpoolFull; then nothing of it is."""
@@ -66,32 +72,36 @@ class SpoolFile:
             _write_all(self._descriptor, line)
             os.fdatasync(self._descriptor)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self.size)
+            self._take_back()
             raise SpoolFull(f"The spool can't be written: {error.strerror}") from error
         self.size += len(line)
+
+    def _take_back(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, self.size)
+        except OSError:
+            self.whole = False
 
     def read(self, start: int) -> Line | None:
         """The line that begins at `start`; None at the end, and where a crash cut the last one short.
 
-        A line that can't be read for another reason (it was written under another SECRET_KEY) is told of and has
-        empty content.
+        Its content is None if it can't be read for another reason: it was written under another SECRET_KEY, say.
         """
         with self._path.open("rb") as file:
             file.seek(start)
-            raw = file.readline()
+            # Not beyond `size`: what is being appended may still be taken back.
+            raw = file.readline(max(0, self.size - start))
         if not raw.endswith(b"\n"):
             return None
-        return Line(self._decrypted(raw), start + len(raw))
+        return Line(self._decrypted(raw), start + len(raw), raw)
 
-    def _decrypted(self, raw: bytes) -> bytes:
+    def _decrypted(self, raw: bytes) -> bytes | None:
         from cryptography.fernet import InvalidToken
 
         try:
             return self._fernet.decrypt(raw.rstrip(b"\n"))
         except InvalidToken:
-            log.error("spool_line_unreadable", spool=str(self.id), bytes=len(raw))
-            return b""
+            return None
 
     def remove(self) -> None:
         """All of it has been replayed."""
@@ -99,11 +109,16 @@ class SpoolFile:
         _sync_folder(self._path.parent)
         self.close()
 
-    def put_aside(self) -> Path:
-        """Keep it for a person to look at, where nobody replays it. Its new place."""
-        aside = self._path.with_suffix(".unreadable")
-        self._path.rename(aside)
-        self.close()
+    def put_aside(self, line: Line) -> Path:
+        """Keep a line that can't be read in a file beside this one; that file's path. Once it is given the ending of a
+        spool file, under the key it was written with, it is replayed."""
+        aside = self._path.with_suffix(_UNREADABLE)
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(descriptor, line.raw)
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
         return aside
 
     def close(self) -> None:
@@ -121,10 +136,13 @@ class SpoolFolder:
     def new(self) -> SpoolFile:
         """A file of our own. Raises SpoolFull."""
         path = self.path / f"{ids.new()}{_ENDING}"
+        unfinished = path.with_suffix(_UNFINISHED)
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            # Under its name only when it is locked: who finds it unlocked takes it for an orphan's, and removes it.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unfinished.rename(path)
             _sync_folder(self.path)
         except OSError as error:
             raise SpoolFull(f"The spool in {self.path} can't be made: {error.strerror}") from error
@@ -133,7 +151,7 @@ class SpoolFolder:
     def orphans(self) -> Iterator[SpoolFile]:
         """Files whose writers are gone, locked for us, the oldest first."""
         for path in self._files():
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError):
                 descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
                 if _is_ours(descriptor, path):
                     yield SpoolFile(path, descriptor, self._fernet())
@@ -159,7 +177,7 @@ class SpoolFolder:
 
     def _files(self) -> list[Path]:
         # Their names begin with the time they were made.
-        return sorted(self.path.glob(f"*{_ENDING}")) if self.path.is_dir() else []
+        return sorted(path for path in self.path.glob(f"*{_ENDING}") if _is_id(path.stem))
 
     def _fernet(self) -> Fernet:
         # Only here: it is slow to import, and few processes ever spool.
@@ -175,6 +193,13 @@ def _is_ours(descriptor: int, path: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.fstat(descriptor).st_ino == path.stat().st_ino
     except OSError:
+        return False
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
         return False
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from tokiflow.adapters.spool import SpoolFile, SpoolFolder, SpoolFull
+from tokiflow.adapters.spool import Line, SpoolFile, SpoolFolder, SpoolFull
 from tokiflow.services import spools
 from tokiflow.services.pings import Incoming
 
@@ -20,7 +20,10 @@ LOOK_FOR_ORPHANS_EVERY = 5.0
 """Seconds."""
 
 LARGEST_LINE = 4 * 1024**2
-"""Bytes of output in one line of the spool, about: what is replayed in one transaction."""
+"""Bytes of output in one line of the spool, about."""
+
+MOST_AT_ONCE = 1_000
+"""Pings that are replayed in one transaction, about."""
 
 
 class Backlog:
@@ -53,8 +56,8 @@ class Backlog:
         try:
             self._own.append(content)
         except SpoolFull:
-            # Half a line may stand at its end; nothing must ever be written behind it.
-            self._own = None
+            if not self._own.whole:
+                self._own = None
             raise
 
     def due(self) -> bool:
@@ -62,7 +65,7 @@ class Backlog:
         return not self.empty or time.monotonic() - self._looked >= LOOK_FOR_ORPHANS_EVERY
 
     def replay_some(self, now: datetime) -> bool:
-        """Bring the oldest line that waits into the database; whether that was done. Raises what the database raises;
+        """Bring some of the oldest that waits into the database; whether that was done. Raises what the database does;
         then it still waits."""
         self._adopt()
         if not self._files:
@@ -70,16 +73,17 @@ class Backlog:
         file = self._files[0]
         if file not in self._replayed:
             self._replayed[file] = spools.replayed(file.id)
-        line = file.read(self._replayed[file])
-        if line is None:
-            self._finish(file, now)
-            return True
-        batch, transaction = spools.unpack(line.content) if line.content else ([], None)
-        done = spools.committed(transaction) if transaction else False
-        if done is None:
+        start = self._replayed[file]
+        found = _next_lines(file, start, now)
+        if found is None:
             return False
-        spools.replay(file.id, [] if done else batch, line.end, now)
-        self._replayed[file] = line.end
+        batch, end = found
+        if end > start:
+            spools.replay(file.id, batch, end, now)
+            self._replayed[file] = end
+        # At once, and not next time: under steady load there would be something more by then, each time.
+        if end == start or end >= file.size:
+            self._finish(file, now)
         return True
 
     def _finish(self, file: SpoolFile, now: datetime) -> None:
@@ -103,6 +107,35 @@ class Backlog:
             for file in reversed(list(self._folder.orphans())):
                 log.warning("spool_adopted", spool=str(file.id), bytes=file.size)
                 self._files.appendleft(file)
+
+
+def _next_lines(file: SpoolFile, start: int, now: datetime) -> tuple[list[Incoming], int] | None:
+    """The pings from byte `start` on that are not in the database, and where they end; None while that can't be told.
+
+    Those of many lines together: with one line at a time, under steady load as much would come in as goes out.
+    """
+    batch: list[Incoming] = []
+    end = start
+    while len(batch) < MOST_AT_ONCE and end - start < LARGEST_LINE and (line := file.read(end)):
+        said, transaction = _unpacked(file, line)
+        done = spools.committed(transaction, said, now) if transaction else False
+        if done is None:
+            return (batch, end) if end > start else None
+        batch += [] if done else said
+        end = line.end
+    return batch, end
+
+
+def _unpacked(file: SpoolFile, line: Line) -> tuple[Sequence[Incoming], str | None]:
+    """What was packed into `line`. If it can't be read, it is put aside: it was answered, and a person may have its
+    key."""
+    try:
+        if line.content is not None:
+            return spools.unpack(line.content)
+    except Exception as error:  # whatever may be wrong with what another version wrote
+        log.error("spool_line_not_understood", spool=str(file.id), error=type(error).__name__)
+    log.error("spool_line_put_aside", spool=str(file.id), bytes=len(line.raw), file=str(file.put_aside(line)))
+    return [], None
 
 
 def _parts(batch: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:

@@ -238,6 +238,9 @@ class Writer:
         except SpoolFull as error:
             log.error("pings_not_kept", pings=len(welcome), error=str(error))
             answer = self.answers.again
+        except Exception:
+            log.exception("pings_not_spooled", pings=len(welcome))
+            answer = self.answers.again
         for one in welcome:
             one.promise.set_result(answer)
 
@@ -285,8 +288,9 @@ class Writer:
             self._spool(turn.batch, turn.transaction)
 
     def _held_up(self) -> bool:
-        turn = self._turn
-        return turn is not None and turn.taken
+        """Whether the writer waits for the database. What goes to the spool anyway need not wait with it for long."""
+        turn, patience = self._turn, LONGEST_WAIT if self._backlog.empty else LOOK_EVERY
+        return turn is not None and time.monotonic() - turn.since >= patience
 
 
 def _would_create(to: str | Named) -> bool:

@@ -223,4 +223,8 @@ def write(
 
 
 def _json(rows: Sequence[Row]) -> str:
-    return orjson.dumps(rows).decode()
+    try:
+        return orjson.dumps(rows).decode()
+    except TypeError:
+        # Half a character, say. What the database would have answered.
+        raise psycopg.DataError("a ping says something that is no text") from None

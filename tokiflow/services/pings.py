@@ -79,7 +79,7 @@ def record(
         number, watched = ping_rows.lock(raw, {to.token for to in found if isinstance(to, Known)})
         note(number)
         ledgers = {one.token: _open_ledger(one) for one in watched}
-        _add_runs(raw, ledgers.values(), batch, now)
+        _add_runs(raw, ledgers.values(), batch)
         outcomes = [_receive(ledgers, to, incoming, rate) for to, incoming in zip(found, batch, strict=True)]
         changed = [ledger for ledger in ledgers.values() if ledger.changed]
         verdicts = _verdicts([ledger for ledger in changed if ledger.changes])
@@ -110,16 +110,18 @@ def _open_ledger(was: Watched) -> _Ledger:
     return _Ledger(was, monitor_rows.rules_of(*was.rules), state, was.ping_count, was.rate_at, was.limited_at)
 
 
-def _add_runs(raw: Any, ledgers: Iterable[_Ledger], batch: Sequence[Incoming], now: datetime) -> None:
+def _add_runs(raw: Any, ledgers: Iterable[_Ledger], batch: Sequence[Incoming]) -> None:
     """Give each ledger its monitor's open runs, and the recent ones that pings name. Most pings need neither."""
     by_id = {ledger.was.id: ledger for ledger in ledgers}
+    # What waited in a spool may be older than all that now counts as recent.
+    earliest = min(incoming.ping.at for incoming in batch)
     found = ping_rows.runs_at_hand(
         raw,
         list(by_id),
         min((ledger.was.open_since for ledger in by_id.values() if ledger.was.open_since), default=None),
-        now - monitor_rows.PAIRED_WITHIN,
+        earliest - monitor_rows.PAIRED_WITHIN,
         [incoming.ping.rid for incoming in batch if incoming.ping.rid],
-        now - monitor_rows.SAME_RID_WITHIN,
+        earliest - monitor_rows.SAME_RID_WITHIN,
     )
     for monitor_id, run in found:
         by_id[monitor_id].runs[run.id] = run

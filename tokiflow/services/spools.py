@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import structlog
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError
 
-from tokiflow.core.names import Named
+from tokiflow.core.names import Known, Named
 from tokiflow.core.signals import Ping, Progress, Signal
 from tokiflow.db import db, transaction
-from tokiflow.models import Spool
-from tokiflow.services import pings
+from tokiflow.models import Monitor, Spool
+from tokiflow.models import Ping as PingRow
+from tokiflow.services import names, pings
 from tokiflow.services.pings import Incoming
 
 log = structlog.get_logger()
 
 FORGOTTEN_AFTER = timedelta(days=30)
+
+_REFUSED = (DataError, IntegrityError, psycopg.DataError, psycopg.IntegrityError)
+"""What the database says to a ping that it will never take."""
 
 
 def replayed(spool_id: UUID) -> int:
@@ -40,34 +44,40 @@ def replayed(spool_id: UUID) -> int:
 
 
 def replay(spool_id: UUID, batch: Sequence[Incoming], end: int, now: datetime) -> None:
-    """Record `batch`, which ends at byte `end` of the spool, and that it is done, in one transaction.
-
-    A ping that the database refuses for what it says harms no other.
+    """Record `batch`, which ends at byte `end` of the spool, and that it is done, in one transaction; nothing if it was
+    done before. A ping that the database refuses for what it says harms no other.
     """
     try:
-        with transaction():
-            if batch:
-                pings.record(batch, now)
-            _note(spool_id, end, now)
-    except (DataError, psycopg.DataError):
-        with transaction():
-            for incoming in batch:
-                _record_alone(incoming, now)
-            _note(spool_id, end, now)
+        _replay(spool_id, batch, end, now, lambda: pings.record(batch, now))
+    except _REFUSED:
+        _replay(spool_id, batch, end, now, lambda: _record_each(batch, now))
 
 
-def _record_alone(incoming: Incoming, now: datetime) -> None:
-    try:
-        with db.session.begin_nested():
-            pings.record([incoming], now)
-    except (DataError, psycopg.DataError) as error:
-        log.error("spooled_ping_refused", error=type(error).__name__)
+def _replay(spool_id: UUID, batch: Sequence[Incoming], end: int, now: datetime, record: Callable[[], object]) -> None:
+    with transaction():
+        # Asked anew each time, and with the row locked: an earlier try may have been committed, or may still be on its
+        # way to that, and only the answer was lost.
+        if _begin(spool_id, now) >= end:
+            return
+        if batch:
+            record()
+        db.session.execute(update(Spool).where(Spool.id == spool_id).values(replayed=end))
 
 
-def _note(spool_id: UUID, end: int, now: datetime) -> None:
-    statement = insert(Spool).values(id=spool_id, replayed=end, updated_at=now)
-    done = {"replayed": statement.excluded.replayed, "updated_at": statement.excluded.updated_at}
-    db.session.execute(statement.on_conflict_do_update(index_elements=[Spool.id], set_=done))
+def _begin(spool_id: UUID, now: datetime) -> int:
+    """Lock the spool's row, made if need be; how many bytes are in the database."""
+    statement = insert(Spool).values(id=spool_id, replayed=0, updated_at=now)
+    statement = statement.on_conflict_do_update(index_elements=[Spool.id], set_={"updated_at": now})
+    return db.session.execute(statement.returning(Spool.replayed)).scalar_one()
+
+
+def _record_each(batch: Sequence[Incoming], now: datetime) -> None:
+    for incoming in batch:
+        try:
+            with db.session.begin_nested():
+                pings.record([incoming], now)
+        except _REFUSED as error:
+            log.error("spooled_ping_refused", error=type(error).__name__)
 
 
 def forget(spool_id: UUID, now: datetime) -> None:
@@ -76,21 +86,44 @@ def forget(spool_id: UUID, now: datetime) -> None:
         db.session.execute(delete(Spool).where((Spool.id == spool_id) | (Spool.updated_at < now - FORGOTTEN_AFTER)))
 
 
-def committed(number: str) -> bool | None:
-    """Whether the transaction `number` was committed; None while it still goes on, in which case it is ended.
+def committed(number: str, batch: Sequence[Incoming], now: datetime) -> bool | None:
+    """Whether the transaction `number` recorded `batch`; None while it still goes on, in which case it is ended.
 
-    A number this server has not given out yet is of another server, which was lost with what it had not told.
+    That it was committed is not enough: when PostgreSQL crashes before a number is on disk, it gives it to another
+    transaction afterwards. So the pings must be there as well.
     """
     with transaction():
-        newest = db.session.execute(text("select pg_snapshot_xmax(pg_current_snapshot())::text")).scalar_one()
-        if int(number) >= int(newest):
+        # A number of our own is the newest. (Beyond pg_snapshot_xmax there may be some that are still in progress.)
+        newest = db.session.execute(text("select pg_current_xact_id()::text")).scalar_one()
+        if int(number) > int(newest):
             return False
         asked = {"number": number}
         status = db.session.execute(text("select pg_xact_status(cast(:number as xid8))"), asked).scalar_one()
-        if status != "in progress":
-            return bool(status == "committed")
-        db.session.execute(text(_END_IT), asked)
-        return None
+        if status == "in progress":
+            db.session.execute(text(_END_IT), asked)
+            return None
+        return status != "aborted" and _are_there(batch, now)
+
+
+def _are_there(batch: Sequence[Incoming], now: datetime) -> bool:
+    """Whether any ping of `batch` is kept, known by its monitor and the microsecond it came; all are, then. None is if
+    all were repetitions, which do no harm a second time."""
+    named = [replace(one.to, create=False) for one in batch if isinstance(one.to, Named)]
+    resolved = iter(names.resolve(named, now) if named else ())
+    tokens = [next(resolved) if isinstance(one.to, Named) else Known(one.to) for one in batch]
+    said = [
+        (to.token, one.ping.at, one.ping.signal.value, one.ping.source)
+        for to, one in zip(tokens, batch, strict=True)
+        if isinstance(to, Known)
+    ]
+    statement = (
+        select(PingRow.n)
+        .join(Monitor, Monitor.id == PingRow.monitor_id)
+        # The first two are for the index.
+        .where(Monitor.token.in_({one[0] for one in said}), PingRow.at.in_({one[1] for one in said}))
+        .where(tuple_(Monitor.token, PingRow.at, PingRow.signal, PingRow.source).in_(said))
+    )
+    return db.session.execute(statement.limit(1)).first() is not None
 
 
 _END_IT = """
