@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import tokiflow.models  # noqa: F401 - makes every table known
 from tokiflow import api, extensions, settings, web
+from tokiflow.adapters.spool import SpoolFolder
 from tokiflow.db import db, engine_options
 from tokiflow.observability import logs, metrics, requests
 from tokiflow.queries import system
@@ -65,7 +66,8 @@ def _flask_config(config: Settings) -> dict[str, object]:
 def _observe(app: Flask, config: Settings) -> None:
     logs.configure(config.environment, config.log_level)
     requests.init_app(app)
-    metrics.init_app(app, lambda: system.figures(datetime.now(UTC)))
+    spool = SpoolFolder(config.spool, config.secret_key)
+    metrics.init_app(app, lambda: system.figures(datetime.now(UTC)), spool.waiting)
 
 
 def _connect(app: Flask) -> None:
