@@ -17,8 +17,13 @@ from bench.town import Connection, Running, Town, count
 NAMES = ("web", "intake")
 """Processes of the Procfile that take pings, where it has them."""
 
-APP = "wsgi:application"
-HELLO = "bench.hello:app"
+APP = "asgi:application"
+HELLO = "bench.hello:application"
+"""Under the server and with the flags of `web`: what it costs there to do nothing in Flask."""
+
+PLAIN = "gunicorn bench.hello:app --bind 127.0.0.1:$PORT --worker-class gthread --threads 16 --no-control-socket"
+"""The same as Flask is usually served."""
+
 REST_SECONDS = 0.4
 
 
@@ -29,6 +34,7 @@ class Sample:
 
     report: Report
     hello_a_second: float
+    plain_a_second: float
     kept: int
     counted: int
     under_way: int
@@ -37,6 +43,11 @@ class Sample:
     def ratio(self) -> float:
         """Pings a second, as a part of what a bare "hello" gave in the same round."""
         return self.report.a_second / self.hello_a_second
+
+    @property
+    def plain_ratio(self) -> float:
+        """The same beside a "hello" on gthread."""
+        return self.report.a_second / self.plain_a_second
 
     @property
     def lost(self) -> int:
@@ -50,10 +61,10 @@ class Sample:
         return max(0, max(self.kept, self.counted) - sent)
 
 
-HEAD = ["a second", "× hello", "p50 ms", "p99 ms", "p99/p50", "errors"]
+HEAD = ["a second", "× hello", "× on gthread", "p50 ms", "p99 ms", "p99/p50", "errors"]
 
 
-def figures(reports: Sequence[Report], ratio: float) -> list[str]:
+def figures(reports: Sequence[Report], ratio: float, plain_ratio: float | None = None) -> list[str]:
     """The cells under `HEAD`: the median of the rounds, and how many errors there were in all."""
 
     def middle(tell: Callable[[Report], float]) -> float:
@@ -62,6 +73,7 @@ def figures(reports: Sequence[Report], ratio: float) -> list[str]:
     return [
         f"{middle(lambda report: report.a_second):,.0f}",
         f"{ratio:.2f}",
+        "" if plain_ratio is None else f"{plain_ratio:.2f}",
         f"{middle(lambda report: report.p50_ms):,.1f}",
         f"{middle(lambda report: report.p99_ms):,.1f}",
         f"{middle(lambda report: report.p99_ms / report.p50_ms):.1f}",
@@ -71,17 +83,24 @@ def figures(reports: Sequence[Report], ratio: float) -> list[str]:
 
 def figures_of(samples: Sequence[Sample]) -> list[str]:
     """The same of a door, its ratio that of the rounds."""
-    return figures([sample.report for sample in samples], statistics.median(sample.ratio for sample in samples))
+    return figures(
+        [sample.report for sample in samples],
+        statistics.median(sample.ratio for sample in samples),
+        statistics.median(sample.plain_ratio for sample in samples),
+    )
 
 
 class Street:
     """The doors that are open, `others` that run beside them, and what is sent to them."""
 
-    def __init__(self, town: Town, connection: Connection, hello: Running, running: list[Running]) -> None:
+    def __init__(
+        self, town: Town, connection: Connection, hello: Running, plain: Running, running: list[Running]
+    ) -> None:
         self.connection = connection
         self.doors = [one for one in running if one.name in NAMES]
         self.others = [one for one in running if one.name not in NAMES]
         self.hello = hello
+        self.plain = plain
         self.pings = town.place / "pings"
         self.greetings = town.place / "greetings"
         self.greetings.write_text("/\n")
@@ -95,20 +114,21 @@ class Street:
 
     def warm_up(self) -> None:
         """A second for each, so that nothing is measured that happens only once."""
-        load.run(Load(32), self.hello.url, self.greetings, 1)
+        for hello in (self.hello, self.plain):
+            load.run(Load(32), hello.url, self.greetings, 1)
         for door in self.doors:
             load.run(Load(32), door.url, self.pings, 1)
 
-    def greet(self, how: Load, seconds: int) -> Report:
-        """What "hello" gives over the same connections; it has no use for a body."""
-        return load.run(Load(how.connections, how.keep_alive), self.hello.url, self.greetings, seconds)
+    def greet(self, hello: Running, how: Load, seconds: int) -> Report:
+        """What a "hello" gives over the same connections; it has no use for a body."""
+        return load.run(Load(how.connections, how.keep_alive), hello.url, self.greetings, seconds)
 
-    def knock(self, door: Running, how: Load, seconds: int, hello: Report) -> Sample:
+    def knock(self, door: Running, how: Load, seconds: int, hello: Report, plain: Report) -> Sample:
         """Load on one door, and what is in the database when it has come to rest."""
         before = self._stored()
         report = load.run(how, door.url, self.pings, seconds)
         kept, counted = (now - then for now, then in zip(self._at_rest(), before, strict=True))
-        return Sample(report, hello.a_second, kept, counted, how.connections)
+        return Sample(report, hello.a_second, plain.a_second, kept, counted, how.connections)
 
     def _at_rest(self) -> tuple[int, int]:
         """Requests that wrk dropped at the end may still be written: look until nothing changes."""
@@ -136,5 +156,6 @@ def opened(town: Town, connection: Connection, *, everything: bool = False) -> I
     chosen = {name: line for name, line in lines.items() if everything or name in NAMES}
     with ExitStack() as stack:
         hello = stack.enter_context(town.run("hello", lines["web"].replace(APP, HELLO)))
+        plain = stack.enter_context(town.run("hello on gthread", PLAIN))
         running = [stack.enter_context(town.run(name, line)) for name, line in chosen.items()]
-        yield Street(town, connection, hello, running)
+        yield Street(town, connection, hello, plain, running)

@@ -74,9 +74,10 @@ def _speed(street: Street, seconds: int, rounds: int) -> Iterator[list[str]]:
     street.warm_up()
     samples: dict[str, list[Sample]] = {}
     for _ in range(rounds):
-        hello = street.greet(LOAD, seconds)
+        hello = street.greet(street.hello, LOAD, seconds)
+        plain = street.greet(street.plain, LOAD, seconds)
         for door in street.doors:
-            samples.setdefault(door.name, []).append(street.knock(door, LOAD, seconds, hello))
+            samples.setdefault(door.name, []).append(street.knock(door, LOAD, seconds, hello, plain))
     for name, sampled in samples.items():
         yield [name, *doors.figures_of(sampled), str(sum(sample.lost for sample in sampled))]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+from a2wsgi import WSGIMiddleware
 from flask import Flask
 
 app = Flask(__name__)
@@ -11,3 +14,7 @@ app = Flask(__name__)
 def hello() -> str:
     """A greeting."""
     return "hello"
+
+
+application: Any = WSGIMiddleware(cast("Any", app), workers=16)
+"""The same for a server that speaks ASGI, as asgi.py serves the pages."""

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from bench.town import Connection, Town, count, settle
+from tokiflow import settings
+from tokiflow.bare import create_bare_app
+from tokiflow.services import partitions
 
 DAYS = 30
 RUNS_A_DAY = 24
@@ -17,10 +20,10 @@ RUNS_A_DAY = 24
 
 
 def make_room(town: Town, now: datetime) -> None:
-    """Make the parts of the tables that rows of the last `DAYS` go into, where tables have parts.
-
-    The one place for `services.partitions.ensure(now, days_back=DAYS)`; plain tables need nothing.
-    """
+    """Make the parts of the tables that rows of the last `DAYS` go into."""
+    app = create_bare_app(settings.load(town.environment))
+    with app.app_context():
+        partitions.ensure(now, days_back=DAYS)
 
 
 def fill(town: Town, connection: Connection, rows: int) -> None:

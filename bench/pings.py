@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +30,7 @@ LOADS = [Load(connections, kept) for connections in (32, 128) for kept in (True,
 BODIES = (0, 1024)
 MOST_MEMORY_MB = 250
 
-Greetings = dict[Load, list[Report]]
+Greetings = dict[tuple[str, Load], list[Report]]
 Samples = dict[tuple[str, Load], list[Sample]]
 
 
@@ -77,22 +78,33 @@ def measure(street: Street, seconds: int, rounds: int) -> tuple[Greetings, Sampl
     samples: Samples = {}
     for _ in range(rounds):
         for how in LOADS:
-            hello = street.greet(how, seconds)
-            greetings.setdefault(how, []).append(hello)
+            hello, plain = (street.greet(one, how, seconds) for one in (street.hello, street.plain))
+            greetings.setdefault(("hello", how), []).append(hello)
+            greetings.setdefault(("hello on gthread", how), []).append(plain)
             for door, size in itertools.product(street.doors, BODIES):
                 ping = replace(how, body_bytes=size)
-                samples.setdefault((door.name, ping), []).append(street.knock(door, ping, seconds, hello))
+                samples.setdefault((door.name, ping), []).append(street.knock(door, ping, seconds, hello, plain))
     return greetings, samples
 
 
 def speed(greetings: Greetings, samples: Samples) -> str:
     """The table of all loads, those of a door together."""
-    rows = [["hello", str(how), *doors.figures(reports, 1.0), "", ""] for how, reports in greetings.items()]
+    rows = [
+        [name, str(how), *doors.figures(reports, *_beside(greetings, how, reports)), "", ""]
+        for (name, how), reports in sorted(greetings.items(), key=lambda one: one[0][0])
+    ]
     for (door, how), rounds in sorted(samples.items(), key=lambda one: one[0][0], reverse=True):
         acknowledged = sum(sample.report.acknowledged for sample in rounds)
         stored = sum(min(sample.kept, sample.counted) for sample in rounds)
         rows.append([door, str(how), *doors.figures_of(rounds), f"{acknowledged:,}", f"{stored:,}"])
     return table.markdown(["door", "load, connections", *doors.HEAD, "acknowledged", "stored"], rows, words=2)
+
+
+def _beside(greetings: Greetings, how: Load, reports: Sequence[Report]) -> list[float]:
+    """How these compare with the two yardsticks under the same load."""
+    middle = statistics.median(report.a_second for report in reports)
+    yardsticks = (greetings["hello", how], greetings["hello on gthread", how])
+    return [middle / statistics.median(report.a_second for report in one) for one in yardsticks]
 
 
 # --- memory -------------------------------------------------------------------------------------------------------

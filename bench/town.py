@@ -191,8 +191,8 @@ def fill(connection: Connection, monitors: int, each: int | None = None) -> None
         """
         insert into monitors (id, organization_id, name, slug, token, schedule_kind, schedule_seconds,
             grace_seconds, max_runtime_seconds, status, last_ping_at, due_at, deadline_at, watch_at)
-        select gen_random_uuid(), organizations.id, 'job ' || n, 'job-' || n, md5(random()::text) || n, 'every', 3600,
-            300, 3600, 'up', now(), at - interval '300 s', at, at
+        select gen_random_uuid(), organizations.id, 'job ' || n, 'job-' || n, left(md5(random()::text || n), 22),
+            'every', 3600, 300, 3600, 'up', now(), at - interval '300 s', at, at
         from generate_series(%s::int, %s) n join organizations on slug = 'harbour-freight-' || 1 + (n - 1) / %s,
             lateral (select now() + interval '1 hour' + n * interval '86400 s' / %s) as spread (at)
         """,

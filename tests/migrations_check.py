@@ -17,7 +17,7 @@ from flask import Flask
 
 from tests.fixtures.servers import Session
 from tokiflow import settings
-from tokiflow.app import create_app
+from tokiflow.bare import create_bare_app
 from tokiflow.cli import db as database
 
 ROOT = Path(__file__).parents[1]
@@ -39,8 +39,8 @@ def main() -> int:
     session = Session()
     try:
         servers = session.start()
-        app = create_app(settings.load(servers.environment(servers.template)))
-        database.head(app)
+        app = database.with_migrations(create_bare_app(settings.load(servers.environment(servers.template))))
+        database.head()
         return _models_agree(app) or _sql_is_safe(app)
     finally:
         session.stop()

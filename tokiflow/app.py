@@ -9,11 +9,9 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-import tokiflow.models  # noqa: F401 - makes every table known
-from tokiflow import api, extensions, settings, web
+from tokiflow import api, bare, extensions, settings, web
 from tokiflow.adapters.spool import SpoolFolder
-from tokiflow.db import db, engine_options
-from tokiflow.observability import logs, metrics, requests
+from tokiflow.observability import metrics, requests
 from tokiflow.queries import system
 from tokiflow.settings import Settings
 
@@ -24,12 +22,12 @@ def create_app(config: Settings | None = None) -> Flask:
     """The Flask app for `config`, or for the environment. Raises settings.SettingsError naming every mistake."""
     config = config or settings.load()
     app = Flask("tokiflow", root_path=str(ROOT), static_url_path="/static")
-    app.extensions["tokiflow.settings"] = config
     app.config.from_mapping(_flask_config(config))
+    bare.equip(app, config, connections=config.web_threads)
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, *(4 * [config.trusted_proxies]))  # type: ignore[method-assign]
-    _observe(app, config)
-    _connect(app)
+    _observe(app)
+    _extend(app)
     _open_doors(app)
     return app
 
@@ -39,8 +37,6 @@ def _flask_config(config: Settings) -> dict[str, object]:
     return {
         "SECRET_KEY": config.secret_key,
         "TESTING": config.environment == "test",
-        "SQLALCHEMY_DATABASE_URI": config.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(config.web_threads),
         "MAX_CONTENT_LENGTH": 1_000_000,
         "MAX_FORM_MEMORY_SIZE": 1_000_000,
         "MAX_FORM_PARTS": 1_000,
@@ -63,16 +59,14 @@ def _flask_config(config: Settings) -> dict[str, object]:
     }
 
 
-def _observe(app: Flask, config: Settings) -> None:
-    logs.configure(config.environment, config.log_level)
+def _observe(app: Flask) -> None:
     requests.init_app(app)
+    config: Settings = app.extensions["tokiflow.settings"]
     spool = SpoolFolder(config.spool, config.secret_key)
     metrics.init_app(app, lambda: system.figures(datetime.now(UTC)), spool.waiting)
 
 
-def _connect(app: Flask) -> None:
-    db.init_app(app)
-    extensions.migrate.init_app(app, db, directory=str(ROOT.parent / "migrations"))
+def _extend(app: Flask) -> None:
     extensions.csrf.init_app(app)
     extensions.login.init_app(app)
     extensions.limiter.init_app(app)

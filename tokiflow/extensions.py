@@ -5,14 +5,8 @@ from __future__ import annotations
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
-from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
 
-from tokiflow.db import db
-
-migrate = Migrate(directory="migrations", compare_type=True)
 csrf = CSRFProtect()
 login = LoginManager()
 limiter = Limiter(key_func=get_remote_address, headers_enabled=False)
-
-__all__ = ["csrf", "db", "limiter", "login", "migrate"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-from tokiflow.adapters import http, mail
 from tokiflow.channels import Outside
 from tokiflow.settings import Settings
 
@@ -14,6 +13,9 @@ _KEY = "tokiflow.outside"
 def of(app: Flask) -> Outside:
     """The app's outside: guarded HTTP client and mailer. Tests put their own in with `use`."""
     if _KEY not in app.extensions:
+        # httpx and the certificates of the world take 7 MB: here, only in a process that sends something.
+        from tokiflow.adapters import http, mail
+
         settings: Settings = app.extensions["tokiflow.settings"]
         client = http.client_from(settings)
         use(app, Outside(client, mail.mailer_from(settings, client), settings.email_from, settings.public_url))

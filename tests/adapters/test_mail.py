@@ -13,7 +13,7 @@ from aiosmtpd.smtp import AuthResult
 
 from tests.adapters.conftest import listening
 from tokiflow import settings
-from tokiflow.adapters import mail
+from tokiflow.adapters import http, mail
 from tokiflow.errors import DeliveryError, NotFound
 
 
@@ -296,15 +296,13 @@ def test_an_unfinished_or_broken_file_is_passed_over(outbox, tmp_path):
 # Which of them
 
 
-def some_settings(**values):
-    return settings.load(
-        {
-            "SECRET_KEY": "kZ8wq1Vt-3mXo7Rb5NcLs9PdEfGh2JyU4aTiWvQ6",
-            "DATABASE_URL": "postgresql://localhost/tokiflow",
-            "REDIS_URL": "redis://localhost",
-            **values,
-        }
-    )
+def mailer_with(**values):
+    given = {
+        "SECRET_KEY": "kZ8wq1Vt-3mXo7Rb5NcLs9PdEfGh2JyU4aTiWvQ6",
+        "DATABASE_URL": "postgresql://localhost/tokiflow",
+        "REDIS_URL": "redis://localhost",
+    }
+    return mail.mailer_from(settings.load({**given, **values}), http.Client())
 
 
 def test_the_mailer_follows_the_settings(tmp_path):
@@ -312,14 +310,14 @@ def test_the_mailer_follows_the_settings(tmp_path):
     resend_key = {"RESEND_API_KEY": "re_1"}
     development = {"TOKIFLOW_ENV": "development", "TOKIFLOW_DATA": str(tmp_path)}
 
-    assert isinstance(mail.mailer_from(some_settings(**smtp_url, **resend_key)), mail.Smtp)
-    assert isinstance(mail.mailer_from(some_settings(**resend_key)), mail.Resend)
-    assert isinstance(mail.mailer_from(some_settings(**development)), mail.Outbox)
-    assert isinstance(mail.mailer_from(some_settings(**development, **smtp_url)), mail.Smtp)
+    assert isinstance(mailer_with(**smtp_url, **resend_key), mail.Smtp)
+    assert isinstance(mailer_with(**resend_key), mail.Resend)
+    assert isinstance(mailer_with(**development), mail.Outbox)
+    assert isinstance(mailer_with(**development, **smtp_url), mail.Smtp)
 
 
 def test_production_without_a_mail_server_says_so_instead_of_swallowing_mail(tmp_path):
-    mailer = mail.mailer_from(some_settings(TOKIFLOW_DATA=str(tmp_path)))
+    mailer = mailer_with(TOKIFLOW_DATA=str(tmp_path))
     with pytest.raises(DeliveryError, match="SMTP_URL") as caught:
         mailer.send(a_mail())
     assert not caught.value.permanent

@@ -41,16 +41,16 @@ def test_output_without_a_report_is_shown_whole() -> None:
 
 def test_what_was_under_way_at_the_end_may_be_stored_and_everything_told_ok_must_be() -> None:
     report = Report(1000, 1.0, 10, 20, refused=10)
-    told = Sample(report, 2000, kept=1022, counted=1022, under_way=32)
+    told = Sample(report, 2000, 2000, kept=1022, counted=1022, under_way=32)
     assert (told.lost, told.invented) == (0, 0)
-    assert Sample(report, 2000, kept=990, counted=987, under_way=32).lost == 3
-    assert Sample(report, 2000, kept=1022, counted=1034, under_way=32).invented == 2
+    assert Sample(report, 2000, 2000, kept=990, counted=987, under_way=32).lost == 3
+    assert Sample(report, 2000, 2000, kept=1022, counted=1034, under_way=32).invented == 2
 
 
 def test_figures_are_medians_and_errors_are_summed() -> None:
     rounds = [(1000, 10, 20, 2000), (3000, 30, 90, 4000), (2000, 20, 30, 8000)]
-    samples = [Sample(Report(n, 1.0, p50, p99, late=1), hello, n, n, 32) for n, p50, p99, hello in rounds]
-    assert doors.figures_of(samples) == ["2,000", "0.50", "20.0", "30.0", "2.0", "3"]
+    samples = [Sample(Report(n, 1.0, p50, p99, late=1), hello, hello, n, n, 32) for n, p50, p99, hello in rounds]
+    assert doors.figures_of(samples) == ["2,000", "0.50", "0.50", "20.0", "30.0", "2.0", "3"]
 
 
 def test_a_table_reads_well_and_is_markdown() -> None:

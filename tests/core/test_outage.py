@@ -37,3 +37,28 @@ def test_the_gap_ends_when_both_are_seen_again() -> None:
     gap = outage.gap(start, ago(1), ago(1), NOW)
     assert gap is not None
     assert gap.length == timedelta(minutes=5)
+
+
+LOST = outage.Gap(NOW - timedelta(seconds=40), NOW - timedelta(seconds=3))
+
+
+@pytest.mark.parametrize(
+    ("doors", "interruption", "missing"),
+    [
+        ([], None, False),
+        ([1.9], None, False),
+        ([7], None, True),  # it may keep pings on its disk
+        ([1, 7], None, True),
+        ([21], None, False),  # it is gone
+        ([1], LOST, False),  # it has reported since the database is back
+        ([41], LOST, True),  # it was there when the database was lost, and has not
+        ([1, 41], LOST, True),
+        ([90], LOST, False),  # it had gone before
+        ([41], outage.Gap(NOW - timedelta(seconds=60), NOW - timedelta(seconds=21)), False),  # waited for long enough
+    ],
+)
+def test_a_door_that_may_keep_pings_is_waited_for(
+    doors: list[float], interruption: outage.Gap | None, missing: bool
+) -> None:
+    seen = [NOW - timedelta(seconds=seconds) for seconds in doors]
+    assert outage.somebody_is_missing(seen, interruption, NOW) is missing

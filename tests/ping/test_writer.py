@@ -21,10 +21,10 @@ from tests.fixtures.instance import wait_until
 from tests.fixtures.wire import Mode, Wire
 from tokiflow import settings
 from tokiflow.adapters.spool import SpoolFolder
+from tokiflow.bare import create_bare_app
 from tokiflow.core import rates
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db
-from tokiflow.intake import create_intake
 from tokiflow.models import Monitor, Organization, Run, Spool
 from tokiflow.models import Ping as PingRow
 from tokiflow.ping import limits
@@ -49,7 +49,7 @@ def monitor(organization: Organization) -> Monitor:
 def over_the_wire(wire: Wire, database: Database, tmp_path: Path) -> Iterator[Flask]:
     """The app of an intake process that reaches the database over `wire`."""
     variables = {**database.environment, "DATABASE_URL": wire.url, "TOKIFLOW_DATA": str(tmp_path)}
-    flask = create_intake(settings.load(variables))
+    flask = create_bare_app(settings.load(variables))
     yield flask
     with flask.app_context():
         db.engine.dispose()

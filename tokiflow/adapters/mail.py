@@ -18,14 +18,16 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import getaddresses, parseaddr
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tokiflow.adapters.http import Client, OutboundResponse, client_from
 from tokiflow.core import ids
 from tokiflow.db import in_transaction
 from tokiflow.errors import DeliveryError, NotFound
 from tokiflow.settings import Settings
+
+if TYPE_CHECKING:
+    from tokiflow.adapters.http import Client, OutboundResponse
 
 TIME_LIMIT = 15.0
 OUTBOX_KEEPS = 500
@@ -38,12 +40,12 @@ class Mailer(Protocol):
     def send(self, message: EmailMessage) -> str: ...
 
 
-def mailer_from(settings: Settings, client: Client | None = None) -> Mailer:
+def mailer_from(settings: Settings, client: Client) -> Mailer:
     """The mailer these settings ask for. Without a mail server, development has its outbox and production a refusal."""
     if settings.smtp_url:
         return smtp_from(settings.smtp_url, forbidden=(lambda: False) if settings.production else in_transaction)
     if settings.resend_api_key:
-        return Resend(settings.resend_api_key, client or client_from(settings))
+        return Resend(settings.resend_api_key, client)
     if settings.production or settings.data_dir is None:
         return Unconfigured()
     return outbox_from(settings.data_dir)

@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 import click
 import structlog
 from flask import Flask
+from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from tokiflow.cli.instance import load_environment
-from tokiflow.errors import TokiflowError
+from tokiflow.cli import instance
+from tokiflow.core.outage import Gap
 
 LONGEST_SLEEP = timedelta(seconds=0.5)
 RING_EVERY = timedelta(seconds=1)
@@ -33,15 +34,9 @@ log = structlog.get_logger()
 @click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
 def clock(data: str | None) -> None:
     """Watch deadlines and ring for alerts. Any number may run."""
-    from tokiflow import settings
-    from tokiflow.app import create_app
     from tokiflow.observability import sentry
 
-    load_environment(data)
-    try:
-        app = create_app()
-    except settings.SettingsError as error:
-        raise TokiflowError(str(error)) from None
+    app = instance.app_on(data)
     sentry.configure(app.extensions["tokiflow.settings"], "clock")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,15 +51,21 @@ class Clock:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
+        self.well_at = datetime.now(UTC)
+        # Since when the database can't be reached. Set at first: nobody knows what was before.
+        self.lost_at: datetime | None = self.well_at
+        self.interruption: Gap | None = None
         self.rang = self.carried = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop`. A database that is away is waited for."""
+        self._notice_lost_connections()
         while not stop.is_set():
             try:
                 with self.app.app_context():
                     pause = self.tick(datetime.now(UTC))
             except SQLAlchemyError as error:
+                self._lost()
                 log.warning("clock_waits_for_database", error=type(error).__name__)
                 pause = TROUBLE_SLEEP
             except Exception:
@@ -77,7 +78,13 @@ class Clock:
         from tokiflow.services import blindness, overdue
 
         self._ring(now)
-        if not blindness.look(now):
+        sees = blindness.look(now, self.interruption)
+        if self.lost_at is not None:
+            # The database answers again: look anew, and wait for everybody who was there when it was lost.
+            self.interruption, self.lost_at = Gap(self.lost_at, datetime.now(UTC)), None
+            return 0.0
+        self.well_at = now
+        if not sees:
             return LONGEST_SLEEP.total_seconds()
         swept = overdue.sweep(now)
         if swept:
@@ -90,6 +97,17 @@ class Clock:
         wait = min(max(following - datetime.now(UTC), timedelta(0)), LONGEST_SLEEP)
         # A row that another clock holds stays due; don't spin on it.
         return max(wait.total_seconds(), 0.005)
+
+    def _notice_lost_connections(self) -> None:
+        """The pool replaces a broken connection without a word, and a database that was away for a second has still
+        been away: pings may wait on some disk."""
+        from tokiflow.db import db
+
+        with self.app.app_context():
+            event.listen(db.engine, "invalidate", lambda *_: self._lost())
+
+    def _lost(self) -> None:
+        self.lost_at = self.lost_at or self.well_at
 
     def _ring(self, now: datetime) -> None:
         from tokiflow.services import deliveries, erasures, heartbeats, outputs, retention, sign_in

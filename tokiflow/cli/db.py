@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from tokiflow.cli.instance import load_environment
+from tokiflow.cli import instance
 from tokiflow.errors import TokiflowError
 
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 LOCK = 0x746F6B69666C6F77
 """The number of our advisory lock: "tokiflow" in ASCII."""
 
@@ -26,7 +27,7 @@ def database() -> None:
 @click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
 def migrate_command(data: str | None) -> None:
     """Bring the tables to this version. Several may call it at once; they take turns."""
-    before, after = migrate(_app(data))
+    before, after = migrate(create_app(data))
     click.echo(
         f"The database is at version {after}" + (" already" if before == after else f" (was {before or 'empty'})")
     )
@@ -36,11 +37,26 @@ def migrate_command(data: str | None) -> None:
 @click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
 def check_command(data: str | None) -> None:
     """Exit with 1 and say why unless the tables are at this version."""
-    app = _app(data)
-    found, wanted = current(app), head(app)
+    app = create_app(data)
+    found, wanted = current(app), head()
     if found != wanted:
         raise TokiflowError(f"The database is at version {found or 'none'}, this is {wanted}; run: tokiflow db migrate")
     click.echo(f"The database is at version {found}")
+
+
+def create_app(data: str | None = None) -> Flask:
+    """The app of the instance the settings lead to, with its migrations. Raises TokiflowError for bad settings."""
+    return with_migrations(instance.app_on(data))
+
+
+def with_migrations(app: Flask) -> Flask:
+    """`app`, which now knows its migrations. Others have no use for them, and Alembic would cost each process 9 MB."""
+    import flask_migrate
+
+    from tokiflow.db import db
+
+    flask_migrate.Migrate(app, db, directory=str(MIGRATIONS), compare_type=True)
+    return app
 
 
 def migrate(app: Flask) -> tuple[str | None, str]:
@@ -53,9 +69,9 @@ def migrate(app: Flask) -> tuple[str | None, str]:
     from tokiflow.services import partitions
 
     with app.app_context(), _turn():
-        before, wanted = current(app), head(app)
+        before, wanted = current(app), head()
         if before != wanted:
-            flask_migrate.upgrade(directory=_directory(app))
+            flask_migrate.upgrade()
         partitions.ensure(datetime.now(UTC))
     return before, wanted
 
@@ -70,18 +86,14 @@ def current(app: Flask) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def head(app: Flask) -> str:
+def head() -> str:
     """The version this code wants. Raises TokiflowError unless there is exactly one."""
     from alembic.script import ScriptDirectory
 
-    heads = ScriptDirectory(_directory(app)).get_heads()
+    heads = ScriptDirectory(str(MIGRATIONS)).get_heads()
     if len(heads) != 1:
         raise TokiflowError(f"There must be one newest migration; there are {len(heads)}: {', '.join(heads) or 'none'}")
     return heads[0]
-
-
-def _directory(app: Flask) -> str:
-    return str(Path(app.extensions["migrate"].directory))
 
 
 @contextmanager
@@ -100,14 +112,3 @@ def _turn() -> Iterator[None]:
         finally:
             connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": LOCK})
             connection.execute(text("reset lock_timeout"))
-
-
-def _app(data: str | None) -> Flask:
-    from tokiflow import settings
-    from tokiflow.app import create_app
-
-    load_environment(data)
-    try:
-        return create_app()
-    except settings.SettingsError as error:
-        raise TokiflowError(str(error)) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
-from tokiflow.cli.instance import load_environment
+from tokiflow.cli import instance
 from tokiflow.errors import TokiflowError
 
 if TYPE_CHECKING:
@@ -27,26 +27,14 @@ log = structlog.get_logger()
 @click.option("--keep-alive", is_flag=True, help="Let the demo’s jobs run on until told to stop.")
 def demo(data: str | None, keep_alive: bool) -> None:
     """Fill the first organization with a month of history. Again does nothing."""
-    load_environment(data)
-    app = _app()
+    app = instance.app_on(data)
+    if app.extensions["tokiflow.settings"].production:
+        raise TokiflowError("A demo invents history, so there is none in production; leave --demo out")
     if keep_alive:
         _keep_alive(app)
     else:
         with app.app_context():
             _fill()
-
-
-def _app() -> Flask:
-    from tokiflow import settings
-    from tokiflow.app import create_app
-
-    try:
-        app = create_app()
-    except settings.SettingsError as error:
-        raise TokiflowError(str(error)) from None
-    if app.extensions["tokiflow.settings"].production:
-        raise TokiflowError("A demo invents history, so there is none in production; leave --demo out")
-    return app
 
 
 def _fill() -> None:

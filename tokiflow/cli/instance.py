@@ -15,6 +15,8 @@ from tokiflow.errors import Invalid, TokiflowError
 from tokiflow.local.folder import DataFolder, default
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from tokiflow.core.actors import Actor
     from tokiflow.models import Organization
 
@@ -51,18 +53,22 @@ def load_environment(data: str | None) -> None:
         os.environ[name] = value
 
 
-@contextmanager
-def opened(data: str | None) -> Iterator[None]:
-    """An app context of the instance the settings lead to. Mistakes of fields become one sentence."""
+def app_on(data: str | None) -> Flask:
+    """The bare app of the instance the settings lead to. Raises TokiflowError naming every mistake in them."""
     from tokiflow import settings
-    from tokiflow.app import create_app
+    from tokiflow.bare import create_bare_app
 
     load_environment(data)
     try:
-        app = create_app()
+        return create_bare_app()
     except settings.SettingsError as error:
         raise TokiflowError(str(error)) from None
-    with app.app_context():
+
+
+@contextmanager
+def opened(data: str | None) -> Iterator[None]:
+    """An app context of the instance the settings lead to. Mistakes of fields become one sentence."""
+    with app_on(data).app_context():
         try:
             yield
         except Invalid as invalid:

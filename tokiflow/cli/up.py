@@ -204,9 +204,9 @@ class Instance:
 
     def _gunicorn(self, config: settings.Settings) -> list[str]:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        command = [sys.executable, "-P", "-m", "gunicorn", "wsgi:application", "--chdir", str(ROOT)]
-        command += ["--bind", f"{host}:{self.port}", "--worker-class", "gthread", "--no-control-socket"]
-        command += ["--workers", str(config.web_concurrency), "--threads", str(config.web_threads)]
+        command = [sys.executable, "-P", "-m", "gunicorn", "asgi:application", "--chdir", str(ROOT)]
+        command += ["--bind", f"{host}:{self.port}", "--worker-class", "asgi", "--http-parser", "python"]
+        command += ["--workers", str(config.web_concurrency), "--no-control-socket"]
         command += ["--graceful-timeout", str(GRACEFUL_SECONDS), "--log-level", "warning"]
         command += ["--logger-class", "tokiflow.observability.gunicorn.Logger"]
         return command

@@ -25,8 +25,7 @@ from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from tokiflow.cli.instance import load_environment
-from tokiflow.errors import TokiflowError
+from tokiflow.cli import instance
 
 log = structlog.get_logger()
 
@@ -45,15 +44,9 @@ LONGEST_PAUSE = 10.0
 @click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
 def worker(data: str | None) -> None:
     """Send alerts and do other background work until told to stop."""
-    from tokiflow import settings
-    from tokiflow.app import create_app
     from tokiflow.observability import sentry
 
-    load_environment(data)
-    try:
-        app = create_app()
-    except settings.SettingsError as error:
-        raise TokiflowError(str(error)) from None
+    app = instance.app_on(data)
     sentry.configure(app.extensions["tokiflow.settings"], "worker")
     Loop(app).run()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tokiflow.core import monitor_draft
 
@@ -22,16 +23,14 @@ class Named:
     create: bool = False
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """The monitor that was meant: its ping token, and whether it was made just now."""
 
     token: str
     created: bool = False
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(NamedTuple):
     """No monitor, and what is answered instead: an HTTP status, a text, and after how many seconds to come again."""
 
     status: int

@@ -7,7 +7,6 @@ its environment. A run that overran stays open for its finish. Nothing here know
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -57,8 +56,7 @@ class Run(NamedTuple):
         return self.outcome is Outcome.RUNNING
 
 
-@dataclass(frozen=True)
-class Paired:
+class Paired(NamedTuple):
     """What a ping did to the runs. `run` is the run it belongs to, new or changed, if any.
 
     `repeated` marks a client's retry of a ping that was already taken: it counts for nothing. `overlaps` marks a start

@@ -9,11 +9,6 @@ from __future__ import annotations
 import logging
 from typing import Any, Literal
 
-import sentry_sdk
-from sentry_sdk.integrations.flask import FlaskIntegration
-from sentry_sdk.integrations.logging import LoggingIntegration
-from sentry_sdk.integrations.rq import RqIntegration
-
 from tokiflow import __version__
 from tokiflow.observability import scrubbing
 from tokiflow.settings import Settings
@@ -35,6 +30,12 @@ def configure(settings: Settings, process: Process) -> None:
     """Begin to report errors of this process. Does nothing without a DSN. Call it before the app is made."""
     if not settings.sentry_dsn:
         return
+    # 8 MB that most instances have no use for.
+    import sentry_sdk
+    from sentry_sdk.integrations.flask import FlaskIntegration
+    from sentry_sdk.integrations.logging import LoggingIntegration
+    from sentry_sdk.integrations.rq import RqIntegration
+
     sentry_sdk.init(
         dsn=settings.sentry_dsn,
         environment=settings.environment,

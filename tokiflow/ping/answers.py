@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tokiflow.core.names import UNKNOWN, Known, Refused
 
@@ -23,6 +24,11 @@ class Answer:
     status: int
     body: bytes
     headers: list[tuple[str, str]]
+
+    @cached_property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The same as ASGI wants them."""
+        return [(name.lower().encode(), value.encode()) for name, value in self.headers]
 
 
 class Answers:

@@ -1,4 +1,4 @@
-"""The letterbox under ASGI: for an intake process of its own, where nothing else is served."""
+"""The letterbox under ASGI: a few lines in front of the pages, or with nothing behind them in an intake process."""
 
 from __future__ import annotations
 
@@ -19,24 +19,36 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def intake(letterbox: Letterbox, trusted_proxies: int, seen: Callable[[int], None]) -> Application:
-    """An ASGI app that answers pings, and everything else with 404. `seen` hears the status of every answer."""
-    elsewhere = letterbox.answers.make(404, "not found: this host takes pings only")
+def in_front_of(
+    app: Application, letterbox: Letterbox, trusted_proxies: int, seen: Callable[[int], None]
+) -> Application:
+    """An ASGI app that answers pings itself and hands everything else to `app`.
+
+    Behind `trusted_proxies` proxies the client's address is told by them; `seen` hears the status of every answer.
+    """
     bell = _Bell()
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await _live(receive, send)
-        if scope["type"] != "http":
-            return
+        if scope["type"] != "http" or not is_ping(scope["path"]):
+            return await app(scope, receive, send)
         headers = dict(scope["headers"])
         body = await _read(headers, receive, letterbox.body_limit)
-        if is_ping(scope["path"]):
-            answer = await letterbox.take(_request(scope, headers, body, trusted_proxies), _Slip(bell)).answer
-        else:
-            answer = elsewhere
+        answer = await letterbox.take(_request(scope, headers, body, trusted_proxies), _Slip(bell)).answer
         seen(answer.status)
         await _send(answer, scope["method"], send)
+
+    return application
+
+
+def nothing_behind(letterbox: Letterbox) -> Application:
+    """What an intake process serves beside pings: a refusal that says what it is."""
+    refusal = letterbox.answers.make(404, "not found: this host takes pings only")
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await _send(refusal, scope["method"], send)
 
     return application
 
@@ -50,8 +62,7 @@ async def _live(receive: Receive, send: Send) -> None:
 
 
 async def _send(answer: Answer, method: str, send: Send) -> None:
-    lines = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": lines})
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.raw_headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
 
 

@@ -6,7 +6,7 @@ the next batch gathers. A batch that fails is tried one by one, so that a poison
 When the database is away, a batch goes to the spool instead and is answered when it is on this machine's disk. From
 then on all that arrives goes there, so that order is kept, until the spool has been replayed. A second thread looks
 whether the first has been held up for too long by a database that neither answers nor hangs up; then it takes the
-batch from it and spools in its place. What the database made of that batch in the end is asked before it is replayed.
+batch from it and spools in its place. What the database made of it in the end is asked before it is replayed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple, Protocol
 
 import psycopg
 import structlog
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tokiflow.adapters.spool import SpoolFull
@@ -69,13 +69,14 @@ class Waiting(NamedTuple):
     promise: Promise
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Turn:
-    """A batch while the database has it: since when, and in which transaction."""
+    """A batch while the database has it: since when, in which transaction, and whether it was taken away."""
 
     batch: Sequence[Waiting]
     since: float
     transaction: str | None = None
+    taken: bool = False
 
 
 class Writer:
@@ -95,7 +96,6 @@ class Writer:
         self._arrived: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._turn: _Turn | None = None
-        self._busy_since: float | None = None
         self._crowded = False
         self._threads: list[threading.Thread] = []
 
@@ -110,34 +110,41 @@ class Writer:
     def start(self) -> None:
         """Begin to write. What an earlier process left in the spool is replayed without waiting for a ping."""
         with self._lock:
-            if not all(thread.is_alive() for thread in self._threads) or not self._threads:
-                self._threads = [
-                    threading.Thread(target=self._write, name="ping-writer", daemon=True),
-                    threading.Thread(target=self._watch, name="ping-writer-watch", daemon=True),
-                ]
-                for thread in self._threads:
-                    thread.start()
+            if self._threads and all(thread.is_alive() for thread in self._threads):
+                return
+            self._threads = [
+                threading.Thread(target=self._write, name="ping-writer", daemon=True),
+                threading.Thread(target=self._watch, name="ping-writer-watch", daemon=True),
+            ]
+            for thread in self._threads:
+                thread.start()
 
     @property
     def settled(self) -> bool:
         """Whether all that was answered is in the database: nothing waits in the spool."""
-        return self._backlog.empty and not self._held_up()
+        return self._backlog.empty
 
     # --- the writer -----------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        progress = True
+        """Keep what arrives, and bring back what waits in the spool."""
+        progress = False
         while True:
-            try:
-                batch = self._gather(LOOK_EVERY if self._backlog.empty or not progress else 0.001)
-                if batch and self._backlog.empty:
-                    self._record(batch)
-                elif batch:
-                    self._spool(batch, None)
-                progress = self._backlog.due() and self._replay()
-            except Exception:
-                log.exception("ping_writer_stumbled")
-                time.sleep(LOOK_EVERY)
+            progress = self._keep(0.001 if progress else LOOK_EVERY) and self._backlog.due() and self._replay()
+
+    def _keep(self, patience: float) -> bool:
+        """Keep a batch of what has arrived or arrives soon; False if that went wrong in a way nobody thought of."""
+        try:
+            batch = self._gather(patience)
+            if batch and self._backlog.empty:
+                self._record(batch)
+            elif batch:
+                self._spool(batch, None)
+        except Exception:
+            log.exception("ping_writer_stumbled")
+            time.sleep(LOOK_EVERY)
+            return False
+        return True
 
     def _gather(self, patience: float) -> list[Waiting]:
         """What has arrived by now; waits for the first, at most `patience` seconds.
@@ -158,8 +165,7 @@ class Writer:
         return batch
 
     def _record(self, batch: Sequence[Waiting]) -> None:
-        turn = _Turn(batch, time.monotonic())
-        self._turn = turn
+        turn = self._begin(batch)
         try:
             with self._scope():
                 outcomes = pings.record(
@@ -176,19 +182,23 @@ class Writer:
             for one, outcome in zip(batch, outcomes, strict=True):
                 one.promise.set_result(self._answer(one.incoming, outcome))
 
+    def _begin(self, batch: Sequence[Waiting]) -> _Turn:
+        turn = self._turn = _Turn(batch, time.monotonic())
+        return turn
+
     def _go_on(self, turn: _Turn, transaction: str) -> None:
         """Called inside the transaction before it writes anything: whoever takes the batch away knows its number, or
         it never goes on."""
         with self._lock:
-            if self._turn is not turn:
+            if turn.taken:
                 raise _TakenAway
             turn.transaction = transaction
 
     def _end(self, turn: _Turn) -> bool:
         """End the turn; False if its batch was taken away, and others have answered for it."""
         with self._lock:
-            mine, self._turn, self._busy_since = self._turn is turn, None, None
-            return mine
+            self._turn = None
+            return not turn.taken
 
     def _failed(self, turn: _Turn, error: Exception) -> None:
         batch = turn.batch
@@ -243,16 +253,16 @@ class Writer:
 
     def _replay(self) -> bool:
         """Bring some of what waits into the database; whether that went well."""
-        self._busy_since = time.monotonic()
+        turn = self._begin(())
         try:
             with self._scope():
                 return self._backlog.replay_some(datetime.now(UTC))
-        except (SQLAlchemyError, psycopg.Error) as error:
+        except Exception as error:
             if not is_away(error):
                 log.error("spool_not_replayed", error=type(error).__name__)
             return False
         finally:
-            self._busy_since = None
+            self._end(turn)
 
     # --- the watch ------------------------------------------------------------------------------------------------
 
@@ -267,21 +277,20 @@ class Writer:
                 log.exception("ping_watch_stumbled")
 
     def _take_away(self) -> None:
-        """Take from the writer a batch that the database has had for too long."""
+        """Take from the writer what the database has had for too long."""
         with self._lock:
             turn = self._turn
-            if turn is None or time.monotonic() - turn.since < LONGEST_WAIT:
+            if turn is None or turn.taken or time.monotonic() - turn.since < LONGEST_WAIT:
                 return
-            self._turn, self._busy_since = None, turn.since
+            turn.taken = True
             log.warning("database_hangs", pings=len(turn.batch), seconds=LONGEST_WAIT)
-            # Under the lock, so that the writer can't go on with later pings before these are in the spool.
+            # Under the lock, so that the writer does not go on with later pings before these are in the spool.
             self._spool(turn.batch, turn.transaction)
 
     def _held_up(self) -> bool:
         """Whether the writer waits for the database. What goes to the spool anyway need not wait with it for long."""
-        since = self._busy_since
-        patience = LONGEST_WAIT if self._backlog.empty else LOOK_EVERY
-        return since is not None and time.monotonic() - since >= patience
+        turn, patience = self._turn, LONGEST_WAIT if self._backlog.empty else LOOK_EVERY
+        return turn is not None and time.monotonic() - turn.since >= patience
 
 
 def _would_create(to: str | Named) -> bool:

@@ -20,19 +20,21 @@ _ONE_CLOCK_AT_A_TIME = 7_461_001
 """Key of the advisory lock, taken for the transaction."""
 
 
-def look(now: datetime) -> bool:
+def look(now: datetime, interruption: Gap | None = None) -> bool:
     """Whether we can judge silence at `now`. Opens and closes blind spells on the way, and beats for the clock.
 
-    The clock calls this before each sweep.
+    The clock calls this before each sweep, and tells when it could last not reach the database.
     """
     with transaction():
         db.session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _ONE_CLOCK_AT_A_TIME})
-        clock_seen, door_seen = heartbeats.last_seen("clock"), heartbeats.last_seen("web")
+        clock_seen, door_seen = heartbeats.last_seen("clock"), heartbeats.last_seen(*heartbeats.DOORS)
         heartbeats.beat("clock", now)
         spell = db.session.execute(select(BlindSpell).where(BlindSpell.ended_at.is_(None))).scalar_one_or_none()
         since = outage.blind_since(clock_seen, door_seen, now)
         if since is not None:
             _open(spell, since)
+            return False
+        if outage.somebody_is_missing(heartbeats.doors(now), interruption, now):
             return False
         if spell is not None:
             _close(spell, Gap(spell.started_at, now))

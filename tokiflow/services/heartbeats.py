@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,6 +21,8 @@ from tokiflow.models import Heartbeat
 log = structlog.get_logger()
 
 EVERY = timedelta(seconds=2)
+DOORS = ("web", "intake")
+"""The kinds of process that take pings."""
 FORGOTTEN_AFTER = timedelta(hours=1)
 
 
@@ -30,14 +33,29 @@ def beat(kind: str, now: datetime | None = None, name: str | None = None) -> Non
     with transaction():
         statement = insert(Heartbeat).values(kind=kind, name=name, started_at=now, seen_at=now)
         statement = statement.on_conflict_do_update(
-            index_elements=["kind", "name"], set_={"seen_at": statement.excluded.seen_at}
+            index_elements=["kind", "name"], set_={"seen_at": statement.excluded.seen_at, "left_at": None}
         )
         db.session.execute(statement)
 
 
-def last_seen(kind: str) -> datetime | None:
-    """When a process of `kind` was last alive, or None if there never was one."""
-    return db.session.execute(select(func.max(Heartbeat.seen_at)).where(Heartbeat.kind == kind)).scalar_one()
+def take_leave(kind: str, now: datetime | None = None) -> None:
+    """This process ends, and leaves nothing behind that anybody has to wait for."""
+    mine = (Heartbeat.kind == kind, Heartbeat.name == f"{socket.gethostname()}:{os.getpid()}")
+    with transaction():
+        db.session.execute(update(Heartbeat).where(*mine).values(left_at=now or datetime.now(UTC)))
+
+
+def last_seen(*kinds: str) -> datetime | None:
+    """When a process of one of `kinds` was last alive, or None if there never was one."""
+    return db.session.execute(select(func.max(Heartbeat.seen_at)).where(Heartbeat.kind.in_(kinds))).scalar_one()
+
+
+def doors(now: datetime) -> list[datetime]:
+    """When each door that has not taken its leave was last alive with all it heard in the database."""
+    statement = select(Heartbeat.seen_at).where(
+        Heartbeat.kind.in_(DOORS), Heartbeat.left_at.is_(None), Heartbeat.seen_at > now - FORGOTTEN_AFTER
+    )
+    return list(db.session.execute(statement).scalars())
 
 
 def forget(now: datetime) -> None:
@@ -54,9 +72,15 @@ def keep_beating(
 ) -> threading.Event:
     """Beat every two seconds from a daemon thread, inside `scope()` (an app context), as long as `when()` holds.
 
-    Set the event to stop.
+    Set the event to stop. At the end of the process it takes its leave, unless `when()` does not hold.
     """
     stop = threading.Event()
+
+    def leave() -> None:
+        with suppress(SQLAlchemyError):
+            if when():
+                with scope():
+                    take_leave(kind)
 
     def loop() -> None:
         while True:
@@ -70,4 +94,5 @@ def keep_beating(
                 return
 
     threading.Thread(target=loop, name=f"{kind}-heartbeat", daemon=True).start()
+    atexit.register(leave)
     return stop

@@ -28,6 +28,9 @@ from tokiflow.services.incidents import Verdict
 from tokiflow.services.ping_rows import Watched
 from tokiflow.settings import Settings
 
+LOOKED_AT_EARLY = timedelta(seconds=30)
+"""So much too early the clock may look at a monitor that pinged meanwhile."""
+
 TELL_LIMIT_EVERY = timedelta(seconds=10)
 """So often at most a monitor's row says that pings are refused: a flood must not become a flood of writes."""
 
@@ -283,13 +286,21 @@ def _ping_row(monitor_id: UUID, n: int, ping: Ping, run: Run | None, bodies: lis
 
 
 def _monitor_row(ledger: _Ledger) -> dict[str, Any]:
-    return {
-        "id": ledger.was.id,
-        "ping_count": ledger.count,
-        "rate_at": ledger.rate_at,
-        "limited_at": ledger.limited_at,
-        **monitor_rows.columns(ledger.state, ledger.runs.values()),
-    }
+    row = monitor_rows.columns(ledger.state, ledger.runs.values())
+    row["id"] = ledger.was.id
+    row["ping_count"] = ledger.count
+    row["rate_at"] = ledger.rate_at
+    row["limited_at"] = ledger.limited_at
+    row["watch_at"] = _watch_at(ledger.was.watch_at, row["watch_at"])
+    return row
+
+
+def _watch_at(before: datetime | None, after: datetime | None) -> datetime | None:
+    """When the clock looks: as before if that is only a little too early. The clock finds nothing then and sets it
+    right; but a row whose indexed columns stay as they are is written for a fifth of the cost."""
+    if before and after and timedelta(0) <= after - before < LOOKED_AT_EARLY:
+        return before
+    return after
 
 
 def _verdicts(ledgers: Sequence[_Ledger]) -> list[Verdict]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from functools import partial
 from hmac import compare_digest
+from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,6 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
 from tokiflow import errors
-from tokiflow.adapters.google import GooglePerson
 from tokiflow.channels import Outside, letters
 from tokiflow.core import ids
 from tokiflow.db import db, on_commit, transaction
@@ -32,6 +32,9 @@ from tokiflow.queries import people as people_queries
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import people
 from tokiflow.settings import Settings
+
+if TYPE_CHECKING:
+    from tokiflow.adapters.google import GooglePerson
 
 log = structlog.get_logger()
 

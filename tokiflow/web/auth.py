@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, current_app, flash, make_response, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 
 from tokiflow import errors, extensions
-from tokiflow.adapters.google import Google, SignInRefused, google_from
 from tokiflow.core import devices
 from tokiflow.models import User
 from tokiflow.queries import people
@@ -18,6 +18,9 @@ from tokiflow.services import sign_in
 from tokiflow.settings import Settings
 from tokiflow.web import access, frame, htmx, local, redirects
 from tokiflow.web.forms.sign_in import AskForLink, Confirm
+
+if TYPE_CHECKING:
+    from tokiflow.adapters.google import Google
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -121,7 +124,7 @@ def google_callback() -> ResponseReturnValue:
     try:
         person = _google().fetch_person(request, _google_callback_url())
         user = sign_in.with_google(person, frame.now(), request.cookies.get(frame.ZONE_COOKIE, ""))
-    except (SignInRefused, errors.Forbidden) as refused:
+    except errors.Forbidden as refused:
         return _refused(refused)
     return _enter(user, redirects.safe(session.get(NEXT)))
 
@@ -211,6 +214,9 @@ def _typed_address() -> str:
 
 def _google() -> Google:
     """Google as it is set up. Raises NotFound where it is not."""
+    # Cryptography and all that comes with it take 8 MB: here, only where somebody signs in with Google.
+    from tokiflow.adapters.google import google_from
+
     if _GOOGLE not in current_app.extensions:
         current_app.extensions[_GOOGLE] = google_from(current_app.extensions["tokiflow.settings"])
     made: Google | None = current_app.extensions[_GOOGLE]
