@@ -75,7 +75,7 @@ def pair(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> Pai
     `max_runtime` in seconds. A new run takes `new_id`.
     """
     if ping.signal is Signal.LOG:
-        return _log(ping, _open_run_for(ping, runs))
+        return _log(ping, _open_run_for(ping, runs), _latest_with_rid(ping, runs))
     if ping.signal is Signal.START:
         return _start(ping, runs, new_id, max_runtime)
     return _finish(ping, runs, new_id, max_runtime)
@@ -91,13 +91,16 @@ def with_fresh_deadline(run: Run, now: datetime, max_runtime: int) -> Run:
     return run._replace(deadline_at=now + timedelta(seconds=max_runtime))
 
 
-def _log(ping: Ping, run: Run | None) -> Paired:
-    """A run may be spoken of often within a minute; only the very same words again are a client's retry."""
-    if run is None or ping.rid is None:
+def _log(ping: Ping, run: Run | None, latest: Run | None) -> Paired:
+    """A run may be spoken of often within a minute; only the very same words again are a client's retry, even if the
+    run (`latest`) is over by now."""
+    if latest is None:
         return Paired(run)
     said = signals.fingerprint(ping)
-    if said == run.last_log and run.last_log_at and abs(ping.at - run.last_log_at) <= SAME_PING_WITHIN:
-        return Paired(run, repeated=True)
+    if said == latest.last_log and latest.last_log_at and abs(ping.at - latest.last_log_at) <= SAME_PING_WITHIN:
+        return Paired(latest, repeated=True)
+    if run is None:
+        return Paired(None)
     return Paired(run._replace(last_log=said, last_log_at=ping.at))
 
 
