@@ -38,8 +38,6 @@ START_SECONDS = 90.0
 REST_SECONDS = 90.0
 """So long it may take at most until all that waits is in the database, after the last blow."""
 
-INTAKE = "-m gunicorn asgi:application -k asgi --no-control-socket --graceful-timeout 5 --log-level warning --bind"
-
 
 class Place:
     """A whole Tokiflow: `tokiflow up`, and perhaps an intake process, which is started again when it dies."""
@@ -48,17 +46,19 @@ class Place:
         self.folder = folder
         self.port, self.intake_port = ports.free(), ports.free()
         self.log = folder.with_suffix(".log")
-        self.up = self._start("-m", "tokiflow.cli", "up", "--port", str(self.port))
+        self.up = self._start([sys.executable, "-P", "-m", "tokiflow.cli", "up", "--port", str(self.port)])
         self._wait_until(lambda: "Tokiflow is ready" in self.log.read_text(errors="replace"), START_SECONDS)
         self.intake: subprocess.Popen[bytes] | None = None
         if intake:
             self.tend()
         self.has_intake = intake
 
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             **self._settings(),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "INTAKE_PORT": str(self.intake_port),
             "PYTHONPATH": str(ROOT),
             "TOKIFLOW_DATA": str(self.folder),
             "TOKIFLOW_PING_RATE": "unlimited",
@@ -68,7 +68,7 @@ class Place:
         }
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-P", *arguments],
+                command,
                 env=environment,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -110,7 +110,7 @@ class Place:
     def tend(self) -> None:
         """Start the intake process again if it is gone, as systemd would."""
         if self.intake is None or self.intake.poll() is not None:
-            self.intake = self._start(*INTAKE.split(), f"127.0.0.1:{self.intake_port}")
+            self.intake = self._start(["/bin/sh", "-c", f"exec {towns.procfile()['intake']}"])
 
     def spooled(self) -> int:
         """Bytes that wait in the spool."""
