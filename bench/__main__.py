@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("pings", "clock", "growth")
+NAMES = ("pings", "clock", "growth", "chaos")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tokiflow import api, bare, extensions, settings, web
+from tokiflow.adapters.spool import SpoolFolder
 from tokiflow.observability import metrics, requests
 from tokiflow.queries import system
 from tokiflow.settings import Settings
@@ -60,7 +61,9 @@ def _flask_config(config: Settings) -> dict[str, object]:
 
 def _observe(app: Flask) -> None:
     requests.init_app(app)
-    metrics.init_app(app, lambda: system.figures(datetime.now(UTC)))
+    config: Settings = app.extensions["tokiflow.settings"]
+    spool = SpoolFolder(config.spool, config.secret_key)
+    metrics.init_app(app, lambda: system.figures(datetime.now(UTC)), spool.waiting)
 
 
 def _extend(app: Flask) -> None:

@@ -92,6 +92,29 @@ def test_a_retried_start_is_the_same_run() -> None:
     assert pair(Signal.START, 3, [run], RID).repeated
 
 
+def test_a_retried_log_is_known_even_when_its_run_is_over() -> None:
+    spoken = pair(Signal.LOG, 5, [started(0, RID)], RID, message="half").run
+    assert spoken is not None
+    done = pair(Signal.SUCCESS, 9, [spoken], RID).run
+    assert done is not None
+    assert pair(Signal.LOG, 6, [done], RID, message="half").repeated
+    assert pair(Signal.LOG, 6, [done], RID, message="all of it") == runs.Paired(None)
+
+
+def test_a_start_that_its_own_finish_overtook_tells_when_the_run_began() -> None:
+    """However long it was held up, at a door that was cut off."""
+    done = pair(Signal.SUCCESS, 500, [], RID).run
+    assert done is not None
+    paired = pair(Signal.START, 0, [done], RID)
+    assert (paired.repeated, paired.created, paired.overlaps) == (False, False, False)
+    assert paired.run == done._replace(started_at=at(0), duration_ms=500_000)
+    assert pair(Signal.START, 3, [paired.run], RID).repeated
+    assert pair(Signal.START, 700, [paired.run], RID).created, "the next one with the same id"
+    told = pair(Signal.SUCCESS, 500, [], RID, duration_ms=1_000).run
+    assert told is not None
+    assert pair(Signal.START, 499, [told], RID).repeated, "it had told how long it took"
+
+
 def test_a_retried_finish_counts_once() -> None:
     done = pair(Signal.SUCCESS, 90, [started(0, RID)], RID).run
     assert done is not None

@@ -35,7 +35,7 @@ def samples(text: bytes) -> dict[tuple[str, ...], float]:
 
 def test_figures_become_metrics_that_prometheus_can_read():
     metrics.count_ping(404)
-    shown = samples(metrics.render(Figures()))
+    shown = samples(metrics.render(Figures(), 4096))
     assert shown["tokiflow_monitors", "down"] == 1
     assert shown["tokiflow_incidents_open", "missed"] == 1
     assert shown["tokiflow_deliveries_pending",] == 2
@@ -74,7 +74,7 @@ def test_who_may_read(production, token, authorization, address, forwarded, stat
 def app(figures, **settings: str) -> Flask:
     small = Flask("small")
     small.extensions["tokiflow.settings"] = settings_with(**settings)
-    metrics.init_app(small, figures)
+    metrics.init_app(small, figures, lambda: 4096)
     return small
 
 
@@ -99,11 +99,14 @@ def test_without_the_database_the_rest_is_still_told():
 
     shown = samples(app(away).test_client().get("/metrics").data)
     assert shown["tokiflow_database_up",] == 0
+    assert shown["tokiflow_spool_bytes",] == 4096
     assert ("tokiflow_pings_total",) not in shown
 
 
 def test_with_a_shared_folder_the_counts_of_all_processes_are_added_up(tmp_path):
-    count = "from tokiflow.observability import metrics; metrics.count_ping(200); print(metrics.render(None).decode())"
+    count = (
+        "from tokiflow.observability import metrics; metrics.count_ping(200); print(metrics.render(None, 0).decode())"
+    )
     environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "shared")}
     for expected in (1, 2):
         shown = subprocess.run([sys.executable, "-c", count], env=environ, capture_output=True, check=True).stdout

@@ -1,12 +1,13 @@
 """What the ping door answers, and what it keeps: the good, the odd and the absurd.
 
-At the level of WSGI, where even what no well-behaved client sends can be said. `{t}` stands for the token.
+At the level of ASGI and of WSGI, where even what no well-behaved client sends can be said. `{t}` stands for the token.
 """
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -21,9 +22,10 @@ from tokiflow.core import tokens
 from tokiflow.db import db
 from tokiflow.models import Monitor, Organization
 from tokiflow.models import Ping as PingRow
-from tokiflow.ping import wsgi
+from tokiflow.ping import asgi, wsgi
 from tokiflow.ping.body import LIMIT
 from tokiflow.ping.door import open_letterbox
+from tokiflow.ping.letterbox import Letterbox
 from tokiflow.services import names
 
 RID = "0c0ffee0-1234-4abc-8def-0123456789ab"
@@ -40,13 +42,31 @@ class Reply:
 Door = Callable[..., Reply]
 
 
-@pytest.fixture(scope="module")
-def door(app: Flask) -> Door:
-    """`door("GET", "/ping/…?…", body, HEADER=…)`: one request, as gunicorn would hand it in."""
-    letterbox = open_letterbox(app)
-    application = wsgi.in_front_of(app, letterbox, source=wsgi.source(0), seen=lambda status: None)
+class Breaking(io.RawIOBase):
+    """A body whose sender goes away in the middle of it."""
 
-    def knock(method: str, target: str, body: bytes | io.RawIOBase = b"", **variables: str) -> Reply:
+    def __init__(self) -> None:
+        self.pieces = [b"as far as it got"]
+
+    def read(self, size: int = -1) -> bytes:
+        if not self.pieces:
+            raise ConnectionResetError
+        return self.pieces.pop()
+
+
+@pytest.fixture(scope="module", params=["asgi", "wsgi"])
+def door(request: pytest.FixtureRequest, app: Flask) -> Door:
+    """`door("GET", "/ping/…?…", body, HEADER=…)`: one request, as a server would hand it in. The headers are called as
+    they are in WSGI."""
+    letterbox = open_letterbox(app)
+    return {"asgi": asgi_door, "wsgi": wsgi_door}[request.param](letterbox)
+
+
+def wsgi_door(letterbox: Letterbox) -> Door:
+    nothing: Any = None
+    application = wsgi.in_front_of(nothing, letterbox, source=wsgi.source(0), seen=lambda status: None)
+
+    def knock(method: str, target: str, body: bytes | Breaking = b"", **variables: str) -> Reply:
         path, _, query = target.partition("?")
         environ = {
             "REQUEST_METHOD": method,
@@ -66,6 +86,54 @@ def door(app: Flask) -> Door:
         return Reply(told["status"], told["headers"], answer.decode())
 
     return knock
+
+
+def asgi_door(letterbox: Letterbox) -> Door:
+    application = asgi.in_front_of(asgi.nothing_behind(letterbox), letterbox, 0, seen=lambda status: None)
+
+    def knock(method: str, target: str, body: bytes | Breaking = b"", **variables: str) -> Reply:
+        path, _, query = target.partition("?")
+        length = variables.pop("CONTENT_LENGTH", str(len(body)) if isinstance(body, bytes) else "")
+        headers = {name.removeprefix("HTTP_").replace("_", "-").lower(): value for name, value in variables.items()}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": unquote_to_bytes(path).decode("utf-8", "replace"),
+            "query_string": query.encode(),
+            "client": ("203.0.113.7", 40_000),
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
+        }
+        if length.isdigit():
+            scope["headers"].append((b"content-length", length.encode()))  # type: ignore[attr-defined]
+        # Servers refuse a length that is none, or take it for 0.
+        said = _messages(body, length) if length.isdigit() or "transfer-encoding" in headers else []
+        said = _messages(body, length) if isinstance(body, Breaking) else said
+        told: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return said.pop(0) if said else {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            told.append(dict(message))
+
+        async def serve() -> None:
+            await application(scope, receive, send)
+
+        asyncio.run(serve())
+        start, end = told
+        # As names are written in WSGI; over the wire their case means nothing.
+        names = {name.decode().title(): value.decode() for name, value in start["headers"]}
+        return Reply(start["status"], names, end["body"].decode())
+
+    return knock
+
+
+def _messages(body: bytes | Breaking, length: str) -> list[dict[str, Any]]:
+    """`body` in pieces. If it is less than was promised, the sender has gone away."""
+    pieces = [body[at : at + 50_000] for at in range(0, len(body), 50_000)] if isinstance(body, bytes) else body.pieces
+    whole = isinstance(body, bytes) and length in ("", str(len(body)))
+    said = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    return [*said, {"type": "http.request", "more_body": False}] if whole else said
 
 
 @pytest.fixture
@@ -343,18 +411,6 @@ def test_any_body_is_output(door: Door, organization: Organization, subtests: py
             assert (ping.body or b"") == (output.body if output.kept is None else output.kept)
             if output.kept:
                 assert (ping.body_size, ping.body_cut) == (len(output.body), LIMIT // 2)
-
-
-class Breaking(io.RawIOBase):
-    """A body whose sender goes away in the middle of it."""
-
-    def __init__(self) -> None:
-        self.pieces = [b"as far as it got"]
-
-    def read(self, size: int = -1) -> bytes:
-        if not self.pieces:
-            raise ConnectionResetError
-        return self.pieces.pop()
 
 
 def test_a_sender_that_goes_away_has_still_pinged(door: Door, monitor: Monitor) -> None:

@@ -61,6 +61,22 @@ def test_start_and_finish_are_one_run(organization: Organization) -> None:
     assert monitor.running == 0
 
 
+def test_a_start_that_comes_after_its_finish_is_kept_with_it(organization: Organization) -> None:
+    monitor, together = make_monitor(organization), make_monitor(organization, "At once", slug="at-once")
+    rid = uuid4()
+    send(monitor, Signal.SUCCESS, 90, rid=rid)
+    send(monitor, Signal.START, 0, rid=rid, message="where it began")
+    batch = [
+        Incoming(together.token, Ping(signal, at(seconds), rid=rid))
+        for signal, seconds in ((Signal.SUCCESS, 90), (Signal.START, 0))
+    ]
+    pings.record(batch, at(90))
+    for run in all_of(Run):
+        assert (run.started_at, run.finished_at, run.duration_ms, run.outcome) == (NOW, at(90), 90_000, "success")
+    assert (len(all_of(Run)), len(all_of(PingRow))) == (2, 4)
+    assert (monitor.running, monitor.last_ping_at, monitor.due_at) == (0, at(90), at(3690))
+
+
 def test_a_failure_opens_an_incident_and_promises_alerts_in_the_same_commit(organization: Organization) -> None:
     make_channel(organization)
     monitor = make_monitor(organization)

@@ -1,4 +1,4 @@
-"""How Tokiflow itself is doing: database, queue, clock and worker, each by itself. Never waits long, never fails."""
+"""How Tokiflow itself is doing: database, spool, queue, clock and worker, each by itself. Never waits long."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 import tokiflow
+from tokiflow.adapters.spool import SpoolFolder
 from tokiflow.api import answers, moments
 from tokiflow.api.operations import Answer, Operations
 from tokiflow.api.shapes import Schema, maybe, moment, number, obj, text, word
@@ -27,6 +28,7 @@ _UNKNOWN: dict[str, Any] = {"status": "unknown", "age_seconds": None}
 _EXAMPLE: dict[str, Any] = {
     "status": "ok",
     "database": {"status": "ok"},
+    "spool": {"status": "ok", "waiting_bytes": 0},
     "queue": {"status": "ok"},
     "clock": {"status": "ok", "age_seconds": 0.6},
     "worker": {"status": "ok", "age_seconds": 1.2},
@@ -38,27 +40,32 @@ _EXAMPLE: dict[str, Any] = {
 @operations.get(
     "/api/health",
     "health.read",
-    Answer("It can take pings; `degraded` says that something else needs care.", "Health", _EXAMPLE),
-    more={503: Answer("The database is away: nothing works, pings included.", "Health", _EXAMPLE | {"status": "down"})},
+    Answer("It takes pings; what `status` says beside `ok` needs care.", "Health", _EXAMPLE),
+    more={503: Answer("Neither database nor spool can keep a ping.", "Health", _EXAMPLE | {"status": "down"})},
     public=True,
 )
 def show() -> Response:
-    """Ask how Tokiflow is doing. 200 while the database answers, as it must be for pings to be kept, so load
-    balancers go on sending them; 503 when it does not. Look at `status` to be warned of the rest."""
+    """Ask how Tokiflow is doing. 200 while it takes pings, so that load balancers go on sending them: into the
+    database, or while that is away to this machine's disk (`spooling`, until all of it is in the database). 503 when
+    neither is possible. Look at `status` to be warned of the rest."""
     pulse = _pulse()
     queue = "ok" if _queue_answers() else "down"
+    spool = SpoolFolder(_settings().spool, _settings().secret_key)
+    takes, waiting = spool.takes(), spool.waiting()
     parts = {name: _part(pulse.ages.get(name)) if pulse else _UNKNOWN for name in ("clock", "worker")}
-    well = queue == "ok" and all(part["status"] == "ok" for part in parts.values())
+    well = queue == "ok" and takes and all(part["status"] == "ok" for part in parts.values())
     fine = pulse and well and pulse.blind_since is None
+    down, spooling = not pulse and not takes, not pulse or waiting > 0
     body = {
-        "status": "ok" if fine else "degraded" if pulse else "down",
+        "status": "down" if down else "spooling" if spooling else "ok" if fine else "degraded",
         "database": {"status": "ok" if pulse else "down"},
+        "spool": {"status": "ok" if takes else "down", "waiting_bytes": waiting},
         "queue": {"status": queue},
         **parts,
         "blind_since": moments.say(pulse.blind_since) if pulse else None,
         "version": tokiflow.__version__,
     }
-    return answers.ok(body, 200 if pulse else 503)
+    return answers.ok(body, 503 if down else 200)
 
 
 def _pulse() -> system.Pulse | None:
@@ -101,8 +108,17 @@ _PROCESS = obj(
 SCHEMAS: dict[str, Schema] = {
     "Health": obj(
         {
-            "status": word(["ok", "degraded", "down"]),
+            "status": word(
+                ["ok", "degraded", "spooling", "down"],
+                "`spooling`: pings are taken, and some wait on this machine's disk for the database.",
+            ),
             "database": obj({"status": word(["ok", "down"])}),
+            "spool": obj(
+                {
+                    "status": word(["ok", "down"], "Whether this machine's disk would take pings."),
+                    "waiting_bytes": number("So much waits there to be brought into the database.", minimum=0),
+                }
+            ),
             "queue": obj({"status": word(["ok", "down"])}),
             "clock": _PROCESS,
             "worker": _PROCESS,

@@ -75,7 +75,7 @@ def pair(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> Pai
     `max_runtime` in seconds. A new run takes `new_id`.
     """
     if ping.signal is Signal.LOG:
-        return _log(ping, _open_run_for(ping, runs))
+        return _log(ping, _open_run_for(ping, runs), _latest_with_rid(ping, runs))
     if ping.signal is Signal.START:
         return _start(ping, runs, new_id, max_runtime)
     return _finish(ping, runs, new_id, max_runtime)
@@ -91,20 +91,27 @@ def with_fresh_deadline(run: Run, now: datetime, max_runtime: int) -> Run:
     return run._replace(deadline_at=now + timedelta(seconds=max_runtime))
 
 
-def _log(ping: Ping, run: Run | None) -> Paired:
-    """A run may be spoken of often within a minute; only the very same words again are a client's retry."""
-    if run is None or ping.rid is None:
+def _log(ping: Ping, run: Run | None, latest: Run | None) -> Paired:
+    """A run may be spoken of often within a minute; only the very same words again are a client's retry, even if the
+    run (`latest`) is over by now."""
+    if latest is None:
         return Paired(run)
     said = signals.fingerprint(ping)
-    if said == run.last_log and run.last_log_at and abs(ping.at - run.last_log_at) <= SAME_PING_WITHIN:
-        return Paired(run, repeated=True)
+    if said == latest.last_log and latest.last_log_at and abs(ping.at - latest.last_log_at) <= SAME_PING_WITHIN:
+        return Paired(latest, repeated=True)
+    if run is None:
+        return Paired(None)
     return Paired(run._replace(last_log=said, last_log_at=ping.at))
 
 
 def _start(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> Paired:
     known = _latest_with_rid(ping, runs)
-    if known and (known.open or _just_finished(known, ping)):
-        # A retry, or a start overtaken by its own finish: one run all the same.
+    overtaken = known is not None and known.finished_at is not None and ping.at <= known.finished_at
+    if known and overtaken and known.started_at is None:
+        # By its own finish: it came to a door that was cut off from the database for a while.
+        return Paired(_begun(known, ping.at))
+    if known and (known.open or overtaken or _just_finished(known, ping)):
+        # A retry: one run all the same.
         return Paired(known, repeated=True)
     run = Run(
         id=new_id,
@@ -117,6 +124,13 @@ def _start(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> P
     )
     others = any(one.watched and one.environment == run.environment for one in runs)
     return Paired(run, created=True, overlaps=others)
+
+
+def _begun(run: Run, at: datetime) -> Run:
+    """The finished run, now that we know when it began. How it was judged stays."""
+    assert run.finished_at is not None
+    duration = run.duration_ms if run.duration_ms is not None else _milliseconds(run.finished_at - at)
+    return run._replace(started_at=at, duration_ms=duration)
 
 
 def _finish(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> Paired:
@@ -134,13 +148,17 @@ def _finish(ping: Ping, runs: Sequence[Run], new_id: UUID, max_runtime: int) -> 
 def _closed(run: Run, ping: Ping, max_runtime: int) -> Run:
     duration = ping.duration_ms
     if duration is None and run.started_at is not None:
-        duration = max(0, round((ping.at - run.started_at) / timedelta(milliseconds=1)))
+        duration = max(0, _milliseconds(ping.at - run.started_at))
     outcome = Outcome.FAILED if ping.signal is Signal.FAIL else Outcome.SUCCESS
     too_long = duration is not None and duration > max_runtime * 1000
     if outcome is Outcome.SUCCESS and (run.outcome is Outcome.OVERRAN or too_long):
         outcome = Outcome.OVERRAN
     finished_at = max(ping.at, run.started_at) if run.started_at else ping.at
     return run._replace(finished_at=finished_at, duration_ms=duration, outcome=outcome)
+
+
+def _milliseconds(length: timedelta) -> int:
+    return round(length / timedelta(milliseconds=1))
 
 
 def _open_run_for(ping: Ping, runs: Sequence[Run]) -> Run | None:

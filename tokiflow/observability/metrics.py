@@ -64,8 +64,9 @@ class Figures(Protocol):
     def pings_total(self) -> int: ...
 
 
-def init_app(app: Flask, figures: Callable[[], Figures]) -> None:
-    """Open `/metrics` on `app`; `figures` reads the database and is called at each scrape."""
+def init_app(app: Flask, figures: Callable[[], Figures], spooled: Callable[[], int]) -> None:
+    """Open `/metrics` on `app`; at each scrape `figures` reads the database, and `spooled` the bytes that wait for it
+    on this machine."""
     settings: Settings = app.extensions["tokiflow.settings"]
 
     @app.get("/metrics", endpoint="metrics")
@@ -79,7 +80,7 @@ def init_app(app: Flask, figures: Callable[[], Figures]) -> None:
         )
         if status != 200:
             return _refusal(status)
-        return Response(render(_read(figures)), content_type=CONTENT_TYPE_LATEST)
+        return Response(render(_read(figures), spooled()), content_type=CONTENT_TYPE_LATEST)
 
 
 def access(*, production: bool, token: str, authorization: str, address: str, forwarded: bool) -> int:
@@ -113,10 +114,10 @@ def forget_process(pid: int) -> None:
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-def render(figures: Figures | None) -> bytes:
+def render(figures: Figures | None, spooled: int) -> bytes:
     """The metrics in Prometheus' text format. Without figures (the database is away) only what was counted here."""
     now = CollectorRegistry()
-    now.register(_Reading(figures))
+    now.register(_Reading(figures, spooled))
     return generate_latest(now) + generate_latest(_counted())
 
 
@@ -140,13 +141,17 @@ def _read(figures: Callable[[], Figures]) -> Figures | None:
 class _Reading:
     """Turns figures into metrics, as prometheus_client wants a collector to."""
 
-    def __init__(self, figures: Figures | None) -> None:
+    def __init__(self, figures: Figures | None, spooled: int) -> None:
         self._figures = figures
+        self._spooled = spooled
 
     def collect(self) -> Iterator[Metric]:
         """One metric family for each figure."""
         yield GaugeMetricFamily(
             "tokiflow_database_up", "Whether the database answered.", int(self._figures is not None)
+        )
+        yield GaugeMetricFamily(
+            "tokiflow_spool_bytes", "What waits on this machine's disk for the database.", self._spooled
         )
         if self._figures is None:
             return

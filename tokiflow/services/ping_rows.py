@@ -103,17 +103,18 @@ from jsonb_to_recordset(%s::jsonb) as x (
 # What a ping did not speak of stays as it is.
 _UPDATE_RUNS = """
 update runs r
-set finished_at = x.finished_at, deadline_at = x.deadline_at, overran_at = x.overran_at, outcome = x.outcome,
-    duration_ms = x.duration_ms, exit_code = coalesce(x.exit_code, r.exit_code),
+set started_at = x.started_at, finished_at = x.finished_at, deadline_at = x.deadline_at, overran_at = x.overran_at,
+    outcome = x.outcome, duration_ms = x.duration_ms, exit_code = coalesce(x.exit_code, r.exit_code),
     message = coalesce(x.message, r.message), output_at = coalesce(x.output_at, r.output_at),
     output_n = coalesce(x.output_n, r.output_n), output_size = coalesce(x.output_size, r.output_size),
     output_cut = coalesce(x.output_cut, r.output_cut), progress = coalesce(x.progress, r.progress),
     metrics = r.metrics || coalesce(x.metrics, '{}'), last_log = coalesce(x.last_log, r.last_log),
     last_log_at = coalesce(x.last_log_at, r.last_log_at)
 from jsonb_to_recordset(%s::jsonb) as x (
-    id uuid, at timestamptz, finished_at timestamptz, deadline_at timestamptz, overran_at timestamptz, outcome text,
-    duration_ms bigint, exit_code int, message text, output_at timestamptz, output_n int, output_size int,
-    output_cut int, progress jsonb, metrics jsonb, last_log text, last_log_at timestamptz)
+    id uuid, at timestamptz, started_at timestamptz, finished_at timestamptz, deadline_at timestamptz,
+    overran_at timestamptz, outcome text, duration_ms bigint, exit_code int, message text, output_at timestamptz,
+    output_n int, output_size int, output_cut int, progress jsonb, metrics jsonb, last_log text,
+    last_log_at timestamptz)
 where r.id = x.id and r.at = x.at and r.at >= %s
 """
 

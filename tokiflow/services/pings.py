@@ -167,8 +167,8 @@ def _enter(ledger: _Ledger, ping: Ping) -> None:
     if change:
         ledger.changes.append((change, ping))
     if paired.run:
-        ledger.runs[paired.run.id] = paired.run
         _enter_run(ledger, paired.run, ping)
+        ledger.runs[paired.run.id] = paired.run
     ledger.pings.append((ledger.count, ping, paired.run))
 
 
@@ -195,14 +195,16 @@ def _output_limit() -> int:
 def _enter_run(ledger: _Ledger, run: Run, ping: Ping) -> None:
     row = ledger.run_rows.get(run.id)
     if row is None:
+        # Where it lies: when it was first heard of, even if we know by now that it had begun before.
+        was = ledger.runs.get(run.id, run)
         row = ledger.run_rows[run.id] = {
             "id": run.id,
             "monitor_id": ledger.was.id,
             "rid": run.rid,
             "environment": run.environment,
-            "at": run.started_at or run.finished_at or ping.at,
-            "started_at": run.started_at,
+            "at": was.started_at or was.finished_at or ping.at,
         }
+    row["started_at"] = run.started_at
     row["finished_at"] = run.finished_at
     row["deadline_at"] = run.deadline_at
     row["overran_at"] = run.overran_at
