@@ -155,11 +155,11 @@ def _note_limit(ledger: _Ledger, at: datetime) -> None:
 
 def _enter(ledger: _Ledger, ping: Ping) -> None:
     """Decide what `ping` means and note what is to be written."""
+    ping = _as_kept(ledger.was, ping)
     paired = runs.pair(ping, list(ledger.runs.values()), ids.new(), ledger.rules.max_runtime)
     if paired.repeated:
         # The client's retry of a ping we have: answered like the first, counted once.
         return
-    ping = _as_kept(ledger.was, ping)
     ledger.count += 1
     ledger.state, change = status.on_ping(
         ledger.state, ledger.rules, ping.signal, ping.at, paired.run, overlaps=paired.overlaps
@@ -177,14 +177,23 @@ def _as_kept(monitor: Watched, ping: Ping) -> Ping:
     that everybody knows are hidden at the door already."""
     if ping.body and not monitor.capture_output:
         ping = ping._replace(body=b"", body_cut=None)
-    if not monitor.redaction_patterns or not (ping.body or ping.message or ping.progress):
+    if not monitor.redaction_patterns:
         return ping
     custom = redaction.compile_patterns(monitor.redaction_patterns)
+
+    def hide(text: str) -> str:
+        return redaction.redact_text(text, custom) if text else ""
+
     body, cut = redaction.redact_kept(ping.body, ping.body_cut, custom, _output_limit())
-    said = ping.progress
-    if said and said.name:
-        said = replace(said, name=redaction.redact_text(said.name, custom))
-    return ping._replace(body=body, body_cut=cut, message=redaction.redact_text(ping.message, custom), progress=said)
+    return ping._replace(
+        body=body,
+        body_cut=cut,
+        message=hide(ping.message),
+        environment=hide(ping.environment),
+        user_agent=hide(ping.user_agent),
+        progress=replace(ping.progress, name=hide(ping.progress.name)) if ping.progress else None,
+        metrics={hide(name): value for name, value in ping.metrics.items()},
+    )
 
 
 def _output_limit() -> int:
