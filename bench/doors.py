@@ -148,12 +148,14 @@ class Street:
 def opened(town: Town, connection: Connection, *, everything: bool = False) -> Iterator[Street]:
     """All doors of the Procfile, and "hello" under the server and the flags of `web`.
 
-    With `everything` the other processes run as well: worker and clock.
+    With `everything` the worker runs as well, which is the clock too, as `tokiflow up` has it.
     """
     lines = towns.procfile()
     if APP not in lines["web"]:
         raise RuntimeError(f"the Procfile's web process does not serve {APP}; say in bench/doors.py what it serves")
-    chosen = {name: line for name, line in lines.items() if everything or name in NAMES}
+    chosen = {name: line for name, line in lines.items() if name in NAMES}
+    if everything:
+        chosen["worker and clock"] = f"{lines['worker']} --clock"
     with ExitStack() as stack:
         hello = stack.enter_context(town.run("hello", lines["web"].replace(APP, HELLO)))
         plain = stack.enter_context(town.run("hello on gthread", PLAIN))

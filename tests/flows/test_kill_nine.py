@@ -28,7 +28,7 @@ from tokiflow.queue import QUEUE
 
 SENDERS = 3
 PAUSE_SECONDS = 0.02
-VICTIMS = ("worker", "clock", "gunicorn's worker", "valkey", "web", "postgres")
+VICTIMS = ("worker", "gunicorn's worker", "valkey", "web", "postgres")
 MEANWHILE = 60
 """Pings answered between one killing and the next."""
 

@@ -41,13 +41,11 @@ def clock(data: str | None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    log.info("clock_started")
     Clock(app).run(stop)
-    log.info("clock_stopped")
 
 
 class Clock:
-    """The loop of one clock process."""
+    """The loop of one clock."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -59,6 +57,7 @@ class Clock:
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop`. A database that is away is waited for."""
+        log.info("clock_started")
         self._notice_lost_connections()
         while not stop.is_set():
             try:
@@ -72,6 +71,7 @@ class Clock:
                 log.exception("clock_stumbled")
                 pause = TROUBLE_SLEEP
             stop.wait(pause)
+        log.info("clock_stopped")
 
     def tick(self, now: datetime) -> float:
         """One pass; how many seconds to sleep after it."""

@@ -1,7 +1,8 @@
 """`tokiflow up`: everything on one machine, with one command.
 
-The parent starts the databases, brings the tables to this version and then looks after web, worker and clock. It
-holds no data and no connection itself: killing it loses nothing, and its children go with it.
+The parent starts the databases, brings the tables to this version and then looks after web and worker, of which
+the worker is the clock as well. It holds no data and no connection itself: killing it loses nothing, and its children
+go with it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from tokiflow.local.valkey import NOISE as VALKEY_NOISE
 from tokiflow.local.valkey import Valkey
 
 ROOT = Path(__file__).parents[2]
-APP_PROCESSES = ("web", "clock", "worker", "demo")
+APP_PROCESSES = ("web", "worker", "demo")
 HEALTHY_SECONDS = 30.0
 GRACEFUL_SECONDS = 3
 
@@ -190,7 +191,8 @@ class Instance:
                 valkey.wait(self.supervisor.restart(child))
 
     def _start_app(self, config: settings.Settings, *, demo: bool) -> None:
-        commands = {"worker": _tokiflow("worker"), "clock": _tokiflow("clock"), "web": self._gunicorn(config)}
+        # Worker and clock in one process take 70 MB less than in two (docs/decisions/012-small-processes.md).
+        commands = {"worker": _tokiflow("worker", "--clock"), "web": self._gunicorn(config)}
         if demo:
             commands["demo"] = _tokiflow("demo", "--keep-alive")
         for name, command in commands.items():

@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 
 import click
@@ -26,6 +27,7 @@ from rq.executions import Execution
 from rq.job import Job
 
 from tokiflow.cli import instance
+from tokiflow.cli.clock import Clock
 
 log = structlog.get_logger()
 
@@ -38,17 +40,31 @@ STUCK_AFTER_SECONDS = 30.0
 EXIT_STUCK = 75  # EX_TEMPFAIL: start me again
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
+CLOCK_STOPS_SECONDS = 2.0
 
 
 @click.command()
 @click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
-def worker(data: str | None) -> None:
+@click.option("--clock", "with_clock", is_flag=True, help="Be the clock as well: for one small machine.")
+def worker(data: str | None, with_clock: bool) -> None:
     """Send alerts and do other background work until told to stop."""
     from tokiflow.observability import sentry
 
     app = instance.app_on(data)
     sentry.configure(app.extensions["tokiflow.settings"], "worker")
-    Loop(app).run()
+    loop = Loop(app)
+    with _clock_beside(loop) if with_clock else contextlib.nullcontext():
+        loop.run()
+
+
+@contextlib.contextmanager
+def _clock_beside(loop: Loop) -> Iterator[None]:
+    """A clock in a thread of this process, until `loop` stops. What it shares with us it need not load again."""
+    # A daemon: when we have to end at once, its transaction is rolled back, and the next clock sweeps again.
+    clock = threading.Thread(target=Clock(loop.app).run, args=(loop.stopping,), name="clock", daemon=True)
+    clock.start()
+    yield
+    clock.join(CLOCK_STOPS_SECONDS)
 
 
 class Loop:

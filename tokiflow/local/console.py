@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import IO, TextIO
 
 WIDTH = 8
-COLOURS = {"up": "1", "web": "36", "worker": "35", "clock": "33", "postgres": "34", "valkey": "31"}
+COLOURS = {"up": "1", "web": "36", "worker": "35", "postgres": "34", "valkey": "31"}
 LONGEST_LINE = 16_384
 
 
