@@ -34,7 +34,7 @@ bench: $(VENV)/.dev ## Measure pings a second. ARGS="--seconds 3 --rounds 1", AR
 	$(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/.dev ## Write the locks anew from pyproject.toml.
-	$(BIN)/uv pip compile pyproject.toml --extra embedded --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra intake --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --quiet -o requirements-dev.lock

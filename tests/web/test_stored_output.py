@@ -74,7 +74,7 @@ def test_a_store_that_is_away_costs_its_card_alone(alices: Client, app: Flask, p
     storage.use(app, None)
     page = alices.get(pages["run"])
     assert page.status_code == 200
-    assert "their store can’t be reached at the moment" in page.text
+    assert "The output can’t be fetched right now" in page.text
     assert alices.get(pages["incident"]).status_code == 200
     answer = alices.get(pages["output"])
     assert answer.status_code == 503

@@ -34,7 +34,9 @@ def read(body: bytes, size: int, cut: int | None) -> Printed:
     broken = any(piece != text.encode() for piece, text in zip(pieces, texts, strict=True))
     parts = [_lines(text) for text in texts]
     gap = len(parts[0]) if cut is not None else None
-    return Printed([line for part in parts for line in part], gap, size - len(body), broken)
+    return Printed(
+        [line for part in parts for line in part], gap, max(size - len(body), 1) if cut is not None else 0, broken
+    )
 
 
 _CONTINUATIONS = bytes(range(0x80, 0xC0))

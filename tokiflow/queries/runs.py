@@ -102,8 +102,10 @@ class Output:
         """The bytes, with a line that says how many were left out and where."""
         if self.cut is None:
             return self.body
-        left_out = self.size - len(self.body)
-        return self.body[: self.cut] + f"\n… {left_out:,} bytes left out …\n".encode() + self.body[self.cut :]
+        # Marks in place of secrets are longer or shorter than these were.
+        about = "about " if b"[redacted: " in self.body else ""
+        left_out = f"{about}{max(self.size - len(self.body), 1):,} bytes left out"
+        return self.body[: self.cut] + f"\n… {left_out} …\n".encode() + self.body[self.cut :]
 
 
 def kept_output(run: Run) -> Row[bytes | None, str | None, int, int | None] | None:

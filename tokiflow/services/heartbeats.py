@@ -38,11 +38,11 @@ def beat(kind: str, now: datetime | None = None, name: str | None = None) -> Non
         db.session.execute(statement)
 
 
-def take_leave(kind: str, now: datetime | None = None) -> None:
+def take_leave(kind: str) -> None:
     """This process ends, and leaves nothing behind that anybody has to wait for."""
     mine = (Heartbeat.kind == kind, Heartbeat.name == f"{socket.gethostname()}:{os.getpid()}")
     with transaction():
-        db.session.execute(update(Heartbeat).where(*mine).values(left_at=now or datetime.now(UTC)))
+        db.session.execute(update(Heartbeat).where(*mine).values(left_at=func.now()))
 
 
 def last_seen(*kinds: str) -> datetime | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +10,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 
-from tokiflow.core import ids, tokens
+from tokiflow.core import ids, redaction, tokens
 from tokiflow.core.actors import Actor
 from tokiflow.core.monitor_draft import clean, line, slug_from
 from tokiflow.core.roles import Role
@@ -58,7 +57,7 @@ def rotate_ping_key(organization_id: UUID, by: Actor, now: datetime) -> str:
 def set_redaction(organization_id: UUID, patterns: Sequence[str], by: Actor, now: datetime) -> None:
     """Also hide what `patterns` match in output from now on. Raises Invalid under `patterns`, naming each bad one."""
     patterns = [pattern for given in patterns if (pattern := clean(given)).strip()]
-    compile_patterns(patterns)
+    redaction.compile_patterns(patterns)
     with transaction():
         row = _locked(organization_id)
         before, row.redaction_patterns = row.redaction_patterns, patterns
@@ -77,18 +76,6 @@ def _locked(organization_id: UUID) -> Organization:
     if row is None:
         raise NotFound("This organization is gone.")
     return row
-
-
-def compile_patterns(texts: Sequence[str]) -> None:
-    """Until tokiflow.core.redaction.compile_patterns is here: the same errors for the same mistakes, only fewer."""
-    mistakes = []
-    for number, text in enumerate(texts, 1):
-        try:
-            re.compile(text)
-        except (re.error, RecursionError, OverflowError) as error:
-            mistakes.append(f"Pattern {number} is no regular expression: {error}.")
-    if mistakes:
-        raise Invalid({"patterns": mistakes})
 
 
 def _insert(name: str, now: datetime) -> UUID:

@@ -73,6 +73,8 @@ def record(
     written. When it returns, everything is committed. Raises what the database raises; then nothing is kept, unless
     the connection was lost while committing: ask pg_xact_status what became of the transaction.
     """
+    if not batch:
+        return []
     found = _monitors(batch, now)
     with transaction():
         raw = ping_rows.connection()

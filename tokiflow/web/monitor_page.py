@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tokiflow.core import durations, ids
+from flask import current_app
+
+from tokiflow.core import durations, ids, rates
 from tokiflow.models import Channel, Monitor
 from tokiflow.queries import channels, incidents, monitors, runs
 from tokiflow.queries.runs import Stats
+from tokiflow.settings import Settings
 from tokiflow.web import (
     charts,
     filters,
@@ -25,8 +28,6 @@ from tokiflow.web import (
 RUNS = 10
 INCIDENTS = 5
 LIMITED_WITHIN = timedelta(hours=1)
-# Until core.rates.describe is here, which says how many the limit allows.
-LIMIT = "more pings arrive than the limit allows"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def read(monitor: Monitor, now: datetime) -> Page:
     heard = listeners(monitor)
     return Page(
         id=monitor_id,
-        limited=LIMIT if monitor.limited_at and now - monitor.limited_at < LIMITED_WITHIN else "",
+        limited=_limit() if monitor.limited_at and now - monitor.limited_at < LIMITED_WITHIN else "",
         standing=standing.of(
             monitor,
             next((run for run in latest if run.finished_at), None),
@@ -116,3 +117,10 @@ def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
         ("Alerts", ", ".join(channel.name for channel in heard) or "nobody hears of it"),
     ]
     return [(word, value) for word, value in facts if value]
+
+
+def _limit() -> str:
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    rate = rates.parse(settings.ping_rate)
+    # It was limited when they were refused; by now the operator may have lifted that.
+    return f"more than {rates.describe(rate)} arrived" if rate else "more arrived than the limit allowed"
