@@ -69,3 +69,12 @@ def test_outside_of_a_transaction_there_is_no_commit_to_wait_for(app: Flask) -> 
 def test_a_naive_time_never_reaches_the_database(app: Flask) -> None:
     with pytest.raises(StatementError, match="naive"), transaction():
         db.session.add(BlindSpell(id=ids.new(), started_at=datetime(2026, 11, 20)))  # noqa: DTZ001
+
+
+def test_a_machine_that_says_nothing_is_given_up(app: Flask) -> None:
+    """Or the writer of pings would wait for it for hours, long after another has taken its place."""
+    raw = db.session.connection().connection.driver_connection
+    assert raw is not None
+    told = raw.info.get_parameters()
+    assert (told["keepalives_idle"], told["keepalives_interval"], told["keepalives_count"]) == ("10", "5", "3")
+    assert told["tcp_user_timeout"] == "20000"

@@ -51,7 +51,7 @@ def path_of(folder: SpoolFolder, file: SpoolFile) -> Path:
 
 
 @given(st.lists(st.binary(max_size=500), max_size=8))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_appended_is_read_by_us_and_by_who_comes_after_us(contents: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = SpoolFolder(Path(place) / "spool", KEY)

@@ -17,7 +17,7 @@ class Api:
     """The API of an instance, used with a key that its command line made."""
 
     def __init__(self, instance: Instance) -> None:
-        made = instance.run_cli(["api-key", "create", "--name", "the story"])
+        made = instance.run_cli(["api-key", "create", "--name", "the story"], **instance.settings())
         assert made.returncode == 0, made.stderr
         self._client = httpx.Client(
             base_url=f"{instance.url}/api/v1",

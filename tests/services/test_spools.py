@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -84,6 +84,7 @@ _pings = st.builds(
 _names = st.builds(Named, _words, _words, st.booleans())
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Incoming, _words | _names, _pings), max_size=4), st.none() | st.just("4711"))
 def test_what_is_unpacked_is_what_was_packed(batch: list[Incoming], number: str | None) -> None:
     said, told = spools.unpack(spools.pack(batch, number))

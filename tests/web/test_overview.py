@@ -13,13 +13,15 @@ from sqlalchemy import select
 
 from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
+from tokiflow.adapters.spool import SpoolFolder
 from tokiflow.core import ids
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.core.status import Status
 from tokiflow.db import db
 from tokiflow.models import Channel, Delivery, Incident, Monitor, Organization, User
-from tokiflow.services import overdue, pings
+from tokiflow.services import heartbeats, overdue, pings
 from tokiflow.services.pings import Incoming
+from tokiflow.settings import Settings
 from tokiflow.web import filters, overview
 
 ClientFor = Callable[[User], Client]
@@ -96,6 +98,20 @@ def test_an_incident_says_what_since_when_who_knows_and_offers_a_button(
     after = alices.get("/app").text
     assert "acknowledged by Alice" in after
     assert ">Resolve<" in after
+
+
+def test_who_runs_tokiflow_is_told_that_pings_wait_on_the_disk(
+    app: Flask, alices: Client, client_for: ClientFor, mia: User
+) -> None:
+    for kind in ("clock", "worker"):
+        heartbeats.beat(kind)
+    settings: Settings = app.extensions["tokiflow.settings"]
+    file = SpoolFolder(settings.spool, settings.secret_key).new()
+    file.append(b"pings")
+    assert "wait on this machine&#39;s disk" in alices.get("/app").text
+    assert "wait on this machine" not in client_for(mia).get("/app").text
+    file.remove()
+    assert "wait on this machine" not in alices.get("/app").text
 
 
 def test_nobody_can_be_told_without_a_channel(alices: Client, organization: Organization) -> None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, current_app, g, has_request_context, request, url_for
 from flask_login import current_user
 
+from tokiflow.adapters.spool import SpoolFolder
 from tokiflow.core.roles import Right
 from tokiflow.core.schedule import zones
 from tokiflow.core.status import Status
@@ -79,6 +80,11 @@ def _outbox_url() -> str:
     return "" if sends or not has_request_context() or not local.from_this_machine() else url_for("outbox.index")
 
 
+def _spool_waiting() -> int:
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    return SpoolFolder(settings.spool, settings.secret_key).waiting()
+
+
 def _system_notice() -> str:
     """What an owner should know about Tokiflow itself."""
     if not access.may(Right.EDIT_ORGANIZATION):
@@ -88,6 +94,8 @@ def _system_notice() -> str:
         return "Tokiflow's clock is not running: missed jobs are not noticed. Start it with: tokiflow clock"
     if "worker" in silent:
         return "Tokiflow's worker is not running: alerts wait to be sent. Start it with: tokiflow worker"
+    if _spool_waiting():
+        return "Pings that came while the database was away wait on this machine's disk; they are being brought in."
     if system.blind_since() is not None:
         return "Tokiflow could not listen for a while. Deadlines that pass meanwhile get that time back."
     return ""
