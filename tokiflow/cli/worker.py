@@ -9,12 +9,14 @@ and the clock rings again.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
 import click
 import structlog
@@ -40,17 +42,22 @@ STUCK_AFTER_SECONDS = 30.0
 EXIT_STUCK = 75  # EX_TEMPFAIL: start me again
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
-CLOCK_STOPS_SECONDS = 2.0
+ORPHAN_NOTICED_SECONDS = 0.5
 
 
 @click.command()
 @click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
-@click.option("--clock", "with_clock", is_flag=True, help="Be the clock as well: for one small machine.")
+@click.option(
+    "--clock", "with_clock", is_flag=True, help="Have a clock beside it, in a child process: for one small machine."
+)
 def worker(data: str | None, with_clock: bool) -> None:
     """Send alerts and do other background work until told to stop."""
     from tokiflow.observability import sentry
 
     app = instance.app_on(data)
+    # Before the fork, so that worker and clock share it.
+    from tokiflow.services import blindness, deliveries, erasures, heartbeats, outputs, overdue, retention  # noqa: F401
+
     sentry.configure(app.extensions["tokiflow.settings"], "worker")
     loop = Loop(app)
     with _clock_beside(loop) if with_clock else contextlib.nullcontext():
@@ -59,12 +66,46 @@ def worker(data: str | None, with_clock: bool) -> None:
 
 @contextlib.contextmanager
 def _clock_beside(loop: Loop) -> Iterator[None]:
-    """A clock in a thread of this process, until `loop` stops. What it shares with us it need not load again."""
-    # A daemon: when we have to end at once, its transaction is rolled back, and the next clock sweeps again.
-    clock = threading.Thread(target=Clock(loop.app).run, args=(loop.stopping,), name="clock", daemon=True)
-    clock.start()
+    """A clock in a child of this process, until `loop` stops.
+
+    What both have loaded is in memory once, and neither waits for the other's interpreter. If one of the two ends
+    without being asked to, so does the other; their parent starts both again.
+    """
+    # Only now is a fork safe: no thread runs yet, and no connection is open.
+    gc.freeze()  # else the collector would touch, and so copy, all that the two share
+    child = os.fork()
+    if child == 0:
+        _be_the_clock(loop.app)
+    threading.Thread(target=_end_with, args=(child, loop.stopping), name="clock-watch", daemon=True).start()
     yield
-    clock.join(CLOCK_STOPS_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGTERM)
+
+
+def _be_the_clock(app: Flask) -> NoReturn:
+    """Watch deadlines until told to stop, or until the worker is gone."""
+    worker, stop = os.getppid(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def follow() -> None:
+        while os.getppid() == worker:
+            time.sleep(ORPHAN_NOTICED_SECONDS)
+        # At once: its transaction is rolled back, and the next clock sweeps again.
+        os._exit(EXIT_STUCK)
+
+    threading.Thread(target=follow, name="worker-watch", daemon=True).start()
+    try:
+        Clock(app).run(stop)
+    finally:
+        os._exit(0)
+
+
+def _end_with(child: int, stopping: threading.Event) -> None:
+    os.waitpid(child, 0)
+    if not stopping.is_set():
+        log.error("clock_died")
+        os._exit(EXIT_STUCK)
 
 
 class Loop:
