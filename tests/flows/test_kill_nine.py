@@ -125,8 +125,8 @@ def kill(house: House, victim: str) -> None:
     if victim == "the worker's clock":
         # The worker goes with its clock, and both are started again.
         worker = instance.pids()["worker"]
-        (child, *_) = children(worker)
-        os.kill(child, signal.SIGKILL)
+        wait_until(lambda: children(worker), 30, "the worker to have its clock")
+        os.kill(children(worker)[0], signal.SIGKILL)
         instance.wait_replaced("worker", worker, 60)
         return
     pid = instance.kill(victim)
