@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -46,14 +47,14 @@ class Place:
         self.folder = folder
         self.port, self.intake_port = ports.free(), ports.free()
         self.log = folder.with_suffix(".log")
-        self.up = self._start([sys.executable, "-P", "-m", "tokiflow.cli", "up", "--port", str(self.port)])
+        self.up = self._start("up", [sys.executable, "-P", "-m", "tokiflow.cli", "up", "--port", str(self.port)])
         self._wait_until(lambda: "Tokiflow is ready" in self.log.read_text(errors="replace"), START_SECONDS)
         self.intake: subprocess.Popen[bytes] | None = None
         if intake:
             self.tend()
         self.has_intake = intake
 
-    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             **self._settings(),
@@ -67,14 +68,7 @@ class Place:
             "LOG_LEVEL": "WARNING",
         }
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                command,
-                env=environment,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            return processes.start(processes.Spec(name, command, environment), output=log)
 
     def _settings(self) -> dict[str, str]:
         try:
@@ -109,8 +103,11 @@ class Place:
 
     def tend(self) -> None:
         """Start the intake process again if it is gone, as systemd would."""
-        if self.intake is None or self.intake.poll() is not None:
-            self.intake = self._start(["/bin/sh", "-c", f"exec {towns.procfile()['intake']}"])
+        if self.intake is None or processes.has_ended(self.intake):
+            if self.intake:
+                processes.kill_group(self.intake)  # workers that outlive their parent go on serving
+            line = f"cd {shlex.quote(str(ROOT))} && exec {towns.procfile()['intake']}"
+            self.intake = self._start("intake", ["/bin/sh", "-c", line])
 
     def spooled(self) -> int:
         """Bytes that wait in the spool."""
@@ -126,6 +123,7 @@ class Place:
         for process in (self.intake, self.up):
             if process:
                 processes.stop(process, signal.SIGTERM, 30)
+                processes.kill_group(process)
 
 
 def children(pid: int) -> list[int]:
