@@ -182,7 +182,7 @@ def taken_apart(marked: str, kind: str) -> tuple[str, str]:
     return "".join(came), "".join(left)
 
 
-@pytest.mark.parametrize(("kind", "marked"), HIDDEN)
+@pytest.mark.parametrize(("kind", "marked"), HIDDEN, ids=range(len(HIDDEN)))
 def test_a_secret_is_hidden_and_the_line_still_makes_sense(kind, marked):
     came, left = taken_apart(marked, kind)
     assert redaction.redact_text(came) == left
