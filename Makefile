@@ -30,7 +30,7 @@ lint: $(VENV)/.dev ## Check style, types, who imports whom, and migrations.
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.migrations_check
 
-bench: $(VENV)/.dev ## Measure pings a second. ARGS="--seconds 3 --rounds 1", ARGS="clock", "growth", "chaos"
+bench: $(VENV)/.dev ## Measure pings, growth, and what chaos loses. ARGS="pings --seconds 3", "clock", "growth", "chaos"
 	$(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/.dev ## Write the locks anew from pyproject.toml.

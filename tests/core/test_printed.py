@@ -43,7 +43,8 @@ def test_broken_text_is_said_to_be_broken() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [random.Random(1).randbytes(5_000), gzip.compress(b"x" * 9_000, mtime=0), "text".encode("utf-16"), b"\x00" * 99]
+    "body",
+    [random.Random(1).randbytes(5_000), gzip.compress(b"x" * 9_000, mtime=0), "text".encode("utf-16"), b"\x00" * 99],
 )
 def test_what_is_no_text_is_not_shown(body: bytes) -> None:
     assert printed.read(body, len(body), None) == printed.Printed(binary=True)
