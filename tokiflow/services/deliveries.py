@@ -108,11 +108,13 @@ def ring(now: datetime) -> int:
             .order_by(Delivery.next_attempt_at)
             .limit(RING_AT_MOST)
             .with_for_update(skip_locked=True)
+            # A subquery may be carried out more than once, and then take more than it may.
+            .cte("due")
         )
         rung = list(
             db.session.execute(
                 update(Delivery)
-                .where(Delivery.id.in_(due))
+                .where(Delivery.id.in_(select(due)))
                 .values(rung_at=now)
                 .returning(Delivery.id)
                 .execution_options(synchronize_session=False)

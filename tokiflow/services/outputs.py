@@ -146,17 +146,19 @@ def offload(now: datetime) -> int:
 def _claim(now: datetime) -> list[Claimed]:
     """Take the lease on the outputs that have waited longest, with their bodies copied out."""
     key = tuple_(Offload.monitor_id, Offload.at, Offload.n)
+    # A CTE, which is carried out once: a subquery may be for each row it is compared with, and take more than BATCH.
     due = (
         select(Offload.monitor_id, Offload.at, Offload.n)
         .where(Offload.next_attempt_at <= now)
         .order_by(Offload.next_attempt_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
+        .cte("due")
     )
     with transaction():
         taken = db.session.execute(
             update(Offload)
-            .where(key.in_(due))
+            .where(key.in_(select(due)))
             .values(next_attempt_at=now + LEASE, attempts=Offload.attempts + 1)
             .returning(Offload.monitor_id, Offload.at, Offload.n)
             .execution_options(synchronize_session=False)
