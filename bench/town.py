@@ -75,6 +75,7 @@ class Town:
             "DATABASE_URL": self.postgres.url(),
             "REDIS_URL": self.valkey.url(),
             "LOG_LEVEL": "ERROR",
+            "TOKIFLOW_SPOOL": str(self.place / "spool"),
             # All load comes from one address, as no real load does.
             "TOKIFLOW_PING_RATE": "unlimited",
         }

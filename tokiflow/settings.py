@@ -6,6 +6,7 @@ with the value of `NAME`, as container platforms hand out secrets.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections import Counter
@@ -184,7 +185,12 @@ class Settings(BaseModel):
         """The folder in which pings wait while the database is away."""
         if self.spool_dir:
             return self.spool_dir
-        return self.data_dir / "spool" if self.data_dir else Path(gettempdir()) / f"tokiflow-spool-{os.getuid()}"
+        if self.data_dir:
+            return self.data_dir / "spool"
+        # Who finds a file there replays it, so it must be of this very installation.
+        parts = urlsplit(self.database_url)
+        mine = f"{os.getuid()} {self.secret_key} {parts.hostname} {parts.port} {parts.path} {parts.query}"
+        return Path(gettempdir()) / f"tokiflow-spool-{hashlib.blake2b(mine.encode(), digest_size=8).hexdigest()}"
 
     @cached_property
     def output_kept_days(self) -> int:
