@@ -98,7 +98,7 @@ class Place:
         return psycopg.connect(self._settings()["DATABASE_URL"], autocommit=True, connect_timeout=5)
 
     def pid(self, name: str) -> int | None:
-        """The process called `name`, if it lives now: postgres, valkey, web, worker, clock."""
+        """The process called `name`, if it lives now: postgres, valkey, web, worker."""
         return processes.recall(self.folder / "run" / f"{name}.pid")
 
     def tend(self) -> None:
@@ -115,7 +115,7 @@ class Place:
 
     def come_to_rest(self) -> None:
         """Return when all its processes live and nothing waits in the spool any more."""
-        self._wait_until(lambda: all(map(self.pid, ("postgres", "valkey", "web", "worker", "clock"))), REST_SECONDS)
+        self._wait_until(lambda: all(map(self.pid, ("postgres", "valkey", "web", "worker"))), REST_SECONDS)
         self._wait_until(lambda: clients.ask(self.port, "/api/health") == "200", REST_SECONDS)
         self._wait_until(lambda: self.spooled() == 0, REST_SECONDS)
 
@@ -219,7 +219,8 @@ BLOWS: dict[str, Blow] = {
     "PostgreSQL hangs": _hang,
     "monitors locked": _lock_monitors,
     "kill -9 Valkey": _kill("valkey"),
-    "kill -9 clock": _kill("clock"),
+    # Its one child; both are started again.
+    "kill -9 the worker's clock": _kill_child("worker"),
     "kill -9 worker": _kill("worker"),
     "kill -9 intake": _kill_intake,
 }
