@@ -18,6 +18,10 @@ from tokiflow.core.rates import Rate
 STRANGERS = Rate(60, 60, 100)
 """Unknown tokens that one address may try. Known ones from the same address are never held up by it."""
 
+UNCHECKED = Rate(1_200, 60, 2_000)
+"""Pings to monitors that this process does not know, which one address may leave in the spool. Nobody can look them up
+then, and a whole data centre may share an address."""
+
 MOST = 100_000
 """Names remembered at most of each sort; beyond it the oldest are forgotten, which only ever lets more in."""
 
@@ -41,6 +45,7 @@ class Limits:
         self._known: _Memory[None] = _Memory()
         self._spooled: _Memory[datetime] = _Memory()
         self._strangers: _Memory[datetime] = _Memory()
+        self._unchecked: _Memory[datetime] = _Memory()
 
     def refused(self, to: str | Named, at: datetime) -> int:
         """In how many seconds a ping to `to` will fit in, as far as is known without asking; 0 for now."""
@@ -68,7 +73,7 @@ class Limits:
 
     def spool(self, to: str | Named, source: str, at: datetime) -> int:
         """Count a ping that nobody can check now: 0 if it may wait in the spool, else the seconds until one may."""
-        if to not in self._known and (wait := self.stranger(source, at)):
+        if to not in self._known and (wait := self._count(self._unchecked, UNCHECKED, source, at)):
             return wait
         return self._count(self._spooled, self.rate, to, at) if self.rate else 0
 

@@ -16,8 +16,9 @@ import orjson
 import psycopg
 from psycopg.rows import namedtuple_row, tuple_row
 
-from tokiflow.core.runs import Outcome, Run
+from tokiflow.core.runs import Run
 from tokiflow.db import db
+from tokiflow.services import monitor_rows
 
 Row = Mapping[str, Any]
 
@@ -181,23 +182,7 @@ def runs_at_hand(
     }
     with raw.cursor(row_factory=namedtuple_row) as cursor:
         rows: list[Any] = cursor.execute("union".join(asked), told, binary=True, prepare=True).fetchall()
-    return [(row.monitor_id, _run(row)) for row in rows]
-
-
-def _run(row: Any) -> Run:
-    return Run(
-        id=row.id,
-        rid=row.rid,
-        environment=row.environment,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        deadline_at=row.deadline_at,
-        outcome=Outcome(row.outcome),
-        duration_ms=row.duration_ms,
-        overran_at=row.overran_at,
-        last_log=row.last_log,
-        last_log_at=row.last_log_at,
-    )
+    return [(row.monitor_id, monitor_rows.run(row)) for row in rows]
 
 
 def write(
