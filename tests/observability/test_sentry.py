@@ -66,8 +66,8 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def sent(make_httpserver: HTTPServer, valkey_url: str) -> Sent:
-    """What the leaky process sends."""
+def sent(valkey_url: str) -> Sent:
+    """What the leaky process sends, to a server of its own: the shared one may be busy with somebody who hangs."""
     bodies: list[bytes] = []
 
     def receive(request: Request) -> Response:
@@ -75,22 +75,22 @@ def sent(make_httpserver: HTTPServer, valkey_url: str) -> Sent:
         bodies.append(gzip.decompress(data) if request.headers.get("Content-Encoding") == "gzip" else data)
         return Response("{}")
 
-    make_httpserver.expect_request("/api/42/envelope/").respond_with_handler(receive)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.observability.leaky"],
-        env=os.environ
-        | {
-            "SECRETS": json.dumps(SECRETS),
-            "DSN": f"http://public@127.0.0.1:{make_httpserver.port}/42",
-            "TEST_REDIS_URL": valkey_url,
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    with HTTPServer(threaded=True) as server:
+        server.expect_request("/api/42/envelope/").respond_with_handler(receive)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.observability.leaky"],
+            env=os.environ
+            | {
+                "SECRETS": json.dumps(SECRETS),
+                "DSN": f"http://public@127.0.0.1:{server.port}/42",
+                "TEST_REDIS_URL": valkey_url,
+            },
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     assert done.returncode == 0, done.stderr
-    make_httpserver.clear()
     return Sent(b"\n".join(bodies).decode(), [event for body in bodies for event in _events(body)])
 
 
