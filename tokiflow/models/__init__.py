@@ -8,18 +8,26 @@ from tokiflow.models.blind_spell import BlindSpell
 from tokiflow.models.channel import Channel, MonitorChannel
 from tokiflow.models.delivery import Delivery
 from tokiflow.models.erasure import Erasure
+from tokiflow.models.follow_up import FollowUp
 from tokiflow.models.heartbeat import Heartbeat
 from tokiflow.models.idempotency_key import IdempotencyKey
 from tokiflow.models.incident import Incident
 from tokiflow.models.incident_event import IncidentEvent
+from tokiflow.models.letter import Letter
+from tokiflow.models.maintenance_window import MaintenanceOccurrence, MaintenanceWindow, MaintenanceWindowMonitor
 from tokiflow.models.membership import Membership
 from tokiflow.models.monitor import Monitor
+from tokiflow.models.monitor_dependency import MonitorDependency
 from tokiflow.models.offload import Offload
 from tokiflow.models.organization import Organization
 from tokiflow.models.ping import Ping
+from tokiflow.models.recipient import Recipient
+from tokiflow.models.routing_rule import RoutingRule, RoutingRuleChannel
 from tokiflow.models.run import Run
 from tokiflow.models.sign_in_link import SignInLink
+from tokiflow.models.slack_installation import SlackInstallation
 from tokiflow.models.spool import Spool
+from tokiflow.models.summary import Summary
 from tokiflow.models.user import User
 
 __all__ = [
@@ -31,18 +39,29 @@ __all__ = [
     "Channel",
     "Delivery",
     "Erasure",
+    "FollowUp",
     "Heartbeat",
     "IdempotencyKey",
     "Incident",
     "IncidentEvent",
+    "Letter",
+    "MaintenanceOccurrence",
+    "MaintenanceWindow",
+    "MaintenanceWindowMonitor",
     "Membership",
     "Monitor",
     "MonitorChannel",
+    "MonitorDependency",
     "Offload",
     "Organization",
     "Ping",
+    "Recipient",
+    "RoutingRule",
+    "RoutingRuleChannel",
     "Run",
     "SignInLink",
+    "SlackInstallation",
     "Spool",
+    "Summary",
     "User",
 ]

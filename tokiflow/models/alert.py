@@ -15,15 +15,21 @@ class Alert(Model):
     __tablename__ = "alerts"
     id: Mapped[Key]
     organization_id: Mapped[OrganizationId]
-    # None for a test message.
+    # None for a test message, and for a summary of many.
     incident_id: Mapped[UUID | None] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"))
-    kind: Mapped[str] = mapped_column(String(10))
+    kind: Mapped[str] = mapped_column(String(20))
     at: Mapped[Moment]
     content: Mapped[Json]
+    # Why these were told: {"rules": [{"id", "name", "matched", "why"}], "by": {channel: rule}}.
+    decision: Mapped[Json]
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
-        CheckConstraint("kind in ('opened', 'reopened', 'flapping', 'resolved', 'test')", name="kind"),
+        CheckConstraint(
+            "kind in ('opened', 'reopened', 'flapping', 'escalated', 'reminder', 'acknowledged', 'resolved', "
+            "'summary', 'test')",
+            name="kind",
+        ),
         # queries.alerts.of_incident
         Index("ix_alerts_incident_id", "incident_id"),
         Index("ix_alerts_organization_id", "organization_id", text("id desc")),

@@ -20,6 +20,11 @@ class Channel(Model):
     config: Mapped[Json]
     enabled: Mapped[bool] = mapped_column(server_default="true")
     disabled_reason: Mapped[Words]
+    # More than so many messages about trouble within the window become one that lists them. None: never.
+    group_after: Mapped[int | None]
+    group_window_seconds: Mapped[int] = mapped_column(server_default="60")
+    # Beyond so many messages an hour they are summed up. None: no limit.
+    rate_per_hour: Mapped[int | None]
     last_delivery_at: Mapped[Moment | None]
     last_error: Mapped[Words]
     version: Mapped[Count]

@@ -15,6 +15,7 @@ from tokiflow.db import UtcDateTime
 
 Key = Annotated[UUID, mapped_column(primary_key=True, default=ids.new)]
 Moment = Annotated[datetime, mapped_column(UtcDateTime)]
+MaybeMoment = Annotated[datetime | None, mapped_column(UtcDateTime)]
 CreatedAt = Annotated[datetime, mapped_column(UtcDateTime, server_default=text("now()"))]
 Name = Annotated[str, mapped_column(String(200))]
 Words = Annotated[str, mapped_column(Text, server_default="")]

@@ -8,13 +8,14 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from tokiflow.db import Model
 from tokiflow.models.alert import Alert
 from tokiflow.models.channel import Channel
-from tokiflow.models.columns import Count, CreatedAt, Key, Moment, OrganizationId, Words
+from tokiflow.models.columns import Count, CreatedAt, Json, Key, Moment, OrganizationId, Words
 
 
 class Delivery(Model):
     """One alert to one channel: the outbox. The row is the promise; Redis is only the doorbell.
 
-    pending → sent, or → dead (given up, or the channel can never take it) → pending again by "send again".
+    pending → sent, or → dead (given up, or the channel can never take it) → pending again by "send again";
+    or → merged: told in the message of a summary.
     """
 
     __tablename__ = "deliveries"
@@ -31,6 +32,11 @@ class Delivery(Model):
     rung_at: Mapped[Moment | None]
     sent_at: Mapped[Moment | None]
     last_error: Mapped[Words]
+    # The rule or step that chose the channel, in words.
+    because: Mapped[Words]
+    # What the channel wants to remember of this message, to write below it, change it or go on with it.
+    memory: Mapped[Json]
+    summary_id: Mapped[UUID | None] = mapped_column(ForeignKey("summaries.id", ondelete="SET NULL"))
     created_at: Mapped[CreatedAt]
 
     alert: Mapped[Alert] = relationship(lazy="raise")
@@ -38,11 +44,23 @@ class Delivery(Model):
 
     __table_args__ = (
         UniqueConstraint("alert_id", "channel_id"),
-        CheckConstraint("status in ('pending', 'sent', 'dead')", name="status"),
+        CheckConstraint("status in ('pending', 'sent', 'merged', 'dead')", name="status"),
         # services.deliveries.ring: what is to be sent now
         Index("ix_deliveries_pending", "next_attempt_at", postgresql_where=text("status = 'pending'")),
         # services.deliveries.claim: nothing earlier to the same channel is under way
         Index("ix_deliveries_incident_id_channel_id", "incident_id", "channel_id", "id"),
+        # services.deliveries: whose turn it is
+        Index(
+            "ix_deliveries_organization_id_pending",
+            "organization_id",
+            "next_attempt_at",
+            "id",
+            postgresql_where=text("status = 'pending'"),
+        ),
+        # services.summaries: the members and messages of one
+        Index("ix_deliveries_summary_id", "summary_id", postgresql_where=text("summary_id is not null")),
+        # the page of what was given up
+        Index("ix_deliveries_dead", "organization_id", text("id desc"), postgresql_where=text("status = 'dead'")),
         # queries.channels: the last deliveries
         Index("ix_deliveries_channel_id", "channel_id", text("id desc")),
     )

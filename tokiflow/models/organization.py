@@ -4,7 +4,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
-from tokiflow.models.columns import CreatedAt, Key, Name, TextList
+from tokiflow.models.columns import CreatedAt, Json, Key, Name, TextList
 
 
 class Organization(Model):
@@ -18,4 +18,6 @@ class Organization(Model):
     ping_key: Mapped[str | None] = mapped_column(String(64), unique=True)
     # Regular expressions of its own for what is hidden in output (core.redaction).
     redaction_patterns: Mapped[TextList]
+    # When warnings wait (core.quiet_hours): {} for never.
+    quiet_hours: Mapped[Json]
     created_at: Mapped[CreatedAt]
