@@ -110,12 +110,13 @@ class Clock:
         self.lost_at = self.lost_at or self.well_at
 
     def _ring(self, now: datetime) -> None:
-        from tokiflow.services import deliveries, erasures, heartbeats, outputs, retention, sign_in
+        from tokiflow.services import deliveries, erasures, heartbeats, letters, outputs, retention, sign_in
 
         if now - self.rang >= RING_EVERY:
             self.rang = now
             deliveries.ring(now)
             sign_in.ring(now)
+            letters.ring(now)
         if now - self.carried >= CARRY_EVERY:
             self.carried = now
             outputs.ring(now)
@@ -124,6 +125,7 @@ class Clock:
             self.forgot = now
             heartbeats.forget(now)
             sign_in.forget(now)
+            letters.forget(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now
             retention.ring()
