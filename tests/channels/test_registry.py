@@ -37,7 +37,8 @@ def test_an_unknown_kind_is_told_which_there_are(name):
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("what", KINDS)
 def test_every_channel_delivers_every_message(kind, what, trouble, configs, outside):
-    receipt = kind.send(kind.validate(configs[kind.kind]), message(what, trouble), outside)
+    briefed = {"recipients": {"alice@harbour.example": {"state": "confirmed", "unsubscribe": "https://x.example/u"}}}
+    receipt = kind.send({**kind.validate(configs[kind.kind]), **briefed}, message(what, trouble), outside)
     assert receipt.response
 
 

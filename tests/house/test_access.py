@@ -25,6 +25,9 @@ THINGS = {"monitor_id", "run_id", "incident_id", "channel_id", "delivery_id"}
 WORDS = {"kind": "webhook", "token": "none", "mail_id": "none"}
 """What stands in an address and is no thing of an organization."""
 
+SENT_BY_MACHINES = {"POST /unsubscribe/<token>", "POST /hooks/resend"}
+"""They have no form to send a token with: the first is what mail programs do (RFC 8058), the second is signed."""
+
 OTHERWISE = {"static": "files of ours, the same for all", "metrics": "METRICS_TOKEN, see tests/observability"}
 """Views that are not behind `access`, and what guards them."""
 
@@ -214,7 +217,7 @@ def test_a_form_that_another_site_sends_is_refused(
 ) -> None:
     monkeypatch.setitem(app.config, "WTF_CSRF_ENABLED", True)
     client, there = client_for(alice), things()
-    for stop in (one for one in stops(app) if one.method != "GET"):
+    for stop in (one for one in stops(app) if one.method != "GET" and str(one) not in SENT_BY_MACHINES):
         with subtests.test(str(stop)):
             assert client.open(stop.address(there), method=stop.method).status_code == 400
 

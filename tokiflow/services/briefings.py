@@ -7,6 +7,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from flask import current_app
+
+from tokiflow.queries import recipients
+from tokiflow.services import bounces, mail_links
+
 
 class Listener(NamedTuple):
     """A channel that is about to be sent something."""
@@ -17,8 +22,26 @@ class Listener(NamedTuple):
     config: Mapping[str, Any]
 
 
+def _email(listeners: Sequence[Listener], now: datetime) -> dict[UUID, dict[str, Any]]:
+    """Which addresses want mail, and the link by which each stops it."""
+    public_url = current_app.extensions["tokiflow.settings"].public_url
+    asked = [(one.channel_id, one.organization_id, one.config["to"]) for one in listeners]
+    return {
+        channel_id: {
+            "recipients": {
+                one.address: {
+                    "state": one.status,
+                    "unsubscribe": public_url + mail_links.unsubscribe(one.recipient_id) if one.recipient_id else "",
+                }
+                for one in standing
+            }
+        }
+        for channel_id, standing in recipients.by_channel(asked).items()
+    }
+
+
 Briefing = Callable[[Sequence[Listener], datetime], dict[UUID, dict[str, Any]]]
-_BY_KIND: dict[str, Briefing] = {}
+_BY_KIND: dict[str, Briefing] = {"email": _email}
 """By kind of channel: what tells, by channel, what is to be merged into the config. Each takes a statement or two."""
 
 
@@ -34,3 +57,4 @@ def of(listeners: Sequence[Listener], now: datetime) -> dict[UUID, dict[str, Any
 
 def learn(organization_id: UUID, refused: Mapping[str, str], now: datetime) -> None:
     """Remember which addresses will never take mail, and why. Called inside the recording transaction."""
+    bounces.refused(organization_id, refused, now)

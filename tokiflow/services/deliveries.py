@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from tokiflow.core.actors import Actor
 from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import Alert, Attempt, Channel, Delivery
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import audit
+from tokiflow.services import audit, briefings, disablings
 
 log = structlog.get_logger()
 
@@ -87,7 +87,13 @@ def claim(delivery_ids: Sequence[UUID], public_url: str, now: datetime) -> list[
             .returning(Delivery.id)
             .execution_options(synchronize_session=False)
         ).scalars()
-        return [_copied_out(row, public_url, now) for row in _with_content(list(rows))]
+        found = _with_content(list(rows))
+        listeners = {
+            row.channel_id: briefings.Listener(row.channel_id, row.organization_id, row.channel_kind, row.config)
+            for row in found
+        }
+        briefed = briefings.of(list(listeners.values()), now)
+        return [_copied_out(row, briefed.get(row.channel_id, {}), public_url, now) for row in found]
 
 
 def ring(now: datetime) -> int:
@@ -164,13 +170,15 @@ def _claimable(delivery_ids: Sequence[UUID], now: datetime) -> Any:
     )
 
 
-def _with_content(delivery_ids: Sequence[UUID]) -> Iterable[Any]:
+def _with_content(delivery_ids: Sequence[UUID]) -> Sequence[Any]:
     if not delivery_ids:
         return []
     return db.session.execute(
         select(
             Delivery.id,
             Delivery.attempts,
+            Delivery.organization_id,
+            Delivery.memory,
             Delivery.channel_id,
             Channel.kind.label("channel_kind"),
             Channel.config,
@@ -184,13 +192,14 @@ def _with_content(delivery_ids: Sequence[UUID]) -> Iterable[Any]:
     ).all()
 
 
-def _copied_out(row: Any, public_url: str, now: datetime) -> Claimed:
+def _copied_out(row: Any, briefing: dict[str, Any], public_url: str, now: datetime) -> Claimed:
     # Written before sending: if we die now, the page says so instead of showing nothing.
     n = _next_attempt_number(row.id)
     db.session.execute(
         insert(Attempt).values(delivery_id=row.id, n=n, at=now, duration_ms=0, ok=False, response="", error=INTERRUPTED)
     )
-    return Claimed(row.id, n, row.channel_id, row.channel_kind, row.config, _message(row, public_url, now))
+    config = {**row.config, **briefing}
+    return Claimed(row.id, n, row.channel_id, row.channel_kind, config, _message(row, public_url, now))
 
 
 def _next_attempt_number(delivery_id: UUID) -> int:
@@ -215,6 +224,7 @@ def _message(row: Any, public_url: str, now: datetime) -> Message:
         sent_at=now,
         tags=tuple(content.pop("tags", ())),
         last_lines=tuple(content.pop("last_lines", ())),
+        memory=row.memory,
         runs=tuple((outcome, height) for outcome, height in content.pop("runs", ())),
         **content,
     )
@@ -250,10 +260,14 @@ def _record(one: Claimed, result: Result, now: datetime) -> None:
             return
         delivery.lease_until = None
         _record_attempt(one, result)
+        answer = result.receipt or result.error
+        if answer is not None:
+            delivery.memory = {**delivery.memory, **answer.memory}
+            briefings.learn(delivery.organization_id, answer.refused, now)
         if result.error is None:
             _record_sent(delivery, now)
         elif delivery.status != "sent":
-            _record_failure(delivery, result.error, now)
+            _record_failure(one, delivery, result.error, now)
 
 
 def _record_attempt(one: Claimed, result: Result) -> None:
@@ -280,7 +294,7 @@ def _record_sent(delivery: Delivery, now: datetime) -> None:
     _ring_for_followers(delivery)
 
 
-def _record_failure(delivery: Delivery, error: errors.DeliveryError, now: datetime) -> None:
+def _record_failure(one: Claimed, delivery: Delivery, error: errors.DeliveryError, now: datetime) -> None:
     delivery.last_error = error.message
     again = None if error.permanent else alerting.next_try(now, delivery.attempts, random.random(), error.retry_after)
     if again is None:
@@ -291,7 +305,11 @@ def _record_failure(delivery: Delivery, error: errors.DeliveryError, now: dateti
     values: dict[str, Any] = {"last_error": error.message}
     if error.permanent:
         values |= {"enabled": False, "disabled_reason": error.message}
+    was_enabled = select(Channel.enabled).where(Channel.id == delivery.channel_id).with_for_update()
+    enabled = db.session.execute(was_enabled).scalar_one()
     db.session.execute(update(Channel).where(Channel.id == delivery.channel_id).values(values))
+    if error.permanent and enabled and one.message.kind != "test":
+        disablings.announce([delivery.channel_id], now)
     log.warning("delivery_failed", delivery=str(delivery.id), attempts=delivery.attempts, dead=again is None)
 
 

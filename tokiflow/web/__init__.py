@@ -24,6 +24,8 @@ def init_app(app: Flask) -> None:
         outbox,
         overview,
         profile,
+        recipients,
+        resend,
         runs,
         security,
     )
@@ -35,6 +37,8 @@ def init_app(app: Flask) -> None:
     failures.init_app(app)
     for noun in (front, auth, organizations, overview, monitors, runs, incidents, channels, profile, organization):
         app.register_blueprint(noun.blueprint)
+    for answers in (recipients, resend):
+        app.register_blueprint(answers.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.
         app.register_blueprint(outbox.blueprint)
