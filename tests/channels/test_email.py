@@ -173,7 +173,7 @@ def test_a_summary_lists_what_there_is_and_says_how_much_more(outside):
         for one in told.listed:
             assert one.monitor_name in part
         assert "and 34 more" in part
-        assert "Up: missed its 02:05 ping" in part
+        assert "Up, 02:05: missed its 02:05 ping" in " ".join(part.split())
 
 
 def test_even_a_long_summary_is_not_cut_off_by_mail_programs(outside):

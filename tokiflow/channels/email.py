@@ -59,7 +59,7 @@ def _address(given: str) -> str | None:
 
 
 class Email(ChannelKind):
-    """Config: `{"to": ["alice@harbour.example", …]}`, up to 20 addresses that all get the same mail.
+    """Config: `{"to": ["alice@harbour.example", …]}`, up to 20 addresses, each of which gets a mail of its own.
 
     To send, it must be told how each address stands (services.briefings):
     `"recipients": {address: {"state", "unsubscribe"}}`. Whoever has not confirmed gets nothing.
@@ -71,7 +71,8 @@ class Email(ChannelKind):
     icon = "mail"
     arrives = (
         "A subject that says it all, the reason, the job’s last lines and a link. Everything about one incident is one "
-        "thread, and the recovery goes to whoever was told of the trouble."
+        "thread, and the recovery goes to whoever was told of the trouble. Each address gets a mail of its own, with a "
+        "link that stops them."
     )
     fields: ClassVar = (
         Field(
@@ -79,7 +80,7 @@ class Email(ChannelKind):
             label="Addresses",
             read=_read_addresses,
             shape="list",
-            help="One a line, or with commas between. Up to 20; all get the same mail.",
+            help="One a line, or with commas between, up to 20. Whoever is no member is asked first, by mail.",
             placeholder="ops@example.com",
         ),
     )
