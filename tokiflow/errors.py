@@ -100,6 +100,7 @@ class DeliveryError(TokiflowError):
 
     `permanent` means trying again cannot help (a deleted webhook, a bad address) and disables the channel.
     `retry_after` is what the other side asked for, in seconds. `status_code` and `response` are what came back.
+    `unreachable` means that nothing came back at all, so that whoever sends there next would wait in vain, too.
     """
 
     status = 502
@@ -113,9 +114,11 @@ class DeliveryError(TokiflowError):
         retry_after: float | None = None,
         status_code: int | None = None,
         response: str = "",
+        unreachable: bool = False,
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
         self.status_code = status_code
         self.response = response
+        self.unreachable = unreachable

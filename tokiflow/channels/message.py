@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from tokiflow.channels import text
@@ -72,9 +73,8 @@ class Message:
     duration_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            if limit := item.metadata.get("limit"):
-                object.__setattr__(self, item.name, text.line(getattr(self, item.name), limit))
+        for name, limit in _limits():
+            object.__setattr__(self, name, text.line(getattr(self, name), limit))
         object.__setattr__(self, "tags", tuple(text.line(tag, 40) for tag in self.tags[:20]))
         object.__setattr__(self, "last_lines", tuple(text.output(one, 300) for one in self.last_lines[-LINES_LIMIT:]))
         object.__setattr__(self, "runs", self.runs[-RUNS_LIMIT:])
@@ -95,6 +95,13 @@ class Message:
         return at.astimezone(ZoneInfo(self.timezone))
 
 
+@lru_cache(maxsize=1)
+def _limits() -> tuple[tuple[str, int], ...]:
+    """The fields that are one line of text, with their limits."""
+    return tuple((item.name, item.metadata["limit"]) for item in fields(Message) if "limit" in item.metadata)
+
+
+@lru_cache(maxsize=256)
 def _known_zone(name: str) -> str:
     """`name`, or UTC if the system doesn't know it: a zone that is gone must not cost an alert."""
     try:
