@@ -137,7 +137,7 @@ def _clean(message: Any) -> None:
 
 
 @lru_cache(maxsize=4)
-def _limits(kind: type[Any]) -> tuple[tuple[str, int], ...]:
+def _limits(kind: Any) -> tuple[tuple[str, int], ...]:
     """The fields of `kind` that are one line of text, with their limits."""
     return tuple((item.name, item.metadata["limit"]) for item in fields(kind) if "limit" in item.metadata)
 
