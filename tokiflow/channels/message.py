@@ -136,10 +136,14 @@ def _clean(message: Any) -> None:
         object.__setattr__(message, name, text.line(getattr(message, name), limit))
 
 
-@lru_cache(maxsize=4)
 def _limits(kind: Any) -> tuple[tuple[str, int], ...]:
     """The fields of `kind` that are one line of text, with their limits."""
-    return tuple((item.name, item.metadata["limit"]) for item in fields(kind) if "limit" in item.metadata)
+    if kind not in _LIMITS:
+        _LIMITS[kind] = tuple((one.name, one.metadata["limit"]) for one in fields(kind) if "limit" in one.metadata)
+    return _LIMITS[kind]
+
+
+_LIMITS: dict[Any, tuple[tuple[str, int], ...]] = {}
 
 
 @lru_cache(maxsize=256)
