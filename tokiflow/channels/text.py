@@ -32,6 +32,8 @@ def truncate(value: str, limit: int) -> str:
 
 
 def _visible(value: str) -> str:
+    if value.isascii() and value.isprintable():
+        return value  # nearly everything is, and an alert storm makes thousands of texts
     # Lone surrogates stand for bytes that were not UTF-8; they could not be encoded again.
     value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     value = _ESCAPE_SEQUENCE.sub("", value).translate(_BIDI)

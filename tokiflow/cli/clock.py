@@ -53,6 +53,7 @@ class Clock:
         # Since when the database can't be reached. Set at first: nobody knows what was before.
         self.lost_at: datetime | None = self.well_at
         self.interruption: Gap | None = None
+        self.batch = 1
         self.rang = self.carried = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
 
     def run(self, stop: threading.Event) -> None:
@@ -86,10 +87,12 @@ class Clock:
         self.well_at = now
         if not sees:
             return LONGEST_SLEEP.total_seconds()
-        swept = overdue.sweep(now)
+        swept = overdue.sweep(now, self.batch)
         if swept:
             log.info("swept", monitors=swept)
-        if swept == overdue.BATCH:
+        more = swept == self.batch
+        self.batch = overdue.next_batch(self.batch, swept)
+        if more:
             return 0.0
         following = overdue.next_at()
         if following is None:

@@ -21,8 +21,8 @@ from tokiflow.services.monitor_rows import MonitorRow
 
 LINES = 12
 STRIP = 24
-RING_FOR = 50
-"""So many deliveries one ring of the doorbell is for: a worker sends them side by side."""
+RING_FOR = 200
+"""So many deliveries one ring of the doorbell is for: it wakes the sender of one worker (services.sender)."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,12 @@ def _listening(rows: Sequence[MonitorRow]) -> dict[UUID, list[UUID]]:
     for organization_id, channel_id in db.session.execute(statement.order_by(Channel.id)):
         enabled[organization_id].append(channel_id)
     own = _own([row.id for row in rows if row.own_channels])
+    # By sets: a thousand monitors, each with a channel of its own, must not look through all thousand channels.
+    among = {organization_id: set(channel_ids) for organization_id, channel_ids in enabled.items()}
     return {
-        row.id: [one for one in enabled[row.organization_id] if not row.own_channels or one in own.get(row.id, ())]
+        row.id: sorted(own.get(row.id, set()) & among[row.organization_id])
+        if row.own_channels
+        else enabled[row.organization_id]
         for row in rows
     }
 
