@@ -72,6 +72,7 @@ def make_channel(organization: Organization, kind: str = "webhook", **values: An
 _CONFIGS: dict[str, dict[str, Any]] = {
     "webhook": {"url": "http://127.0.0.1:9/hook"},
     "email": {"to": ["ops@example.com"]},
+    "slack_app": {"team": "T0HARBOUR", "channel": "#ops"},
     "slack": {"url": "http://127.0.0.1:9/slack"},
 }
 

@@ -65,7 +65,7 @@ class SlackApp(ChannelKind):
         "stands in the card’s thread."
     )
     fields: ClassVar = (
-        Field(name="team", label="Workspace", read=_read_team, placeholder="T0123ABCD", mono=True),
+        Field(name="team", label="Workspace", read=_read_team, shape="choice"),
         Field(
             name="channel",
             label="Channel",

@@ -26,6 +26,8 @@ def init_app(app: Flask) -> None:
         profile,
         runs,
         security,
+        slack,
+        slack_hooks,
     )
 
     settings: Settings = app.extensions["tokiflow.settings"]
@@ -33,7 +35,20 @@ def init_app(app: Flask) -> None:
     security.init_app(app)
     frame.init_app(app)
     failures.init_app(app)
-    for noun in (front, auth, organizations, overview, monitors, runs, incidents, channels, profile, organization):
+    for noun in (
+        front,
+        auth,
+        organizations,
+        overview,
+        monitors,
+        runs,
+        incidents,
+        channels,
+        slack,
+        slack_hooks,
+        profile,
+        organization,
+    ):
         app.register_blueprint(noun.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.
