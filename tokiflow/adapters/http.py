@@ -42,7 +42,7 @@ Resolver = Callable[[str, int], Sequence[Address]]
 
 @dataclass(frozen=True)
 class OutboundResponse:
-    """What came back, whatever its status. At most 64 KB of the body are kept."""
+    """What came back, whatever its status. Of the body no more than the size limit is kept."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -114,9 +114,10 @@ class Client:
         json: object = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = TIME_LIMIT,
+        size_limit: int = SIZE_LIMIT,
         follow_redirects: bool = False,
     ) -> OutboundResponse:
-        """The answer, whatever its status. `timeout` is in seconds, for everything together.
+        """The answer, whatever its status. `timeout` is in seconds, for everything together; `size_limit` in bytes.
 
         Raises DeliveryError: permanent for an address that is malformed or off limits, otherwise worth another try.
         """
@@ -128,7 +129,7 @@ class Client:
             )
             response = self._client.send(request, stream=True, follow_redirects=follow_redirects)
             try:
-                body, truncated = _read(response)
+                body, truncated = _read(response, size_limit)
             finally:
                 response.close()
         return OutboundResponse(
@@ -165,13 +166,13 @@ def _checked(url: str) -> str:
         raise DeliveryError(f"the address {error}", permanent=True) from None
 
 
-def _read(response: httpx.Response) -> tuple[bytes, bool]:
-    """The body up to the size limit, as it came over the wire, and whether more was left behind."""
+def _read(response: httpx.Response, size_limit: int) -> tuple[bytes, bool]:
+    """The body up to `size_limit`, as it came over the wire, and whether more was left behind."""
     body = bytearray()
     for part in response.iter_raw():
         body += part
-        if len(body) > SIZE_LIMIT:
-            return bytes(body[:SIZE_LIMIT]), True
+        if len(body) > size_limit:
+            return bytes(body[:size_limit]), True
     return bytes(body), False
 
 
