@@ -19,24 +19,6 @@ END = START + timedelta(days=60)
 ONE = calendar("DTSTART:20261122T020000Z|DTEND:20261122T060000Z|SUMMARY:Disks")
 
 
-@pytest.mark.parametrize(
-    ("written", "fetched"),
-    [
-        ("https://example.com/a.ics", "https://example.com/a.ics"),
-        (" webcal://example.com/a.ics?key=1 ", "https://example.com/a.ics?key=1"),
-        ("WEBCALS://example.com/a.ics", "https://example.com/a.ics"),
-    ],
-)
-def test_addresses_as_calendars_give_them(written: str, fetched: str) -> None:
-    assert calendars.web(written) == fetched
-
-
-@pytest.mark.parametrize("written", ["", None, "webcal://", "file:///etc/passwd", "ftp://example.com/a.ics", "a.ics"])
-def test_other_addresses_are_refused(written: object) -> None:
-    with pytest.raises(ValueError, match=r"web address|missing"):
-        calendars.web(written)
-
-
 def test_a_calendar_is_fetched_even_where_it_has_moved(client: Client, httpserver: HTTPServer) -> None:
     there = httpserver.url_for("/there.ics")
     httpserver.expect_request("/here.ics").respond_with_data("", status=302, headers={"Location": there})

@@ -127,3 +127,21 @@ def test_more_events_than_are_good_for_anybody_are_cut() -> None:
     )
     assert len(found.spans) == 2_000
     assert found.note == "Only the first 2,000 events to come are used, up to 4 December 2026."
+
+
+@pytest.mark.parametrize(
+    ("written", "fetched"),
+    [
+        ("https://example.com/a.ics", "https://example.com/a.ics"),
+        (" webcal://example.com/a.ics?key=1 ", "https://example.com/a.ics?key=1"),
+        ("WEBCALS://example.com/a.ics", "https://example.com/a.ics"),
+    ],
+)
+def test_addresses_as_calendars_give_them(written: str, fetched: str) -> None:
+    assert calendars.address(written) == fetched
+
+
+@pytest.mark.parametrize("written", ["", None, "webcal://", "file:///etc/passwd", "ftp://example.com/a.ics", "a.ics"])
+def test_other_addresses_are_refused(written: object) -> None:
+    with pytest.raises(ValueError, match=r"web address|missing"):
+        calendars.address(written)

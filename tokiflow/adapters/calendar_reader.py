@@ -11,7 +11,7 @@ import json
 import sys
 from datetime import datetime
 
-CPU_SECONDS = 10
+CPU_SECONDS = 6
 MEMORY = 1024 * 1024 * 1024
 
 

@@ -7,27 +7,21 @@ import os
 import subprocess
 import sys
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from tokiflow.adapters.http import Client
-from tokiflow.core import addresses
 from tokiflow.core.calendars import NoCalendar, Reading
 from tokiflow.core.maintenance import Span
 from tokiflow.errors import DeliveryError
 
+if TYPE_CHECKING:
+    from tokiflow.adapters.http import Client
+
 SIZE_LIMIT = 10 * 1024 * 1024
-FETCH_SECONDS = 20.0
-READ_SECONDS = 20.0
+FETCH_SECONDS = READ_SECONDS = 8.0
+"""A worker has alerts to send: no calendar may keep it for long."""
+
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """All that the process for reading is told of ours: no secret of this one is in the reach of what it reads."""
-
-
-def web(url: object) -> str:
-    """The address to fetch behind `url`; `webcal://` means https. Raises ValueError saying what to write."""
-    if isinstance(url, str):
-        scheme, found, rest = url.strip().partition("://")
-        if found and scheme.lower() in ("webcal", "webcals"):
-            url = f"https://{rest}"
-    return addresses.web(url)
 
 
 def fetch(client: Client, url: str) -> bytes:

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tokiflow.core import addresses
 from tokiflow.core.maintenance import Span
 from tokiflow.core.monitor_draft import clean
 from tokiflow.core.schedule import zones
@@ -32,6 +33,15 @@ class Reading:
 
     spans: tuple[Span, ...]
     note: str = ""
+
+
+def address(url: object) -> str:
+    """The web address behind `url`; `webcal://` means https. Raises ValueError saying what to write."""
+    if isinstance(url, str):
+        scheme, found, rest = url.strip().partition("://")
+        if found and scheme.lower() in ("webcal", "webcals"):
+            url = f"https://{rest}"
+    return addresses.web(url)
 
 
 def read(text: bytes, start: datetime, end: datetime, timezone: str) -> Reading:
