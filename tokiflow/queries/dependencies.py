@@ -41,15 +41,15 @@ def of_monitors(monitor_ids: Collection[UUID]) -> Mapping[UUID, list[Named]]:
 def on(monitor_id: UUID, most: int) -> tuple[int, list[Named]]:
     """How many monitors depend on this one themselves, and the first `most` by name."""
     link = MonitorDependency
-    total = db.session.execute(select(func.count()).where(link.depends_on_id == monitor_id)).scalar_one()
     statement = (
-        select(Monitor.id, Monitor.name, Monitor.slug, Monitor.status)
+        select(func.count().over(), Monitor.id, Monitor.name, Monitor.slug, Monitor.status)
         .join(link, link.monitor_id == Monitor.id)
         .where(link.depends_on_id == monitor_id)
         .order_by(Monitor.name, Monitor.id)
         .limit(most)
     )
-    return total, [Named(*row) for row in db.session.execute(statement)]
+    rows = db.session.execute(statement).all()
+    return (rows[0][0] if rows else 0), [Named(*row[1:]) for row in rows]
 
 
 def way_round(monitor_id: UUID, wanted: Collection[UUID]) -> list[str]:

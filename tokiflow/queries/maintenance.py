@@ -8,18 +8,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 
 from tokiflow import errors
 from tokiflow.core import maintenance, sentences
 from tokiflow.core.maintenance import Plan, Span
 from tokiflow.core.window_draft import WindowDraft
 from tokiflow.db import db
-from tokiflow.models import MaintenanceOccurrence, MaintenanceWindow, MaintenanceWindowMonitor, Monitor
+from tokiflow.models import FollowUp, MaintenanceOccurrence, MaintenanceWindow, MaintenanceWindowMonitor, Monitor
 from tokiflow.queries.paging import NOT_OURS, Page, decode, encode
 
 AHEAD = timedelta(days=2)
 """So far ahead calendars are looked at for stretches that follow without a gap. Whoever waits asks again at the end."""
+
+MOST_LISTED = 50
+"""Of each calendar no more stretches to come are looked at."""
 
 
 @dataclass(frozen=True)
@@ -114,17 +117,10 @@ def coming(monitor: Monitor, now: datetime, within: timedelta) -> tuple[Window, 
     """The next maintenance of `monitor` that begins after `now`, if one does `within` that time."""
     rows = db.session.execute(_at({monitor.organization_id}, now, within)).scalars().all()
     windows = _with_monitors(_with_plans(rows, now, within), {monitor.id})
-    nearest = [
-        (span, one)
-        for one in windows
-        if one.covers(monitor)
-        for span in maintenance.following(one.plan, now)
-        if span.starts_at <= now + within
-    ]
-    if not nearest:
-        return None
-    span, window = min(nearest, key=lambda pair: pair[0].starts_at)
-    return window, span
+    covering = [one for one in windows if one.covers(monitor)]
+    nearest = [(one, span) for one in covering for span in maintenance.following(one.plan, now)]
+    found = min(nearest, key=lambda pair: pair[1].starts_at, default=None)
+    return found if found and found[1].starts_at <= now + within else None
 
 
 def window(row: MaintenanceWindow, now: datetime, ahead: timedelta) -> Window:
@@ -147,6 +143,12 @@ def covered(organization_id: UUID, draft: WindowDraft, most: int) -> tuple[int, 
     matching = select(Monitor).where(Monitor.organization_id == organization_id, _in_scope(draft))
     number = db.session.execute(select(func.count()).select_from(matching.subquery())).scalar_one()
     return number, db.session.scalars(matching.order_by(Monitor.name, Monitor.id).limit(most)).all()
+
+
+def count_held(organization_id: UUID) -> int:
+    """How many alerts wait for the end of some maintenance."""
+    waiting = FollowUp.organization_id == organization_id, FollowUp.reason == "maintenance", FollowUp.done_at.is_(None)
+    return db.session.execute(select(func.count()).where(*waiting)).scalar_one()
 
 
 def cursor_page(organization_id: UUID, cursor: str | None, limit: int) -> Page[MaintenanceWindow]:
@@ -195,10 +197,16 @@ def _listed(window_ids: Collection[UUID], now: datetime, ahead: timedelta) -> Ma
     found: dict[UUID, list[Span]] = {}
     if window_ids:
         row = MaintenanceOccurrence
-        statement = select(row.window_id, row.starts_at, row.ends_at, row.summary).where(
-            row.window_id.in_(window_ids), row.ends_at > now, row.starts_at <= now + ahead
+        first = (
+            select(row)
+            .where(row.window_id == MaintenanceWindow.id, row.ends_at > now, row.starts_at <= now + ahead)
+            .order_by(row.starts_at, row.ends_at)
+            .limit(MOST_LISTED)
+            .lateral("first")
         )
-        for window_id, starts_at, ends_at, words in db.session.execute(statement.order_by(row.starts_at, row.ends_at)):
+        statement = select(MaintenanceWindow.id, first.c.starts_at, first.c.ends_at, first.c.summary)
+        statement = statement.join(first, true()).where(MaintenanceWindow.id.in_(window_ids))
+        for window_id, starts_at, ends_at, words in db.session.execute(statement):
             found.setdefault(window_id, []).append(Span(starts_at, ends_at, words))
     return found
 
