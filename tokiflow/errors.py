@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class TokiflowError(Exception):
     """The one parent. `status` is the HTTP status a door answers with; `title` is its headline."""
@@ -100,6 +103,8 @@ class DeliveryError(TokiflowError):
 
     `permanent` means trying again cannot help (a deleted webhook, a bad address) and disables the channel.
     `retry_after` is what the other side asked for, in seconds. `status_code` and `response` are what came back.
+    `unreachable` says that the host itself did not answer, whoever had asked. `memory` and `refused` are as in
+    channels.message.Receipt: what a try that failed halfway has already done.
     """
 
     status = 502
@@ -113,9 +118,15 @@ class DeliveryError(TokiflowError):
         retry_after: float | None = None,
         status_code: int | None = None,
         response: str = "",
+        unreachable: bool = False,
+        memory: Mapping[str, Any] | None = None,
+        refused: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
         self.status_code = status_code
         self.response = response
+        self.unreachable = unreachable
+        self.memory = dict(memory or {})
+        self.refused = dict(refused or {})

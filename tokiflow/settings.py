@@ -106,7 +106,13 @@ class Settings(BaseModel):
 
     smtp_url: str = Field("", alias="SMTP_URL")
     resend_api_key: str = Field("", alias="RESEND_API_KEY")
+    resend_webhook_secret: str = Field("", alias="RESEND_WEBHOOK_SECRET")
     email_from: str = Field("Tokiflow <alerts@localhost>", alias="EMAIL_FROM")
+
+    slack_client_id: str = Field("", alias="SLACK_CLIENT_ID")
+    slack_client_secret: str = Field("", alias="SLACK_CLIENT_SECRET")
+    slack_signing_secret: str = Field("", alias="SLACK_SIGNING_SECRET")
+    slack_api_base: str = Field("https://slack.com", alias="SLACK_API_BASE")
 
     sentry_dsn: str = Field("", alias="SENTRY_DSN")
     metrics_token: str = Field("", alias="METRICS_TOKEN")
@@ -163,6 +169,14 @@ class Settings(BaseModel):
             raise _bad(f"'{value}' is not a web address; write it like https://s3.example.com")
         return value.rstrip("/")
 
+    @field_validator("slack_api_base")
+    @classmethod
+    def _slack(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise _bad(f"'{value}' is not a web address; leave it out for https://slack.com")
+        return value.rstrip("/").removesuffix("/api")
+
     @field_validator("smtp_url")
     @classmethod
     def _smtp(cls, value: str) -> str:
@@ -200,6 +214,10 @@ class Settings(BaseModel):
     @cached_property
     def google(self) -> bool:
         return bool(self.google_client_id and self.google_client_secret)
+
+    @cached_property
+    def slack_app(self) -> bool:
+        return bool(self.slack_client_id and self.slack_client_secret and self.slack_signing_secret)
 
 
 def variables() -> list[str]:
@@ -260,6 +278,12 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("TOKIFLOW_LOCAL_SIGN_IN: signs anyone in; take it out in production")
     if bool(settings.google_client_id) != bool(settings.google_client_secret):
         found.append("GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET: one is set without the other; set both or none")
+    slack = (settings.slack_client_id, settings.slack_client_secret, settings.slack_signing_secret)
+    if any(slack) and not all(slack):
+        found.append(
+            "SLACK_CLIENT_ID, SLACK_CLIENT_SECRET, SLACK_SIGNING_SECRET: some are set without the others; "
+            "set all three or none"
+        )
     if bool(settings.s3_access_key_id) != bool(settings.s3_secret_access_key):
         found.append("S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY: one is set without the other; set both or none")
     if (

@@ -156,7 +156,7 @@ def test_a_new_webhook_is_signed_unless_asked_otherwise(alice: User, client_for:
     offered = page.split('id="secret"')[1].split('value="')[1].split('"')[0]
     assert len(offered) >= 22
     assert "HMAC-SHA256" in page
-    browser.post("/app/channels/new/webhook", data={**WRITTEN, "secret": offered, "unsigned": "y"})
+    browser.post("/app/channels/new/webhook", data={**WRITTEN, "secret": offered, "no_secret": "y"})
     assert the_only().config["secret"] is None
 
 

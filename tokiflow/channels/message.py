@@ -5,8 +5,10 @@ A channel never sees a row, so a delivery can wait, be retried and be rendered a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from tokiflow.channels import text
@@ -14,6 +16,7 @@ from tokiflow.channels import text
 RESPONSE_LIMIT = 2_000
 LINES_LIMIT = 20
 RUNS_LIMIT = 40
+LISTED_LIMIT = 200
 
 
 def _line(limit: int, default: str | None = None) -> str:
@@ -23,15 +26,31 @@ def _line(limit: int, default: str | None = None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Listed:
+    """One incident among the many of a summary."""
+
+    monitor_name: str = _line(120)
+    summary: str = _line(200)
+    """What goes on behind the name: "missed its 02:05 ping"."""
+    url: str
+    status: str
+    """down · late · up (it is over)"""
+    at: datetime
+
+    def __post_init__(self) -> None:
+        _clean(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Message:
-    """One message about one incident, for one channel.
+    """One message about one incident, for one channel; or about many, if it is a summary.
 
     Texts may hold anything a stranger wrote: they are cleaned here (one line, no control or direction marks,
     bounded length), so no channel can forget to. Escaping for HTML, mrkdwn or JSON stays the channel's work.
     """
 
     kind: str
-    """opened · reopened · flapping · resolved · test"""
+    """opened · reopened · flapping · escalated · reminder · acknowledged · resolved · summary · test"""
     dedup_key: str = _line(200)
     """The same over all retries of one delivery, different for every other."""
     thread_key: str = _line(200)
@@ -44,7 +63,7 @@ class Message:
     tags: tuple[str, ...] = ()
     incident_id: str
     incident_kind: str
-    """missed · overrun · failed"""
+    """missed · overrun · failed · anomaly · degraded"""
     incident_url: str
     severity: str
     """critical · warning"""
@@ -71,10 +90,25 @@ class Message:
     exit_code: int | None = None
     duration_seconds: float | None = None
 
+    step: int = 0
+    """Which step of an escalation this is: 0 for whoever is told at once."""
+    because: str = _line(200, "")
+    """Why this channel is told, in words: "by the rule “Database”"."""
+    acknowledged_by: str = _line(120, "")
+    """Who said that they are on it, if somebody has."""
+    listed: tuple[Listed, ...] = ()
+    """The incidents of a summary, those that go on first."""
+    listed_total: int = 0
+    """How many there are, of which the first 200 are listed."""
+
+    thread: Mapping[str, Any] = field(default_factory=dict)
+    """What the channel remembers of the first message about the same incident: where to write below."""
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    """What earlier tries of this very delivery remembered."""
+
     def __post_init__(self) -> None:
-        for item in fields(self):
-            if limit := item.metadata.get("limit"):
-                object.__setattr__(self, item.name, text.line(getattr(self, item.name), limit))
+        _clean(self)
+        object.__setattr__(self, "listed", self.listed[:LISTED_LIMIT])
         object.__setattr__(self, "tags", tuple(text.line(tag, 40) for tag in self.tags[:20]))
         object.__setattr__(self, "last_lines", tuple(text.output(one, 300) for one in self.last_lines[-LINES_LIMIT:]))
         object.__setattr__(self, "runs", self.runs[-RUNS_LIMIT:])
@@ -82,8 +116,8 @@ class Message:
 
     @property
     def about_incident(self) -> bool:
-        """False for a test, which is about the channel itself."""
-        return self.kind != "test"
+        """False for a test, which is about the channel itself, and for a summary, which is about many."""
+        return self.kind not in ("test", "summary")
 
     @property
     def down_seconds(self) -> float | None:
@@ -93,6 +127,13 @@ class Message:
     def local(self, at: datetime) -> datetime:
         """`at` in the reader's zone."""
         return at.astimezone(ZoneInfo(self.timezone))
+
+
+def _clean(message: Any) -> None:
+    """Make one bounded line of every text that may hold what a stranger wrote."""
+    for item in fields(message):
+        if limit := item.metadata.get("limit"):
+            object.__setattr__(message, item.name, text.line(getattr(message, item.name), limit))
 
 
 def _known_zone(name: str) -> str:
@@ -105,10 +146,16 @@ def _known_zone(name: str) -> str:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the other side answered to a delivery that arrived. `response` is kept and shown: no secrets."""
+    """What the other side answered to a delivery that arrived. `response` is kept and shown: no secrets.
+
+    memory: what to know of this message later on, to write below it or to change it. Small, and no secrets.
+    refused: addresses that will never take mail, and why.
+    """
 
     status_code: int | None = None
     response: str = ""
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "response", text.truncate(self.response, RESPONSE_LIMIT))

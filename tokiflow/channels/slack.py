@@ -6,15 +6,15 @@ Answers: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhoo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tokiflow.channels import text, words
-from tokiflow.channels.base import Config, masked
+from tokiflow.channels import fields, text, words
+from tokiflow.channels.base import ChannelKind
+from tokiflow.channels.fields import Config
 from tokiflow.channels.message import Message, Receipt
 from tokiflow.channels.outside import Answer, Outside
-from tokiflow.core import addresses
-from tokiflow.errors import DeliveryError, Invalid
+from tokiflow.errors import DeliveryError
 
 # Slack refuses a section of more than 3,000 letters and a field of more than 2,000, counted after escaping,
 # which makes five letters out of one at worst.
@@ -32,7 +32,7 @@ _GONE_WORDS = frozenset(
 )
 
 
-class Slack:
+class Slack(ChannelKind):
     """Config: `{"url": "https://hooks.slack.com/services/…"}`. The address is the key to the room: a secret.
 
     Services that speak the same protocol (Mattermost, Rocket.Chat) have addresses of their own, so any is taken.
@@ -40,23 +40,25 @@ class Slack:
 
     kind = "slack"
     title = "Slack"
-    secret_fields = frozenset({"url"})
-
-    def validate(self, config: Config) -> dict[str, Any]:
-        unknown = {f"config.{name}": ["is not a field of a Slack webhook"] for name in config if name != "url"}
-        if unknown:
-            raise Invalid(unknown)
-        try:
-            return {"url": addresses.web(config.get("url"))}
-        except ValueError as error:
-            raise Invalid({"config.url": [str(error)]}) from None
+    line = "Into a room, by an incoming webhook. Mattermost and Rocket.Chat take the same."
+    icon = "slack"
+    setup = (
+        "In Slack, open Tools and settings, then Manage apps.",
+        "Add Incoming Webhooks, or an app of yours that has it, and choose the room.",
+        "Copy the webhook address into this form.",
+    )
+    fields: ClassVar = (
+        fields.url(
+            "Webhook address",
+            secret=True,
+            help="It is the key to the room: treat it like a password. It is never shown again.",
+            placeholder="https://hooks.slack.com/services/…",
+        ),
+    )
 
     def describe(self, config: Config) -> str:
         host = urlsplit(config["url"]).hostname or ""
         return "Slack webhook" if host == "hooks.slack.com" else f"Slack webhook at {host}"
-
-    def public(self, config: Config) -> dict[str, Any]:
-        return masked(config, self.secret_fields)
 
     def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
         return _receipt(outside.http.send("POST", config["url"], json=card(message)))
@@ -91,8 +93,8 @@ def blocks(message: Message) -> list[dict[str, Any]]:
 
 def _facts(message: Message) -> dict[str, Any] | None:
     rows = words.facts(message)[:FIELDS_LIMIT]
-    fields = [_text(f"*{label}*\n{_mrkdwn(value, FIELD_LIMIT)}") for label, value in rows]
-    return {"type": "section", "fields": fields} if fields else None
+    cells = [_text(f"*{label}*\n{_mrkdwn(value, FIELD_LIMIT)}") for label, value in rows]
+    return {"type": "section", "fields": cells} if cells else None
 
 
 def _output(lines: tuple[str, ...]) -> str:

@@ -13,150 +13,28 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tokiflow.channels import words
-from tokiflow.channels.base import Config, masked
+from tokiflow.channels import fields, words
+from tokiflow.channels.base import ChannelKind
+from tokiflow.channels.fields import Config, Field
 from tokiflow.channels.message import Message, Receipt
 from tokiflow.channels.outside import Answer, Outside
-from tokiflow.core import addresses
-from tokiflow.errors import DeliveryError, Invalid
+from tokiflow.errors import DeliveryError
 
 METHODS = ("POST", "PUT")
 HEADERS_LIMIT = 20
 HEADER_LENGTH = 2_000
 SECRET_LENGTH = 200
 TEMPLATE_LIMIT = 10_000
-_FIELDS = frozenset({"url", "secret", "headers", "method", "template"})
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
     | {"proxy-authorization", "proxy-connection", "idempotency-key", "accept-encoding"}
 )
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_.]+)\s*\}\}")
-
-
-class Webhook:
-    """Config: `{"url", "secret"?, "headers"?, "method"?: POST or PUT, "template"?}`."""
-
-    kind = "webhook"
-    title = "Webhook"
-    secret_fields = frozenset({"secret", "headers"})
-
-    def validate(self, config: Config) -> dict[str, Any]:
-        wrong: dict[str, list[str]] = {
-            f"config.{name}": ["is not a field of a webhook"] for name in config if name not in _FIELDS
-        }
-        checks: dict[str, Callable[[Any], Any]] = {
-            "url": addresses.web,
-            "secret": _secret,
-            "headers": _headers,
-            "method": _method,
-            "template": _template,
-        }
-        checked: dict[str, Any] = {}
-        for name, check in checks.items():
-            try:
-                checked[name] = check(config.get(name))
-            except ValueError as error:
-                wrong[f"config.{name}"] = [str(error)]
-        if wrong:
-            raise Invalid(wrong)
-        return checked
-
-    def describe(self, config: Config) -> str:
-        parts = urlsplit(config["url"])
-        # The path of a webhook is often its password.
-        return f"{config['method']} {parts.scheme}://{parts.netloc}/{'…' if parts.path.strip('/') else ''}"
-
-    def public(self, config: Config) -> dict[str, Any]:
-        return masked(config, self.secret_fields)
-
-    def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
-        content, content_type = body(message, config["template"])
-        headers = {"Content-Type": content_type, **config["headers"]}
-        headers |= {"Tokiflow-Delivery": message.dedup_key, "Idempotency-Key": message.dedup_key}
-        if config["secret"]:
-            headers["Tokiflow-Signature"] = signature(config["secret"], int(message.sent_at.timestamp()), content)
-        answer = outside.http.send(config["method"], config["url"], content=content, headers=headers)
-        return _receipt(answer)
-
-
-def signature(secret: str, timestamp: int, content: bytes) -> str:
-    """`t=<unix seconds>,v1=<hex>`: HMAC-SHA256 with `secret` over the timestamp, a full stop and the body."""
-    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + content, hashlib.sha256).hexdigest()
-    return f"t={timestamp},v1={digest}"
-
-
-def body(message: Message, template: str | None) -> tuple[bytes, str]:
-    """The request's body and its content type: our JSON, or the customer's template filled in."""
-    if template is None:
-        return json.dumps(payload(message), ensure_ascii=False).encode(), "application/json"
-    filled = _fill(template, _placeholders(message)).encode()
-    return filled, "application/json" if _is_json(template) else "text/plain; charset=utf-8"
-
-
-def payload(message: Message) -> dict[str, Any]:
-    """The message as our JSON has it. Fields may be added, none is taken away or changes its meaning."""
-    return {
-        "id": message.dedup_key,
-        "type": f"incident.{message.kind}" if message.about_incident else message.kind,
-        "created_at": _time(message.sent_at),
-        "organization": message.organization,
-        "monitor": {
-            "id": message.monitor_id,
-            "name": message.monitor_name,
-            "url": message.monitor_url,
-            "tags": list(message.tags),
-            "schedule": message.schedule_words,
-        }
-        if message.about_incident
-        else None,
-        "incident": {
-            "id": message.incident_id,
-            "kind": message.incident_kind,
-            "severity": message.severity,
-            "url": message.incident_url,
-            "opened_at": _time(message.opened_at),
-            "resolved_at": _time(message.resolved_at) if message.resolved_at else None,
-        }
-        if message.about_incident
-        else None,
-        "run": {
-            "exit_code": message.exit_code,
-            "duration_seconds": message.duration_seconds,
-            "environment": message.environment or None,
-            "last_lines": list(message.last_lines),
-        },
-        "summary": message.summary,
-        "reason": message.reason,
-        "advice": message.advice,
-        "text": f"{words.headline(message)}. {words.sentence(message.summary)}",
-    }
-
-
-def _time(at: Any) -> str:
-    return str(at.isoformat(timespec="milliseconds")).replace("+00:00", "Z")
-
-
-def _receipt(answer: Answer) -> Receipt:
-    if 200 <= answer.status_code < 300:
-        return Receipt(answer.status_code, answer.text)
-    raise DeliveryError(
-        f"the receiver answered {answer.status_code}{_explained(answer.status_code)}",
-        permanent=answer.status_code == 410,
-        retry_after=answer.retry_after,
-        status_code=answer.status_code,
-        response=Receipt(response=answer.text).response,
-    )
-
-
-def _explained(status_code: int) -> str:
-    if 300 <= status_code < 400:
-        return ", a redirect, which is not followed; give the channel the final address"
-    return {410: ": the address is gone for good", 429: ": too many requests"}.get(status_code, "")
 
 
 # What may be written in a config. Each check gives back the value to store or raises ValueError.
@@ -269,3 +147,159 @@ def _is_json(template: str) -> bool:
     # `{{summary}} …` is plain text that begins with a placeholder.
     start = template.lstrip()
     return start.startswith(("{", "[")) and not start.startswith("{{")
+
+
+class Webhook(ChannelKind):
+    """Config: `{"url", "secret"?, "headers"?, "method"?: POST or PUT, "template"?}`."""
+
+    kind = "webhook"
+    title = "Webhook"
+    line = "A signed request to a service of your own."
+    icon = "webhook"
+    for_people = False
+    arrives = (
+        "JSON with type (incident.opened, incident.reopened, incident.resolved and so on, or test), monitor, incident, "
+        "run, summary, reason and advice. The same delivery always carries the same Tokiflow-Delivery. It may arrive "
+        "twice: remember it and skip the second."
+    )
+    fields: ClassVar = (
+        fields.url(
+            help="Gets one request for each alert. Anything but a 2xx answer is tried again, for about a day.",
+            placeholder="https://example.com/hooks/tokiflow",
+        ),
+        Field(
+            name="method",
+            label="Method",
+            read=_method,
+            shape="choice",
+            choices=tuple((method, method) for method in METHODS),
+        ),
+        Field(
+            name="secret",
+            label="Signing secret",
+            read=_secret,
+            secret=True,
+            mono=True,
+            suggest=fields.new_secret,
+            help="Copy it to the receiver now: it is never shown again. Each request is signed with it.",
+            none="Send without a signature",
+            none_help="Then the receiver can’t know that it was us.",
+        ),
+        Field(
+            name="headers",
+            label="Headers",
+            read=_headers,
+            shape="pairs",
+            secret=True,
+            optional=True,
+            mono=True,
+            help="One a line, like Authorization: Bearer …",
+        ),
+        Field(
+            name="template",
+            label="Body",
+            read=_template,
+            shape="text",
+            optional=True,
+            mono=True,
+            help="Empty sends Tokiflow’s JSON. Otherwise a text or JSON of yours, with words in double braces filled "
+            "in, like summary, monitor.name and incident.url.",
+        ),
+    )
+
+    def describe(self, config: Config) -> str:
+        parts = urlsplit(config["url"])
+        # The path of a webhook is often its password.
+        return f"{config['method']} {parts.scheme}://{parts.netloc}/{'…' if parts.path.strip('/') else ''}"
+
+    def facts(self, config: Config) -> list[tuple[str, str]]:
+        names = ", ".join(config.get("headers") or {})
+        return [
+            ("Signature", "signed" if config.get("secret") else "none"),
+            ("Headers", names or "none"),
+            ("Body", "a template" if config.get("template") else "Tokiflow’s JSON"),
+        ]
+
+    def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
+        content, content_type = body(message, config["template"])
+        headers = {"Content-Type": content_type, **config["headers"]}
+        headers |= {"Tokiflow-Delivery": message.dedup_key, "Idempotency-Key": message.dedup_key}
+        if config["secret"]:
+            headers["Tokiflow-Signature"] = signature(config["secret"], int(message.sent_at.timestamp()), content)
+        answer = outside.http.send(config["method"], config["url"], content=content, headers=headers)
+        return _receipt(answer)
+
+
+def signature(secret: str, timestamp: int, content: bytes) -> str:
+    """`t=<unix seconds>,v1=<hex>`: HMAC-SHA256 with `secret` over the timestamp, a full stop and the body."""
+    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + content, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={digest}"
+
+
+def body(message: Message, template: str | None) -> tuple[bytes, str]:
+    """The request's body and its content type: our JSON, or the customer's template filled in."""
+    if template is None:
+        return json.dumps(payload(message), ensure_ascii=False).encode(), "application/json"
+    filled = _fill(template, _placeholders(message)).encode()
+    return filled, "application/json" if _is_json(template) else "text/plain; charset=utf-8"
+
+
+def payload(message: Message) -> dict[str, Any]:
+    """The message as our JSON has it. Fields may be added, none is taken away or changes its meaning."""
+    return {
+        "id": message.dedup_key,
+        "type": f"incident.{message.kind}" if message.about_incident else message.kind,
+        "created_at": _time(message.sent_at),
+        "organization": message.organization,
+        "monitor": {
+            "id": message.monitor_id,
+            "name": message.monitor_name,
+            "url": message.monitor_url,
+            "tags": list(message.tags),
+            "schedule": message.schedule_words,
+        }
+        if message.about_incident
+        else None,
+        "incident": {
+            "id": message.incident_id,
+            "kind": message.incident_kind,
+            "severity": message.severity,
+            "url": message.incident_url,
+            "opened_at": _time(message.opened_at),
+            "resolved_at": _time(message.resolved_at) if message.resolved_at else None,
+        }
+        if message.about_incident
+        else None,
+        "run": {
+            "exit_code": message.exit_code,
+            "duration_seconds": message.duration_seconds,
+            "environment": message.environment or None,
+            "last_lines": list(message.last_lines),
+        },
+        "summary": message.summary,
+        "reason": message.reason,
+        "advice": message.advice,
+        "text": f"{words.headline(message)}. {words.sentence(message.summary)}",
+    }
+
+
+def _time(at: Any) -> str:
+    return str(at.isoformat(timespec="milliseconds")).replace("+00:00", "Z")
+
+
+def _receipt(answer: Answer) -> Receipt:
+    if 200 <= answer.status_code < 300:
+        return Receipt(answer.status_code, answer.text)
+    raise DeliveryError(
+        f"the receiver answered {answer.status_code}{_explained(answer.status_code)}",
+        permanent=answer.status_code == 410,
+        retry_after=answer.retry_after,
+        status_code=answer.status_code,
+        response=Receipt(response=answer.text).response,
+    )
+
+
+def _explained(status_code: int) -> str:
+    if 300 <= status_code < 400:
+        return ", a redirect, which is not followed; give the channel the final address"
+    return {410: ": the address is gone for good", 429: ": too many requests"}.get(status_code, "")

@@ -28,7 +28,11 @@ _TONES = {
     "opened": Tone("down", "Down", "▲"),
     "reopened": Tone("down", "Down again", "▲"),
     "flapping": Tone("late", "Flapping", "◔"),
+    "escalated": Tone("down", "Still down", "▲"),
+    "reminder": Tone("down", "Still down", "▲"),
+    "acknowledged": Tone("late", "Acknowledged", "◔"),
     "resolved": Tone("up", "Up", "●"),
+    "summary": Tone("down", "Down", "▲"),
     "test": Tone("rest", "Test", "◌"),
 }
 _WARNING = Tone("late", "Warning", "◔")
@@ -36,16 +40,31 @@ _WARNING = Tone("late", "Warning", "◔")
 
 def tone(message: Message) -> Tone:
     """How serious it is, at a glance."""
-    if message.severity == "warning" and message.kind in ("opened", "reopened"):
+    if message.severity == "warning" and message.kind in ("opened", "reopened", "escalated", "reminder"):
         return _WARNING
+    if message.kind == "summary" and all(one.status == "up" for one in message.listed):
+        return _TONES["resolved"]
     return _TONES.get(message.kind, _WARNING)
 
 
 def headline(message: Message) -> str:
     """All of it in a subject line: "Down: Nightly backup missed its 02:05 ping"."""
-    if not message.about_incident:
+    if message.kind == "test":
         return f"Test: alerts of {message.organization} arrive here"
+    if message.kind == "summary":
+        return _summary_headline(message)
     return f"{tone(message).word}: {message.monitor_name} {_verb(message)}"
+
+
+def _summary_headline(message: Message) -> str:
+    """`Down: 23 monitors of Harbour Freight, 4 are back`."""
+    total = message.listed_total or len(message.listed)
+    back = sum(one.status == "up" for one in message.listed)
+    monitors = f"{total} monitors of {message.organization}" if total != 1 else f"a monitor of {message.organization}"
+    if back == len(message.listed):
+        return f"Up: {'all ' if total > 1 else ''}{monitors} {'are' if total != 1 else 'is'} back"
+    word = tone(message).word
+    return f"{word}: {monitors}" + (f", {back} {'is' if back == 1 else 'are'} back" if back else "")
 
 
 def _verb(message: Message) -> str:
@@ -53,6 +72,8 @@ def _verb(message: Message) -> str:
         return "is back" if message.down_seconds is None else f"is back after {durations.words(message.down_seconds)}"
     if message.kind == "flapping":
         return "keeps failing and recovering"
+    if message.kind == "acknowledged":
+        return f"is being looked at by {message.acknowledged_by}" if message.acknowledged_by else "is being looked at"
     if message.incident_kind == "missed":
         return f"missed its {message.local(message.opened_at):%H:%M} ping"
     if message.incident_kind == "failed":
@@ -73,6 +94,7 @@ def facts(message: Message) -> list[tuple[str, str]]:
             "" if message.duration_seconds is None else durations.words(message.duration_seconds),
         ),
         ("Environment", message.environment),
+        ("Acknowledged by", message.acknowledged_by if message.kind in ("reminder", "resolved") else ""),
         ("Tags", ", ".join(message.tags)),
     ]
     return [(label, value) for label, value in rows if label and value]
@@ -84,13 +106,13 @@ def _duration_label(message: Message) -> str:
 
 def _time_label(message: Message) -> str:
     if not message.about_incident:
-        return "Sent"
+        return "Since" if message.kind == "summary" else "Sent"
     return "Was down" if message.resolved_at else "Since"
 
 
 def _time_words(message: Message) -> str:
     if not message.about_incident:
-        return moment(message, message.sent_at)
+        return moment(message, message.opened_at if message.kind == "summary" else message.sent_at)
     if message.resolved_at is None or message.down_seconds is None:
         return moment(message, message.opened_at)
     down = durations.words(message.down_seconds)
@@ -107,7 +129,8 @@ def _until(message: Message, resolved_at: datetime) -> str:
 def links(message: Message) -> list[tuple[str, str]]:
     """Where to go from here, as label and address, the most useful first."""
     if not message.about_incident:
-        return [("See your channels", message.incident_url)] if message.incident_url else []
+        label = "See all incidents" if message.kind == "summary" else "See your channels"
+        return [(label, message.incident_url)] if message.incident_url else []
     found = [("Open the incident", message.incident_url), ("See the monitor", message.monitor_url)]
     return [(label, url) for label, url in found if url]
 

@@ -5,7 +5,7 @@ Silence is of the alert, never of the monitoring: incidents open, are shown and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,9 +23,10 @@ DEPENDENCY = "dependency"
 
 @dataclass(frozen=True)
 class Silence:
-    """Why nobody is told (`reason`, and in `words`), and for how long.
+    """reason: maintenance, dependency, quiet_hours or muted. words: a clause, like `maintenance “Upgrade” until 06:00`.
 
-    `until` is known for maintenance. For a dependency it is None, and over when the monitor `blocked_by` recovers.
+    until: when it ends, if that is known. blocked_by: the monitor that is down, if it is for that; the silence is over
+    when that one recovers.
     """
 
     reason: str
@@ -34,7 +35,7 @@ class Silence:
     blocked_by: UUID | None = None
 
 
-def of(rows: Collection[MonitorRow], now: datetime) -> Mapping[UUID, Silence]:
+def of(rows: Sequence[MonitorRow], now: datetime) -> dict[UUID, Silence]:
     """By monitor of `rows`: what keeps its alerts back at `now`. Those that nothing keeps back are left out.
 
     Four statements at most, whatever the number. An outage that opened in this very transaction counts.

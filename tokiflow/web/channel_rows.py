@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from tokiflow import channels
 from tokiflow.core import ids
@@ -76,12 +75,4 @@ def of(channel: Channel, outcomes: Sequence[str]) -> ChannelRow:
 
 def settings(channel: Channel) -> list[tuple[str, str]]:
     """What is set up, in words and without secrets, beyond where it leads."""
-    config: Mapping[str, Any] = channels.get(channel.kind).public(channel.config)
-    if channel.kind != "webhook":
-        return []
-    names = list(config.get("headers") or {})
-    return [
-        ("Signature", "signed" if config.get("secret") else "none"),
-        ("Headers", ", ".join(names) if names else "none"),
-        ("Body", "a template" if config.get("template") else "Tokiflow’s JSON"),
-    ]
+    return channels.get(channel.kind).facts(channel.config)

@@ -8,14 +8,14 @@ from flask import Blueprint, Response, current_app, flash, make_response, render
 
 from tokiflow import channels as kinds
 from tokiflow import errors, outside
-from tokiflow.core import ids, tokens
+from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Attempt, Channel
 from tokiflow.queries import channels
 from tokiflow.services import channels as service
 from tokiflow.settings import Settings
 from tokiflow.web import access, channel_rows, frame, htmx, trials, verifiers
-from tokiflow.web.forms import channels as forms
+from tokiflow.web.forms import channel as forms
 from tokiflow.web.forms.channel import ChannelForm
 
 blueprint = Blueprint("channels", __name__, url_prefix="/app/channels")
@@ -36,7 +36,7 @@ def index() -> str:
 @access.requires(Right.EDIT_CHANNELS)
 def new() -> str:
     """Choose what kind of channel to add."""
-    return render_template("channels/new.html", kinds=kinds.KINDS, icon=trials.icon)
+    return render_template("channels/new.html", kinds=kinds.KINDS)
 
 
 @blueprint.route("/new/<kind>", methods=["GET", "POST"])
@@ -45,7 +45,7 @@ def create(kind: str) -> Response:
     """Set up a new channel of `kind`."""
     # The address names a kind and not a thing, so no loader asks for the right.
     access.check(Right.EDIT_CHANNELS)
-    form = forms.of(kind)(secret=tokens.new_ping_token())
+    form = forms.of(kind).new()
     if request.method == "POST":
         try:
             values = {"kind": kind, **form.read()}
@@ -175,7 +175,7 @@ def _form(form: ChannelForm, kind: str, channel: Channel | None, status: int = 2
         form=form,
         kind=kinds.get(kind),
         channel=stored,
-        kept=kinds.get(kind).public(channel.config) if channel else {},
+        kept=forms.kept(kinds.get(kind), channel.config) if channel else (),
         conflict=status == 409,
         to_outbox=kind == "email" and _mails_stay_here(),
         verify_python=verifiers.PYTHON,

@@ -10,7 +10,6 @@ from tokiflow import channels
 from tokiflow.core import ids
 from tokiflow.models import Attempt, Channel, Delivery
 
-ICONS = {"email": "mail", "slack": "slack", "webhook": "webhook"}
 EXCERPT = 300
 ALLOWANCE = "TOKIFLOW_OUTBOUND_ALLOW"
 
@@ -87,7 +86,7 @@ def attempt(row: Attempt) -> Try:
 
 def icon(kind: str) -> str:
     """The icon of a kind of channel."""
-    return ICONS.get(kind, "channels")
+    return channels.get(kind).icon
 
 
 def where(channel: Channel) -> str:

@@ -35,6 +35,11 @@ def choices(named: Iterable[tuple[str, str]]) -> list[SelectChoice]:
     return [SelectChoice(value, word) for value, word in named]
 
 
+def lines(text: str | None) -> list[str]:
+    """The lines of `text` that say something."""
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
 def _sentence(mistake: str) -> str:
     """Services say "is missing; write …" of a field that the page names right above: the sentence gets its subject."""
     if not mistake[:1].islower():

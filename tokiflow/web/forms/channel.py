@@ -1,44 +1,47 @@
-"""What every kind of channel asks for: a name; and the version that was edited, so that nobody overwrites unseen."""
+"""The form of a channel, drawn from the fields of its kind: a new kind needs no form of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import cache
 from ipaddress import ip_address
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from flask import current_app
-from wtforms import HiddenField, StringField
+from wtforms import BooleanField, HiddenField, SelectField, StringField, TextAreaField
 
 from tokiflow import channels, errors
+from tokiflow.channels import ChannelKind
+from tokiflow.channels.fields import Field
 from tokiflow.core import addresses
 from tokiflow.models import Channel
 from tokiflow.settings import Settings
-from tokiflow.web.forms.base import Form
+from tokiflow.web.forms.base import Form, choices, lines
+
+NONE = "no_"
+"""Before the name of a secret: the tick that says there shall be none."""
 
 
 class ChannelForm(Form):
-    """The parent of the forms of each kind. A kind adds its fields, and says how they become a config and back."""
+    """A name, the fields of the kind, and the version that was edited, so that nobody overwrites unseen."""
 
-    kind: ClassVar[str]
+    kind: ClassVar[ChannelKind]
 
     name = StringField("Name")
     version = HiddenField()
 
-    def config(self) -> dict[str, Any]:
-        """What was written, as the kind's `validate` takes it. Secrets left empty are left out: they are kept."""
-        raise NotImplementedError
-
     @classmethod
-    def values(cls, public: Mapping[str, Any]) -> dict[str, Any]:
-        """What the fields say for a channel whose config reads `public`, its secrets being "set"."""
-        raise NotImplementedError
+    def new(cls) -> ChannelForm:
+        """An empty form, but for what the kind suggests."""
+        return cls(**{one.name: one.suggest() for one in cls.kind.fields if one.suggest})
 
     @classmethod
     def of(cls, channel: Channel) -> ChannelForm:
         """The form for editing `channel`; on a POST it holds what was written."""
-        public = channels.get(channel.kind).public(channel.config)
-        return cls(name=channel.name, version=str(channel.version), **cls.values(public))
+        public = cls.kind.public(channel.config)
+        values = {one.name: _shown(one, public.get(one.name)) for one in cls.kind.fields}
+        return cls(name=channel.name, version=str(channel.version), **values)
 
     def edited_version(self) -> int:
         """The version of the channel when the form was opened. Raises Malformed if it was tampered with."""
@@ -49,21 +52,88 @@ class ChannelForm(Form):
 
     def read(self) -> dict[str, Any]:
         """`name` and `config` as the service takes them. Raises Invalid for what can be seen here already: an address
-        that alerts may not go to and that tells so itself (no name is looked up), and what `config` can't make out."""
+        that alerts may not go to and that tells so itself (no name is looked up), and what no config can be made of."""
         mistakes: dict[str, list[str]] = {}
         config: dict[str, Any] = {}
-        address = self._fields.get("url")
-        if address is not None and (why := _off_limits(str(address.data or ""))):
-            mistakes["config.url"] = [why]
-        try:
-            config = self.config()
-        except errors.Invalid as invalid:
-            mistakes |= invalid.fields
+        for one in self.kind.fields:
+            try:
+                config |= self._written(one)
+            except ValueError as error:
+                mistakes[f"config.{one.name}"] = [str(error)]
+        for name in ("url", "server"):
+            if why := _off_limits(str(config.get(name) or "")):
+                mistakes[f"config.{name}"] = [why]
         if mistakes and not (self.name.data or "").strip():
             mistakes["name"] = ["is missing; write what people call this channel, like #ops"]
         if mistakes:
             raise errors.Invalid(mistakes)
         return {"name": self.name.data, "config": config}
+
+    def _written(self, one: Field) -> dict[str, Any]:
+        """What the config says of the field `one`. A secret left empty is left out: it is kept."""
+        data = self[one.name].data
+        if one.none and self[NONE + one.name].data:
+            return {one.name: None}
+        if one.shape == "tick":
+            return {one.name: bool(data)}
+        if one.shape == "pairs":
+            return {one.name: _pairs(data)}
+        text = (data or "").strip() if one.shape != "text" else data
+        return {} if one.secret and not text else {one.name: text or None}
+
+
+@cache
+def form_of(kind: ChannelKind) -> type[ChannelForm]:
+    """The class of forms for channels of `kind`."""
+    made: dict[str, Any] = {"kind": kind}
+    for one in kind.fields:
+        made[one.name] = _input(one)
+        if one.none:
+            made[NONE + one.name] = BooleanField(one.none)
+    return type(f"{kind.kind.title()}Form", (ChannelForm,), made)
+
+
+def _input(one: Field) -> Any:
+    if one.shape == "choice":
+        return SelectField(one.label, choices=choices(one.choices))
+    if one.shape == "tick":
+        return BooleanField(one.label)
+    return (StringField if one.shape == "line" else TextAreaField)(one.label)
+
+
+def _shown(one: Field, value: Any) -> Any:
+    """What the form shows of `value`; of a secret, only the names of a mapping."""
+    if one.shape == "pairs":
+        return "\n".join(f"{name}: {content}" for name, content in (value or {}).items())
+    if one.secret:
+        return ""
+    if one.shape == "list":
+        return "\n".join(value or ())
+    return value if one.shape == "tick" else value or ""
+
+
+def _pairs(text: str | None) -> dict[str, str]:
+    """`Authorization: Bearer …`, one a line. Raises ValueError for a line without a colon."""
+    found: dict[str, str] = {}
+    for line in lines(text):
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise ValueError(f"“{line[:40]}” has no colon; write it like Name: value")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def of(kind: str) -> type[ChannelForm]:
+    """The class of forms for channels of `kind`. Raises NotFound for a word that is none."""
+    try:
+        return form_of(channels.get(kind))
+    except errors.Invalid:
+        raise errors.NotFound from None
+
+
+def kept(kind: ChannelKind, config: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the secrets that `config` has a value for."""
+    return frozenset(name for name in kind.secret_fields if config.get(name))
 
 
 def _off_limits(url: str) -> str:
@@ -79,8 +149,3 @@ def _off_limits(url: str) -> str:
         f"The address {host} is private, and alerts only go to public ones. Whoever operates this Tokiflow can allow "
         f"it by starting it with TOKIFLOW_OUTBOUND_ALLOW={address}/{address.max_prefixlen}"
     )
-
-
-def lines(text: str | None) -> Iterable[str]:
-    """The lines of `text` that say something."""
-    return [line.strip() for line in (text or "").splitlines() if line.strip()]

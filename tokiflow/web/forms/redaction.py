@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from wtforms import TextAreaField
 
-from tokiflow.web.forms.base import Form
-from tokiflow.web.forms.channel import lines
+from tokiflow.web.forms.base import Form, lines
 
 
 class Redaction(Form):
