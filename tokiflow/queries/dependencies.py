@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, cast, func, select
+from sqlalchemy import ARRAY, Uuid, cast, func, literal, select, union_all
 
 from tokiflow.core import dependencies
 from tokiflow.db import db
@@ -15,41 +16,59 @@ from tokiflow.models import Incident, Monitor, MonitorDependency
 
 @dataclass(frozen=True)
 class Named:
-    """A monitor that others point to."""
+    """A monitor that others point to, or that points to another, and how it stands."""
 
     id: UUID
     name: str
-    slug: str
     status: str
+    due_at: datetime | None
+    misses: int
+
+
+_NAMED = (Monitor.id, Monitor.name, Monitor.status, Monitor.due_at, Monitor.misses)
 
 
 def of_monitors(monitor_ids: Collection[UUID]) -> Mapping[UUID, list[Named]]:
     """By monitor: what it depends on itself, by name."""
     link = MonitorDependency
     statement = (
-        select(link.monitor_id, Monitor.id, Monitor.name, Monitor.slug, Monitor.status)
+        select(link.monitor_id, *_NAMED)
         .join(Monitor, Monitor.id == link.depends_on_id)
         .where(link.monitor_id.in_(monitor_ids))
         .order_by(Monitor.name, Monitor.id)
     )
     found: dict[UUID, list[Named]] = {}
-    for monitor_id, upstream_id, name, slug, status in db.session.execute(statement):
-        found.setdefault(monitor_id, []).append(Named(upstream_id, name, slug, status))
+    for row in db.session.execute(statement):
+        found.setdefault(row[0], []).append(Named(*row[1:]))
     return found
 
 
-def on(monitor_id: UUID, most: int) -> tuple[int, list[Named]]:
-    """How many monitors depend on this one themselves, and the first `most` by name."""
+@dataclass(frozen=True)
+class Neighbours:
+    """What a monitor depends on, and the first of those that depend on it, of `below_in_all`; both by name."""
+
+    above: list[Named]
+    below: list[Named]
+    below_in_all: int
+
+
+def neighbours(monitor_id: UUID, most: int) -> Neighbours:
+    """What stands next to the monitor, `most` below it. One statement."""
     link = MonitorDependency
-    statement = (
-        select(func.count().over(), Monitor.id, Monitor.name, Monitor.slug, Monitor.status)
-        .join(link, link.monitor_id == Monitor.id)
-        .where(link.depends_on_id == monitor_id)
+    in_all = func.count().over()
+    above = select(literal("above"), in_all, *_NAMED).join(link, link.depends_on_id == Monitor.id)
+    below = select(literal("below"), in_all, *_NAMED).join(link, link.monitor_id == Monitor.id)
+    sides = union_all(
+        above.where(link.monitor_id == monitor_id).order_by(Monitor.name, Monitor.id).subquery().select(),
+        below.where(link.depends_on_id == monitor_id)
         .order_by(Monitor.name, Monitor.id)
         .limit(most)
+        .subquery()
+        .select(),
     )
-    rows = db.session.execute(statement).all()
-    return (rows[0][0] if rows else 0), [Named(*row[1:]) for row in rows]
+    rows = db.session.execute(sides).all()
+    named = {side: [Named(*row[2:]) for row in rows if row[0] == side] for side in ("above", "below")}
+    return Neighbours(**named, below_in_all=next((row[1] for row in rows if row[0] == "below"), 0))
 
 
 def way_round(monitor_id: UUID, wanted: Collection[UUID]) -> list[str]:

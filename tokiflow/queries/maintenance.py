@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from tokiflow import errors
 from tokiflow.core import maintenance, sentences
@@ -87,11 +87,26 @@ def during(rows: Collection[Any], now: datetime) -> Mapping[UUID, Cover]:
     if not rows:
         return {}
     organizations = {row.organization_id for row in rows}
-    windows = _with_plans(db.session.execute(_at(organizations, now)).scalars().all(), now, AHEAD)
-    current = {one.row.id: span for one in windows if (span := maintenance.covering(one.plan, now))}
-    if not current:
+    windows = _with_plans(_at(organizations, now, AHEAD), now, AHEAD)
+    if not any(maintenance.covering(one.plan, now) for one in windows):
         return {}
-    windows = _with_monitors(windows, {row.id for row in rows})
+    return _covers(_with_monitors(windows, {row.id for row in rows}), rows, now)
+
+
+def around(monitor: Monitor, now: datetime, within: timedelta) -> tuple[Cover | None, tuple[Window, Span] | None]:
+    """The maintenance `monitor` is in, and the next that begins after `now`, if one does `within` that time."""
+    rows = _at({monitor.organization_id}, now, within)
+    windows = _with_monitors(_with_plans(rows, now, within), {monitor.id})
+    covering = [one for one in windows if one.covers(monitor)]
+    nearest = [(one, span) for one in covering for span in maintenance.following(one.plan, now)]
+    coming = min(nearest, key=lambda pair: pair[1].starts_at, default=None)
+    soon = coming if coming and coming[1].starts_at <= now + within else None
+    return _covers(covering, [monitor], now).get(monitor.id), soon
+
+
+def _covers(windows: Sequence[Window], rows: Iterable[Any], now: datetime) -> dict[UUID, Cover]:
+    current = {one.row.id: span for one in windows if (span := maintenance.covering(one.plan, now))}
+    # Most monitors are covered by the same windows as their neighbours, and the end is found once for all of those.
     ends: dict[frozenset[UUID], datetime] = {}
     found = {}
     for row in rows:
@@ -111,16 +126,6 @@ def of_organization(organization_id: UUID, now: datetime, ahead: timedelta) -> l
     statement = select(MaintenanceWindow).where(MaintenanceWindow.organization_id == organization_id)
     rows = db.session.scalars(statement.order_by(MaintenanceWindow.name, MaintenanceWindow.id)).all()
     return _with_monitors(_with_plans(rows, now, ahead), None)
-
-
-def coming(monitor: Monitor, now: datetime, within: timedelta) -> tuple[Window, Span] | None:
-    """The next maintenance of `monitor` that begins after `now`, if one does `within` that time."""
-    rows = db.session.execute(_at({monitor.organization_id}, now, within)).scalars().all()
-    windows = _with_monitors(_with_plans(rows, now, within), {monitor.id})
-    covering = [one for one in windows if one.covers(monitor)]
-    nearest = [(one, span) for one in covering for span in maintenance.following(one.plan, now)]
-    found = min(nearest, key=lambda pair: pair[1].starts_at, default=None)
-    return found if found and found[1].starts_at <= now + within else None
 
 
 def window(row: MaintenanceWindow, now: datetime, ahead: timedelta) -> Window:
@@ -174,17 +179,15 @@ def _in_scope(draft: WindowDraft) -> ColumnElement[bool]:
     return or_(Monitor.tags.overlap(list(draft.tags)), Monitor.id.in_(draft.monitors))
 
 
-def _at(organization_ids: Collection[UUID], now: datetime, ahead: timedelta = AHEAD) -> Select[MaintenanceWindow]:
+def _at(organization_ids: Collection[UUID], now: datetime, ahead: timedelta) -> Sequence[MaintenanceWindow]:
     """The windows that can matter from `now` on for as long as `ahead`."""
-    return (
-        select(MaintenanceWindow)
-        .where(
-            MaintenanceWindow.organization_id.in_(organization_ids),
-            or_(MaintenanceWindow.kind != "once", MaintenanceWindow.starts_at <= now + ahead),
-            or_(MaintenanceWindow.ends_at.is_(None), MaintenanceWindow.ends_at > now),
-        )
-        .order_by(MaintenanceWindow.id)
+    row = MaintenanceWindow
+    statement = select(row).where(
+        row.organization_id.in_(organization_ids),
+        or_(row.kind != "once", row.starts_at <= now + ahead),
+        or_(row.ends_at.is_(None), row.ends_at > now),
     )
+    return db.session.execute(statement.order_by(row.id)).scalars().all()
 
 
 def _with_plans(rows: Sequence[MaintenanceWindow], now: datetime, ahead: timedelta) -> list[Window]:
