@@ -18,6 +18,7 @@ def init_app(app: Flask) -> None:
         front,
         gallery,
         incidents,
+        maintenance,
         monitors,
         organization,
         organizations,
@@ -33,7 +34,20 @@ def init_app(app: Flask) -> None:
     security.init_app(app)
     frame.init_app(app)
     failures.init_app(app)
-    for noun in (front, auth, organizations, overview, monitors, runs, incidents, channels, profile, organization):
+    nouns = (
+        front,
+        auth,
+        organizations,
+        overview,
+        monitors,
+        runs,
+        incidents,
+        maintenance,
+        channels,
+        profile,
+        organization,
+    )
+    for noun in nouns:
         app.register_blueprint(noun.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.
