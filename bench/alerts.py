@@ -262,7 +262,7 @@ def idle(town: Town, connection: Connection) -> list[float]:
                 deadline = datetime.now(UTC) + timedelta(seconds=0.7)
                 connection.execute("delete from incidents")
                 fall_silent(connection, deadline, neighbour=True)
-                _until(lambda n=n: len(receiver.came()) > n)  # type: ignore[misc]
+                _until(lambda n=n: len(receiver.came()) > n)
                 found.append(receiver.came()[n].at - deadline.timestamp())
     return found
 

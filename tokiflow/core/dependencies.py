@@ -62,5 +62,13 @@ def _settle(edges: Mapping[K, Collection[K]], monitor: K, down: Callable[[K], bo
             continue
         waiting.pop()
         if here not in known:
-            deeper = (known.get(one) or (one if down(one) else None) for one in upstream)
+            deeper = (_cause(one, known, down) for one in upstream)
             known[here] = next((one for one in deeper if one is not None), None)
+
+
+def _cause(monitor: K, known: Mapping[K, K | None], down: Callable[[K], bool]) -> K | None:
+    """What is down above `monitor`, or else `monitor` itself if it is."""
+    above = known.get(monitor)
+    if above is not None:
+        return above
+    return monitor if down(monitor) else None
