@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tokiflow import errors
 from tokiflow.channels.base import ChannelKind, with_kept_secrets
+from tokiflow.channels.discord import Discord
 from tokiflow.channels.email import Email
 from tokiflow.channels.message import Message, Receipt
 from tokiflow.channels.outside import Outside
@@ -12,7 +13,7 @@ from tokiflow.channels.webhook import Webhook
 
 __all__ = ["KINDS", "ChannelKind", "Message", "Outside", "Receipt", "get", "with_kept_secrets"]
 
-KINDS: tuple[ChannelKind, ...] = (Email(), Slack(), Webhook())
+KINDS: tuple[ChannelKind, ...] = (Email(), Slack(), Discord(), Webhook())
 _BY_NAME = {kind.kind: kind for kind in KINDS}
 
 
