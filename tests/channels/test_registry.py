@@ -22,12 +22,13 @@ def configs(httpserver):
         "email": {"to": ["alice@harbour.example"]},
         "slack": {"url": url},
         "discord": {"url": url},
+        "teams": {"url": url},
         "webhook": {"url": url, "secret": "s"},
     }
 
 
 def test_kinds_are_found_by_name():
-    assert [kind.kind for kind in channels.KINDS] == ["email", "slack", "discord", "webhook"]
+    assert [kind.kind for kind in channels.KINDS] == ["email", "slack", "discord", "teams", "webhook"]
     assert channels.get("slack").title == "Slack"
 
 
