@@ -74,6 +74,8 @@ _CONFIGS: dict[str, dict[str, Any]] = {
     "email": {"to": ["ops@example.com"]},
     "slack_app": {"team": "T0HARBOUR", "channel": "#ops"},
     "slack": {"url": "http://127.0.0.1:9/slack"},
+    "teams": {"url": "http://127.0.0.1:9/workflow"},
+    "discord": {"url": "http://127.0.0.1:9/api/webhooks/1/x"},
 }
 
 

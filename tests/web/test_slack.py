@@ -199,8 +199,9 @@ def test_it_is_added_where_it_was_begun(
     slack: SlackStandin, browser: Client, alice: User, organization: Organization, other_organization: Organization
 ) -> None:
     make_membership(other_organization, alice, Role.ADMIN)
+    browser.post("/app/switch-organization", data={"organization": organization.slug})
     back = slack.approve(begin(browser))
-    browser.post("/app/switch-organization", data={"organization": ids.public("org", other_organization.id)})
+    browser.post("/app/switch-organization", data={"organization": other_organization.slug})
     said(browser, back)
     assert [row.organization_id for row in installations()] == [organization.id]
 

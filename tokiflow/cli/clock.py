@@ -113,7 +113,16 @@ class Clock:
         self.lost_at = self.lost_at or self.well_at
 
     def _ring(self, now: datetime) -> None:
-        from tokiflow.services import deliveries, erasures, heartbeats, outputs, retention, sign_in
+        from tokiflow.services import (
+            calendars,
+            deliveries,
+            erasures,
+            heartbeats,
+            maintenance,
+            outputs,
+            retention,
+            sign_in,
+        )
 
         if now - self.rang >= RING_EVERY:
             self.rang = now
@@ -123,10 +132,12 @@ class Clock:
             self.carried = now
             outputs.ring(now)
             erasures.ring(now)
+            calendars.ring(now)
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)
             sign_in.forget(now)
+            maintenance.forget(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now
             retention.ring()

@@ -21,9 +21,19 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right, allows
-from tokiflow.models import Channel, Incident, Membership, Monitor, Organization, Run, SlackInstallation, User
+from tokiflow.models import (
+    Channel,
+    Incident,
+    MaintenanceWindow,
+    Membership,
+    Monitor,
+    Organization,
+    Run,
+    SlackInstallation,
+    User,
+)
 from tokiflow.observability import requests as request_log
-from tokiflow.queries import channels, incidents, monitors, organizations, runs, slack_installations
+from tokiflow.queries import channels, incidents, maintenance, monitors, organizations, runs, slack_installations
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -134,6 +144,12 @@ def go_to(organization_id: UUID) -> Organization:
     """The person's organization of this id, current from now on. Raises NotFound, or Forbidden without the right."""
     _admitted(None, organization_id)
     return organization()
+
+
+def window(public_id: str) -> MaintenanceWindow:
+    """The maintenance window called `public_id` in the address."""
+    found = maintenance.get(ids.parse("mnt", public_id))
+    return _admitted(found, found.organization_id)
 
 
 def run(public_id: str, of: Monitor) -> Run:

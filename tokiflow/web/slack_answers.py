@@ -21,7 +21,7 @@ from tokiflow.queries import incidents, mentions, monitors
 from tokiflow.queries import slack_installations as installed
 from tokiflow.queries.monitors import Filter
 from tokiflow.services import incidents as incident_service
-from tokiflow.services import slack_cards
+from tokiflow.services import maintenance, slack_cards
 from tokiflow.settings import Settings
 from tokiflow.web import filters, slack_presses, troubles
 
@@ -133,12 +133,8 @@ def _mute(command: Command, organization_ids: Sequence[UUID], by: Actor, outside
     [monitor] = found
     until = now + timedelta(seconds=command.seconds)
     broken = incidents.unresolved_of([monitor.id]).get(monitor.id)
-    if broken is None:
-        return _said(
-            f"Nothing is wrong with *{_monitor_link(monitor)}* now, so there is nothing to mute. "
-            "If trouble is to be expected, plan maintenance on its page."
-        )
-    return _said(_mute_incident(broken.id, until, by, outside, now))
+    said = _mute_incident(broken.id, until, by, outside, now) if broken else _mute_ahead(monitor, until, by, now)
+    return _said(said)
 
 
 def _mute_incident(incident_id: UUID, until: datetime, by: Actor, outside: Outside, now: datetime) -> str:
@@ -151,6 +147,27 @@ def _mute_incident(incident_id: UUID, until: datetime, by: Actor, outside: Outsi
     said = f"{_of(incident)} is muted until {_clock(incident.monitor, until, now)}. You still hear when it is over."
     slack_cards.show(incident, slack_cards.places(incident_id), outside, now, slack_cards.muted(incident, by.name, now))
     return said
+
+
+def _mute_ahead(monitor: Monitor, until: datetime, by: Actor, now: datetime) -> str:
+    """Nothing is wrong with it: trouble until then is expected, and told afterwards if it lasts."""
+    window = {
+        "name": f"{monitor.name[:120]}, muted by {by.name}",
+        "kind": "once",
+        "timezone": monitor.schedule_timezone or "UTC",
+        "starts_at": now,
+        "ends_at": until,
+        "monitors": [ids.public("mon", monitor.id)],
+    }
+    clock = _clock(monitor, until, now)
+    try:
+        maintenance.create(monitor.organization_id, window, by, now)
+    except errors.TokiflowError as error:
+        return mrkdwn(error.message)
+    return (
+        f"Nothing is wrong with *{_monitor_link(monitor)}* now. Trouble until {clock} is told to nobody; "
+        "if it lasts longer, you hear of it then."
+    )
 
 
 def _which(what: str, found: Sequence[Incident]) -> Answer:
