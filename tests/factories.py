@@ -9,7 +9,7 @@ from tokiflow import channels
 from tokiflow.core import tokens
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
-from tokiflow.models import Channel, Membership, Monitor, MonitorChannel, Organization, User
+from tokiflow.models import Channel, Membership, Monitor, MonitorChannel, Organization, SlackInstallation, User
 
 Row = TypeVar("Row")
 _numbers = itertools.count(1)
@@ -67,6 +67,13 @@ def make_channel(organization: Organization, kind: str = "webhook", **values: An
     config = channels.get(kind).validate(values.pop("config", _CONFIGS[kind]))
     usual = {"name": f"{kind} {next(_numbers)}", "config": config}
     return save(Channel(organization_id=organization.id, kind=kind, **{**usual, **values}))
+
+
+def make_slack_installation(organization: Organization, **values: Any) -> SlackInstallation:
+    """Tokiflow's app in a workspace of its own, with a token that nobody can open."""
+    number = next(_numbers)
+    usual = {"team_id": f"T0{number}", "team_name": f"Workspace {number}", "sealed_token": "sealed", "scopes": ""}
+    return save(SlackInstallation(organization_id=organization.id, **{**usual, **values}))
 
 
 _CONFIGS: dict[str, dict[str, Any]] = {

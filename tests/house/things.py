@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from tests.factories import make_channel, make_monitor
+from tests.factories import make_channel, make_monitor, make_slack_installation
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
@@ -35,6 +35,7 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
         "channel_id": ids.public("chn", channel.id),
         "delivery_id": ids.public("dlv", delivery),
         "window_id": ids.public("mnt", window),
+        "installation_id": ids.public("slk", make_slack_installation(organization).id),
     }
 
 

@@ -11,6 +11,9 @@ LONGEST_MUTE = 30 * durations.DAY
 LONGEST_NAME = 200
 LONGEST_TIME = 8
 """Words in a time at most: "2 days 4 hours and 30 min" has seven."""
+CHANGES = frozenset({"ack", "mute"})
+"""Verbs that change something."""
+
 _QUOTES = "\"'“”„‘’«»"
 _VERBS = {
     "status": "status",

@@ -29,15 +29,17 @@ extensions.csrf.exempt(blueprint)
 LARGEST = 256 * 1024
 """Bytes. A card comes back whole with each press of its buttons."""
 RATE = "600 per minute"
-_GONE = frozenset({"app_uninstalled", "tokens_revoked"})
 
 
 class NotUnderstood(ValueError):
     """The request is Slack's, and still not what it should be."""
 
 
-def signed(view: Callable[[bytes], Response]) -> Callable[[], Response]:
-    """A view that anybody may call and only Slack is answered: 404 where there is no app, 401 without its signature."""
+def signed(view: Callable[[bytes, bool], Response]) -> Callable[[], Response]:
+    """A view that anybody may call and only Slack is answered: 404 where there is no app, 401 without its signature.
+
+    It is given the body as it came, and whether the very same request came before.
+    """
 
     @wraps(view)
     def wrapped() -> Response:
@@ -53,7 +55,7 @@ def signed(view: Callable[[bytes], Response]) -> Callable[[], Response]:
         if not slack_signature.genuine(settings.slack_signing_secret, timestamp, signature, body, frame.now()):
             return _plain(401, "This is not signed by Slack, or came too late.")
         try:
-            return view(body) if slack_requests.first(signature) else _taken()
+            return view(body, not slack_requests.first(signature))
         except NotUnderstood as error:
             return _plain(400, str(error))
 
@@ -63,10 +65,10 @@ def signed(view: Callable[[bytes], Response]) -> Callable[[], Response]:
 @blueprint.post("/actions")
 @extensions.limiter.limit(RATE)
 @signed
-def actions(body: bytes) -> Response:
+def actions(body: bytes, again: bool) -> Response:
     """A button was pressed."""
     payload = _object(_form(body).get("payload", ""))
-    if payload.get("type") == "block_actions":
+    if payload.get("type") == "block_actions" and not again:
         slack_presses.answer(slack_presses.read(payload), outside.of(current_app), frame.now())
     return _taken()
 
@@ -74,12 +76,14 @@ def actions(body: bytes) -> Response:
 @blueprint.post("/commands")
 @extensions.limiter.limit(RATE)
 @signed
-def commands(body: bytes) -> Response:
+def commands(body: bytes, again: bool) -> Response:
     """Somebody typed `/tokiflow …`; only they see the answer."""
     form = _form(body)
     if form.get("ssl_check"):
         return _taken()
     typed = slack_commands.parse(form.get("text", ""))
+    if again and typed.verb in slack_commands.CHANGES:
+        return jsonify({"response_type": "ephemeral", "text": "This came twice, and was done once."})
     said = slack_answers.answer(typed, form.get("team_id", ""), _name(form), outside.of(current_app), frame.now())
     return jsonify({"response_type": "ephemeral", **said})
 
@@ -87,7 +91,7 @@ def commands(body: bytes) -> Response:
 @blueprint.post("/events")
 @extensions.limiter.limit(RATE)
 @signed
-def events(body: bytes) -> Response:
+def events(body: bytes, again: bool) -> Response:
     """The app was removed, or Slack wants to see that somebody listens here."""
     told = _object(body.decode("utf-8", "replace"))
     if told.get("type") == "url_verification":
