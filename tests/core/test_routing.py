@@ -65,7 +65,7 @@ def test_a_condition_says_why_it_does_not_hold(condition: Condition, why: str) -
 def test_without_rules_every_channel_hears() -> None:
     found = routing.route([], CRASH, FRIDAY_NOON, CHANNELS)
     assert set(found.by) == set(CHANNELS)
-    assert set(found.by.values()) == {"the default rule"}
+    assert set(found.by.values()) == {"by the default rule"}
 
 
 def test_every_rule_that_matches_adds_its_channels() -> None:
@@ -102,7 +102,7 @@ def test_a_monitor_that_names_its_channels_asks_no_rule() -> None:
 
 def test_a_channel_that_several_rules_choose_knows_them_all() -> None:
     found = routing.route([tells(A, name="One"), tells(A, B, name="Two")], CRASH, FRIDAY_NOON, CHANNELS)
-    assert dict(found.by) == {A: "the rules “One” and “Two”", B: "the rule “Two”"}
+    assert dict(found.by) == {A: "by the rules “One” and “Two”", B: "by the rule “Two”"}
 
 
 def test_a_step_that_is_gone_has_no_channels() -> None:

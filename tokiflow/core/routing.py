@@ -17,7 +17,7 @@ from tokiflow.core.hours import Hours
 
 SEVERITIES = ("critical", "warning")
 KINDS = ("missed", "overrun", "failed", "anomaly", "degraded")
-OWN = "the monitor’s own channels"
+OWN = "because the monitor names it"
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -85,8 +85,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Routing:
-    """`by`: for each channel that is told at once, the names of the rules that chose it, in words. `verdicts` are empty
-    where the monitor's own channels decided."""
+    """`by`: for each channel that is told at once, what chose it, in words: "by the rule “Database”". `verdicts` are
+    empty where the monitor's own channels decided."""
 
     by: Mapping[UUID, str]
     verdicts: Sequence[Verdict] = ()
@@ -147,11 +147,11 @@ def why_not(condition: Condition, subject: Subject, at: datetime) -> str:
 
 
 def named(names: Sequence[str]) -> str:
-    """`the rule “Database”`, `the rules “Database” and “Nights”`; the default rule needs no quotation marks."""
+    """`by the rule “Database”`, `by the rules “Database” and “Nights”`; the default rule needs no quotation marks."""
     if list(names) == [DEFAULT.name]:
-        return "the default rule"
+        return "by the default rule"
     quoted = [f"“{name}”" for name in names]
-    return f"the rule {quoted[0]}" if len(quoted) == 1 else f"the rules {', '.join(quoted[:-1])} and {quoted[-1]}"
+    return f"by the rule {quoted[0]}" if len(quoted) == 1 else f"by the rules {', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
 def listed(words: Iterable[str], last: str = "or") -> str:

@@ -1,0 +1,149 @@
+"""Rules, and everybody they may choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tokiflow import errors
+from tokiflow.core import hours, routing
+from tokiflow.core.hours import Hours
+from tokiflow.core.routing import Routing, Rule, Subject
+from tokiflow.db import db
+from tokiflow.models import Channel, MonitorChannel, Organization, RoutingRule, RoutingRuleChannel
+
+Steps = Mapping[int, frozenset[UUID]]
+
+
+class Listener(NamedTuple):
+    """A channel that may be told."""
+
+    id: UUID
+    kind: str
+    name: str
+    enabled: bool
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who may be told in some organizations, and by what rules: by organization, and `own` by monitor."""
+
+    names: Mapping[UUID, str]
+    quiet_hours: Mapping[UUID, Hours | None]
+    listeners: Mapping[UUID, Mapping[UUID, Listener]]
+    rules: Mapping[UUID, Sequence[Rule]]
+    own: Mapping[UUID, frozenset[UUID]]
+
+    def route(self, organization_id: UUID, subject: Subject, at: datetime) -> Routing:
+        """Who is told of `subject` at `at`, disabled channels among them."""
+        return routing.route(self.rules[organization_id], subject, at, self.listeners[organization_id])
+
+    def rule(self, organization_id: UUID, rule_id: UUID | None) -> Rule | None:
+        """The rule as it is now; None if it is gone."""
+        return next((rule for rule in self.rules[organization_id] if rule.id is not None and rule.id == rule_id), None)
+
+    def enabled(self, organization_id: UUID, channel_id: UUID) -> bool:
+        """Whether the channel hears anything at all."""
+        listener = self.listeners[organization_id].get(channel_id)
+        return listener is not None and listener.enabled
+
+    def quiet_until(self, organization_id: UUID, severity: str, at: datetime) -> datetime | None:
+        """When the quiet hours end in which trouble of `severity` waits at `at`; None if it doesn't wait."""
+        quiet = self.quiet_hours[organization_id]
+        return quiet.until(at) if severity == "warning" and quiet is not None and quiet.contain(at) else None
+
+
+def audience(organization_ids: Collection[UUID], with_own: Collection[UUID] = ()) -> Audience:
+    """Everybody of these organizations, and what the monitors `with_own` channels name. At most five statements."""
+    organizations = db.session.execute(
+        select(Organization.id, Organization.name, Organization.quiet_hours).where(
+            Organization.id.in_(organization_ids)
+        )
+    ).all()
+    return Audience(
+        names={row.id: row.name for row in organizations},
+        quiet_hours={row.id: hours.from_json(row.quiet_hours) if row.quiet_hours else None for row in organizations},
+        listeners=_listeners(organization_ids),
+        rules=of(organization_ids),
+        own=own(with_own),
+    )
+
+
+def own(monitor_ids: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
+    """By monitor: the channels it names for itself."""
+    if not monitor_ids:
+        return {}
+    found: dict[UUID, set[UUID]] = {monitor_id: set() for monitor_id in monitor_ids}
+    statement = select(MonitorChannel.monitor_id, MonitorChannel.channel_id)
+    for monitor_id, channel_id in db.session.execute(statement.where(MonitorChannel.monitor_id.in_(monitor_ids))):
+        found[monitor_id].add(channel_id)
+    return {monitor_id: frozenset(channels) for monitor_id, channels in found.items()}
+
+
+def of(organization_ids: Collection[UUID]) -> dict[UUID, list[Rule]]:
+    """By organization: its rules in order, its default rule wherever it stands. At most two statements."""
+    found: dict[UUID, list[Rule]] = {organization_id: [] for organization_id in organization_ids}
+    rows = _rows(organization_ids)
+    steps = steps_of([row.id for row in rows])
+    for row in rows:
+        found[row.organization_id].append(as_rule(row, steps[row.id]))
+    return found
+
+
+def rows(organization_id: UUID) -> Sequence[RoutingRule]:
+    """The organization's rules in order, the default rule last if it has been written."""
+    return sorted(_rows([organization_id]), key=lambda row: row.fallback)
+
+
+def get(rule_id: UUID) -> RoutingRule:
+    """Raises NotFound. Whoever calls checks the organization."""
+    found = db.session.get(RoutingRule, rule_id)
+    if found is None:
+        raise errors.NotFound
+    return found
+
+
+def steps_of(rule_ids: Collection[UUID]) -> dict[UUID, Steps]:
+    """By rule: the channels of each of its steps."""
+    found: dict[UUID, dict[int, frozenset[UUID]]] = {rule_id: {} for rule_id in rule_ids}
+    statement = select(RoutingRuleChannel.rule_id, RoutingRuleChannel.step, RoutingRuleChannel.channel_id)
+    for rule_id, step, channel_id in (
+        db.session.execute(statement.where(RoutingRuleChannel.rule_id.in_(rule_ids))) if rule_ids else ()
+    ):
+        found[rule_id][step] = found[rule_id].get(step, frozenset()) | {channel_id}
+    return {**found}
+
+
+def as_rule(row: RoutingRule, steps: Steps) -> Rule:
+    """The rule in `row`, as core thinks of it."""
+    return Rule(
+        id=row.id,
+        name=row.name,
+        condition=routing.from_json(row.condition),
+        steps=tuple(steps.get(n, frozenset()) for n in range(len(row.waits) + 1)),
+        waits=tuple(row.waits),
+        remind=row.remind_seconds,
+        enabled=row.enabled,
+        fallback=row.fallback,
+        everybody=row.everybody,
+        last=row.last,
+    )
+
+
+def _rows(organization_ids: Collection[UUID]) -> Sequence[RoutingRule]:
+    statement = select(RoutingRule).where(RoutingRule.organization_id.in_(organization_ids))
+    return db.session.execute(statement.order_by(RoutingRule.position, RoutingRule.id)).scalars().all()
+
+
+def _listeners(organization_ids: Collection[UUID]) -> dict[UUID, dict[UUID, Listener]]:
+    found: dict[UUID, dict[UUID, Listener]] = {organization_id: {} for organization_id in organization_ids}
+    columns: Any = (Channel.id, Channel.kind, Channel.name, Channel.enabled, Channel.organization_id)
+    statement = select(*columns).where(Channel.organization_id.in_(organization_ids)).order_by(Channel.id)
+    for *said, organization_id in db.session.execute(statement):
+        found[organization_id][said[0]] = Listener(*said)
+    return found
