@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
-from tests.factories import make_channel, make_monitor
+from tests.factories import make_channel, make_monitor, make_rule
 from tokiflow.core import ids
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
@@ -16,8 +16,9 @@ from tokiflow.services import pings
 
 def make_things(organization: Organization, now: datetime) -> dict[str, str]:
     """By the name it has in routes: a monitor in trouble, its failed run with output, the incident, a channel
-    that could not be told, and that delivery."""
+    that could not be told, that delivery, and a rule."""
     channel = make_channel(organization)
+    rule = make_rule(organization, [channel], [channel], waits=[900], remind_seconds=3600)
     monitor = make_monitor(organization, "Orders → warehouse", tags=["db"], channels=[channel])
     fail(monitor, now)
     incident = db.session.execute(select(Incident).where(Incident.monitor_id == monitor.id)).scalar_one()
@@ -31,6 +32,7 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
         "incident_id": ids.public("inc", incident.id),
         "channel_id": ids.public("chn", channel.id),
         "delivery_id": ids.public("dlv", delivery),
+        "rule_id": ids.public("rul", rule.id),
     }
 
 

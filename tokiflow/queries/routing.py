@@ -59,7 +59,7 @@ class Audience:
 
 
 def audience(organization_ids: Collection[UUID], with_own: Collection[UUID] = ()) -> Audience:
-    """Everybody of these organizations, and what the monitors `with_own` channels name. At most five statements."""
+    """Everybody of these organizations, and what the monitors `with_own` channels name. Three statements, or four."""
     organizations = db.session.execute(
         select(Organization.id, Organization.name, Organization.quiet_hours).where(
             Organization.id.in_(organization_ids)
@@ -68,10 +68,17 @@ def audience(organization_ids: Collection[UUID], with_own: Collection[UUID] = ()
     return Audience(
         names={row.id: row.name for row in organizations},
         quiet_hours={row.id: hours.from_json(row.quiet_hours) if row.quiet_hours else None for row in organizations},
-        listeners=_listeners(organization_ids),
+        listeners=listeners(organization_ids),
         rules=of(organization_ids),
         own=own(with_own),
     )
+
+
+def quiet_hours(organization_id: UUID) -> Hours | None:
+    """When warnings wait; None for never."""
+    statement = select(Organization.quiet_hours).where(Organization.id == organization_id)
+    kept = db.session.execute(statement).scalar_one()
+    return hours.from_json(kept) if kept else None
 
 
 def own(monitor_ids: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
@@ -86,18 +93,28 @@ def own(monitor_ids: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
 
 
 def of(organization_ids: Collection[UUID]) -> dict[UUID, list[Rule]]:
-    """By organization: its rules in order, its default rule wherever it stands. At most two statements."""
+    """By organization: its rules in order, its default rule wherever it stands. One statement."""
+    step = RoutingRuleChannel
+    statement = select(RoutingRule, step.step, step.channel_id).outerjoin(step, step.rule_id == RoutingRule.id)
+    statement = statement.where(RoutingRule.organization_id.in_(organization_ids))
+    rows: dict[UUID, RoutingRule] = {}
+    steps: dict[UUID, dict[int, frozenset[UUID]]] = {}
+    for row, number, channel_id in db.session.execute(statement.order_by(RoutingRule.position, RoutingRule.id)):
+        rows[row.id] = row
+        known = steps.setdefault(row.id, {})
+        if channel_id is not None:
+            known[number] = known.get(number, frozenset()) | {channel_id}
     found: dict[UUID, list[Rule]] = {organization_id: [] for organization_id in organization_ids}
-    rows = _rows(organization_ids)
-    steps = steps_of([row.id for row in rows])
-    for row in rows:
+    for row in rows.values():
         found[row.organization_id].append(as_rule(row, steps[row.id]))
     return found
 
 
 def rows(organization_id: UUID) -> Sequence[RoutingRule]:
     """The organization's rules in order, the default rule last if it has been written."""
-    return sorted(_rows([organization_id]), key=lambda row: row.fallback)
+    statement = select(RoutingRule).where(RoutingRule.organization_id == organization_id)
+    statement = statement.order_by(RoutingRule.fallback, RoutingRule.position, RoutingRule.id)
+    return db.session.execute(statement).scalars().all()
 
 
 def get(rule_id: UUID) -> RoutingRule:
@@ -108,15 +125,13 @@ def get(rule_id: UUID) -> RoutingRule:
     return found
 
 
-def steps_of(rule_ids: Collection[UUID]) -> dict[UUID, Steps]:
-    """By rule: the channels of each of its steps."""
-    found: dict[UUID, dict[int, frozenset[UUID]]] = {rule_id: {} for rule_id in rule_ids}
-    statement = select(RoutingRuleChannel.rule_id, RoutingRuleChannel.step, RoutingRuleChannel.channel_id)
-    for rule_id, step, channel_id in (
-        db.session.execute(statement.where(RoutingRuleChannel.rule_id.in_(rule_ids))) if rule_ids else ()
-    ):
-        found[rule_id][step] = found[rule_id].get(step, frozenset()) | {channel_id}
-    return {**found}
+def steps(rule_id: UUID) -> Steps:
+    """The channels of each step of the rule."""
+    found: dict[int, frozenset[UUID]] = {}
+    statement = select(RoutingRuleChannel.step, RoutingRuleChannel.channel_id)
+    for step, channel_id in db.session.execute(statement.where(RoutingRuleChannel.rule_id == rule_id)):
+        found[step] = found.get(step, frozenset()) | {channel_id}
+    return found
 
 
 def as_rule(row: RoutingRule, steps: Steps) -> Rule:
@@ -135,12 +150,8 @@ def as_rule(row: RoutingRule, steps: Steps) -> Rule:
     )
 
 
-def _rows(organization_ids: Collection[UUID]) -> Sequence[RoutingRule]:
-    statement = select(RoutingRule).where(RoutingRule.organization_id.in_(organization_ids))
-    return db.session.execute(statement.order_by(RoutingRule.position, RoutingRule.id)).scalars().all()
-
-
-def _listeners(organization_ids: Collection[UUID]) -> dict[UUID, dict[UUID, Listener]]:
+def listeners(organization_ids: Collection[UUID]) -> dict[UUID, dict[UUID, Listener]]:
+    """By organization: every channel it has, disabled or not."""
     found: dict[UUID, dict[UUID, Listener]] = {organization_id: {} for organization_id in organization_ids}
     columns: Any = (Channel.id, Channel.kind, Channel.name, Channel.enabled, Channel.organization_id)
     statement = select(*columns).where(Channel.organization_id.in_(organization_ids)).order_by(Channel.id)

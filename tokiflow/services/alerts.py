@@ -227,7 +227,15 @@ class _Plan:
 
 def _promised(incident: Incident, kind: str, at: datetime, **said: Any) -> FollowUp:
     """A row to be added. Each names every column, so that many are written at once."""
-    usual: dict[str, Any] = {"rule_id": None, "step": 0, "reason": "", "words": "", "blocked_by": None, "news": {}, "outcome": ""}
+    usual: dict[str, Any] = {
+        "rule_id": None,
+        "step": 0,
+        "reason": "",
+        "words": "",
+        "blocked_by": None,
+        "news": {},
+        "outcome": "",
+    }
     return FollowUp(
         id=ids.new(), organization_id=incident.organization_id, incident_id=incident.id, kind=kind, at=at,
         **{**usual, **said},

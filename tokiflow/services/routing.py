@@ -187,7 +187,7 @@ def _not_the_default(rule: RoutingRule) -> None:
 
 
 def _as_draft(row: RoutingRule) -> RuleDraft:
-    rule = stored.as_rule(row, stored.steps_of([row.id])[row.id])
+    rule = stored.as_rule(row, stored.steps(row.id))
     return RuleDraft(rule.name, rule.condition, rule.steps, rule.waits, rule.remind, rule.everybody, rule.last)
 
 

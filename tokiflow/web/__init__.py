@@ -24,6 +24,7 @@ def init_app(app: Flask) -> None:
         outbox,
         overview,
         profile,
+        rules,
         runs,
         security,
     )
@@ -33,7 +34,19 @@ def init_app(app: Flask) -> None:
     security.init_app(app)
     frame.init_app(app)
     failures.init_app(app)
-    for noun in (front, auth, organizations, overview, monitors, runs, incidents, channels, profile, organization):
+    for noun in (
+        front,
+        auth,
+        organizations,
+        overview,
+        monitors,
+        runs,
+        incidents,
+        channels,
+        rules,
+        profile,
+        organization,
+    ):
         app.register_blueprint(noun.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.

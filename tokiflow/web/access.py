@@ -21,9 +21,9 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right, allows
-from tokiflow.models import Channel, Incident, Membership, Monitor, Organization, Run, User
+from tokiflow.models import Channel, Incident, Membership, Monitor, Organization, RoutingRule, Run, User
 from tokiflow.observability import requests as request_log
-from tokiflow.queries import channels, incidents, monitors, organizations, runs
+from tokiflow.queries import channels, incidents, monitors, organizations, routing, runs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -121,6 +121,12 @@ def incident(public_id: str) -> Incident:
 def channel(public_id: str) -> Channel:
     """The channel called `public_id` in the address."""
     found = channels.get(ids.parse("chn", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def rule(public_id: str) -> RoutingRule:
+    """The routing rule called `public_id` in the address."""
+    found = routing.get(ids.parse("rul", public_id))
     return _admitted(found, found.organization_id)
 
 
