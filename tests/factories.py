@@ -9,7 +9,16 @@ from tokiflow import channels
 from tokiflow.core import tokens
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
-from tokiflow.models import Channel, Membership, Monitor, MonitorChannel, Organization, User
+from tokiflow.models import (
+    Channel,
+    Membership,
+    Monitor,
+    MonitorChannel,
+    Organization,
+    RoutingRule,
+    RoutingRuleChannel,
+    User,
+)
 
 Row = TypeVar("Row")
 _numbers = itertools.count(1)
@@ -67,6 +76,23 @@ def make_channel(organization: Organization, kind: str = "webhook", **values: An
     config = channels.get(kind).validate(values.pop("config", _CONFIGS[kind]))
     usual = {"name": f"{kind} {next(_numbers)}", "config": config}
     return save(Channel(organization_id=organization.id, kind=kind, **{**usual, **values}))
+
+
+def make_rule(organization: Organization, *steps: list[Channel], **values: Any) -> RoutingRule:
+    """A rule that tells the channels of `steps[0]` at once, and those of the others after `waits`. It always holds
+    unless `condition` says otherwise."""
+    number = next(_numbers)
+    usual = {"name": f"Rule {number}", "position": number, "condition": {}, "waits": []}
+    with transaction():
+        rule = RoutingRule(organization_id=organization.id, **{**usual, **values})
+        db.session.add(rule)
+        db.session.flush()
+        db.session.add_all(
+            RoutingRuleChannel(rule_id=rule.id, step=n, channel_id=channel.id)
+            for n, step in enumerate(steps)
+            for channel in step
+        )
+    return rule
 
 
 _CONFIGS: dict[str, dict[str, Any]] = {

@@ -25,6 +25,7 @@ def init_app(app: Flask) -> None:
         outbox,
         overview,
         profile,
+        rules,
         runs,
         security,
     )
@@ -44,6 +45,7 @@ def init_app(app: Flask) -> None:
         incidents,
         maintenance,
         channels,
+        rules,
         profile,
         organization,
     )
