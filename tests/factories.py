@@ -9,7 +9,17 @@ from tokiflow import channels
 from tokiflow.core import tokens
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
-from tokiflow.models import Channel, Membership, Monitor, MonitorChannel, Organization, SlackInstallation, User
+from tokiflow.models import (
+    Channel,
+    Membership,
+    Monitor,
+    MonitorChannel,
+    Organization,
+    RoutingRule,
+    RoutingRuleChannel,
+    SlackInstallation,
+    User,
+)
 
 Row = TypeVar("Row")
 _numbers = itertools.count(1)
@@ -74,6 +84,23 @@ def make_slack_installation(organization: Organization, **values: Any) -> SlackI
     number = next(_numbers)
     usual = {"team_id": f"T0{number}", "team_name": f"Workspace {number}", "sealed_token": "sealed", "scopes": ""}
     return save(SlackInstallation(organization_id=organization.id, **{**usual, **values}))
+
+
+def make_rule(organization: Organization, *steps: list[Channel], **values: Any) -> RoutingRule:
+    """A rule that tells the channels of `steps[0]` at once, and those of the others after `waits`. It always holds
+    unless `condition` says otherwise."""
+    number = next(_numbers)
+    usual = {"name": f"Rule {number}", "position": number, "condition": {}, "waits": []}
+    with transaction():
+        rule = RoutingRule(organization_id=organization.id, **{**usual, **values})
+        db.session.add(rule)
+        db.session.flush()
+        db.session.add_all(
+            RoutingRuleChannel(rule_id=rule.id, step=n, channel_id=channel.id)
+            for n, step in enumerate(steps)
+            for channel in step
+        )
+    return rule
 
 
 _CONFIGS: dict[str, dict[str, Any]] = {

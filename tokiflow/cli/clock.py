@@ -1,4 +1,4 @@
-"""`tokiflow clock`: notice what passed in silence, and ring again for what was promised.
+"""`tokiflow clock`: notice what passed in silence, keep what was promised for later, and ring again for deliveries.
 
 It sleeps until the next deadline. At most half a second, though: a deadline may be set meanwhile that is nearer
 than the one it sleeps for, and asking the index for the earliest (a tenth of a millisecond) is cheaper than having
@@ -76,7 +76,7 @@ class Clock:
 
     def tick(self, now: datetime) -> float:
         """One pass; how many seconds to sleep after it."""
-        from tokiflow.services import blindness, overdue
+        from tokiflow.services import blindness, follow_ups, overdue
 
         self._ring(now)
         sees = blindness.look(now, self.interruption)
@@ -87,10 +87,11 @@ class Clock:
         self.well_at = now
         if not sees:
             return LONGEST_SLEEP.total_seconds()
+        fired = follow_ups.fire(now)
         swept = overdue.sweep(now, self.batch)
         if swept:
             log.info("swept", monitors=swept)
-        more = swept == self.batch
+        more = swept == self.batch or fired == follow_ups.BATCH
         self.batch = overdue.next_batch(self.batch, swept)
         if more:
             return 0.0

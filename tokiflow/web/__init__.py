@@ -25,6 +25,7 @@ def init_app(app: Flask) -> None:
         outbox,
         overview,
         profile,
+        rules,
         runs,
         security,
         slack,
@@ -48,6 +49,7 @@ def init_app(app: Flask) -> None:
         channels,
         slack,
         slack_hooks,
+        rules,
         profile,
         organization,
     )

@@ -28,12 +28,22 @@ from tokiflow.models import (
     Membership,
     Monitor,
     Organization,
+    RoutingRule,
     Run,
     SlackInstallation,
     User,
 )
 from tokiflow.observability import requests as request_log
-from tokiflow.queries import channels, incidents, maintenance, monitors, organizations, runs, slack_installations
+from tokiflow.queries import (
+    channels,
+    incidents,
+    maintenance,
+    monitors,
+    organizations,
+    routing,
+    runs,
+    slack_installations,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -149,6 +159,12 @@ def go_to(organization_id: UUID) -> Organization:
 def window(public_id: str) -> MaintenanceWindow:
     """The maintenance window called `public_id` in the address."""
     found = maintenance.get(ids.parse("mnt", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def rule(public_id: str) -> RoutingRule:
+    """The routing rule called `public_id` in the address."""
+    found = routing.get(ids.parse("rul", public_id))
     return _admitted(found, found.organization_id)
 
 

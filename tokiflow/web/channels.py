@@ -160,7 +160,11 @@ def _about(kind: str, incident_id: Any, content: dict[str, Any]) -> tuple[str, s
     """What a delivery was about, and where that can be read."""
     if incident_id is None:
         return "A test", ""
-    word = "is over" if kind == "resolved" else "came back" if kind != "opened" else "began"
+    words = {
+        "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
+        "reminder": "goes on", "acknowledged": "is in somebody’s hands",
+    }  # fmt: skip
+    word = words.get(kind, "came back")
     trouble = f"{content.get('monitor_name', 'A monitor')}: trouble {word}"
     return trouble, url_for("incidents.show", incident_id=ids.public("inc", incident_id))
 

@@ -30,7 +30,7 @@ UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 @cache
 def zone_choices() -> list[SelectChoice]:
-    """Every zone there is, UTC first."""
+    """Every time zone to choose from, UTC first."""
     names = (name for name in sorted(zones.names()) if name != "UTC")
     return choices([("", "Choose a time zone"), ("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names)])
 
@@ -56,7 +56,7 @@ class MonitorForm(Form):
     capture_output = BooleanField("Keep what the job prints", default=True)
     heard_by = RadioField(
         "Who hears of it",
-        choices=choices([("all", "Every channel"), ("own", "Only some")]),
+        choices=choices([("all", "Whom the rules choose"), ("own", "Its own channels")]),
         default="all",
         validate_choice=False,
     )
