@@ -39,6 +39,7 @@ class Job(StrEnum):
     MAIL_LETTERS = "jobs.letters.mail"
     MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"
     OFFLOAD = "jobs.outputs.offload"
+    READ_CALENDARS = "jobs.calendars.read_due"
 
 
 @lru_cache(maxsize=8)

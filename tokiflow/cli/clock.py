@@ -1,4 +1,4 @@
-"""`tokiflow clock`: notice what passed in silence, and ring again for what was promised.
+"""`tokiflow clock`: notice what passed in silence, keep what was promised for later, and ring again for deliveries.
 
 It sleeps until the next deadline. At most half a second, though: a deadline may be set meanwhile that is nearer
 than the one it sleeps for, and asking the index for the earliest (a tenth of a millisecond) is cheaper than having
@@ -53,6 +53,7 @@ class Clock:
         # Since when the database can't be reached. Set at first: nobody knows what was before.
         self.lost_at: datetime | None = self.well_at
         self.interruption: Gap | None = None
+        self.batch = 1
         self.rang = self.carried = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
 
     def run(self, stop: threading.Event) -> None:
@@ -75,7 +76,7 @@ class Clock:
 
     def tick(self, now: datetime) -> float:
         """One pass; how many seconds to sleep after it."""
-        from tokiflow.services import blindness, overdue
+        from tokiflow.services import blindness, follow_ups, overdue
 
         self._ring(now)
         sees = blindness.look(now, self.interruption)
@@ -86,10 +87,13 @@ class Clock:
         self.well_at = now
         if not sees:
             return LONGEST_SLEEP.total_seconds()
-        swept = overdue.sweep(now)
+        fired = follow_ups.fire(now)
+        swept = overdue.sweep(now, self.batch)
         if swept:
             log.info("swept", monitors=swept)
-        if swept == overdue.BATCH:
+        more = swept == self.batch or fired == follow_ups.BATCH
+        self.batch = overdue.next_batch(self.batch, swept)
+        if more:
             return 0.0
         following = overdue.next_at()
         if following is None:
@@ -110,7 +114,17 @@ class Clock:
         self.lost_at = self.lost_at or self.well_at
 
     def _ring(self, now: datetime) -> None:
-        from tokiflow.services import deliveries, erasures, heartbeats, letters, outputs, retention, sign_in
+        from tokiflow.services import (
+            calendars,
+            deliveries,
+            erasures,
+            heartbeats,
+            letters,
+            maintenance,
+            outputs,
+            retention,
+            sign_in,
+        )
 
         if now - self.rang >= RING_EVERY:
             self.rang = now
@@ -121,11 +135,13 @@ class Clock:
             self.carried = now
             outputs.ring(now)
             erasures.ring(now)
+            calendars.ring(now)
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)
             sign_in.forget(now)
             letters.forget(now)
+            maintenance.forget(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now
             retention.ring()

@@ -7,10 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from flask import current_app
-
-from tokiflow.queries import recipients
-from tokiflow.services import bounces, mail_links
+from tokiflow.services import bounces, recipients, slack_installations
 
 
 class Listener(NamedTuple):
@@ -22,26 +19,11 @@ class Listener(NamedTuple):
     config: Mapping[str, Any]
 
 
-def _email(listeners: Sequence[Listener], now: datetime) -> dict[UUID, dict[str, Any]]:
-    """Which addresses want mail, and the link by which each stops it."""
-    public_url = current_app.extensions["tokiflow.settings"].public_url
-    asked = [(one.channel_id, one.organization_id, one.config["to"]) for one in listeners]
-    return {
-        channel_id: {
-            "recipients": {
-                one.address: {
-                    "state": one.status,
-                    "unsubscribe": public_url + mail_links.unsubscribe(one.recipient_id) if one.recipient_id else "",
-                }
-                for one in standing
-            }
-        }
-        for channel_id, standing in recipients.by_channel(asked).items()
-    }
-
-
 Briefing = Callable[[Sequence[Listener], datetime], dict[UUID, dict[str, Any]]]
-_BY_KIND: dict[str, Briefing] = {"email": _email}
+_BY_KIND: dict[str, Briefing] = {
+    "email": recipients.briefing,
+    "slack_app": slack_installations.briefing,
+}
 """By kind of channel: what tells, by channel, what is to be merged into the config. Each takes a statement or two."""
 
 

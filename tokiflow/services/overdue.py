@@ -21,6 +21,9 @@ from tokiflow.services.incidents import Verdict
 
 log = structlog.get_logger()
 
+FIRST_BATCH = 25
+"""Of many that are due at once, so few are judged first: their alerts leave while the others are judged."""
+
 BATCH = 500
 POISON_WAITS = timedelta(hours=1)
 
@@ -28,6 +31,11 @@ POISON_WAITS = timedelta(hours=1)
 def next_at() -> datetime | None:
     """When the next monitor must be looked at; None if none waits for anything."""
     return db.session.execute(select(func.min(Monitor.watch_at))).scalar_one()
+
+
+def next_batch(batch: int, swept: int) -> int:
+    """How many to judge at once after `swept` of `batch` were: more and more while there are enough."""
+    return min(2 * batch, BATCH) if swept == batch else FIRST_BATCH
 
 
 def sweep(now: datetime, batch: int = BATCH) -> int:
@@ -89,7 +97,9 @@ def _judge(rows: Sequence[Row[Any]], now: datetime) -> None:
     at_hand = monitor_rows.runs_at_hand([row.id for row in rows], now)
     ticks = {row.id: _tick(row, now, at_hand[row.id]) for row in rows}
     _write(rows, ticks, at_hand)
-    incidents.carry_out([_verdict(row, ticks[row.id], one) for row in rows for one in ticks[row.id].changes], now)
+    incidents.carry_out(
+        [_verdict(row, ticks[row.id], one, at_hand[row.id]) for row in rows for one in ticks[row.id].changes], now
+    )
 
 
 def _tick(row: Row[Any], now: datetime, runs: Sequence[Run]) -> Tick:
@@ -145,7 +155,7 @@ def _now(before: Sequence[Run], tick: Tick) -> list[Run]:
     return [changed.get(run.id, run) for run in before]
 
 
-def _verdict(row: Row[Any], tick: Tick, change: Change) -> Verdict:
+def _verdict(row: Row[Any], tick: Tick, change: Change, runs: Sequence[Run]) -> Verdict:
     miss = next((miss for miss in tick.missed if miss.deadline_at == change.at), None)
     cause = incidents.Cause(
         kind=change.kind,
@@ -153,5 +163,6 @@ def _verdict(row: Row[Any], tick: Tick, change: Change) -> Verdict:
         run_id=change.run_id,
         due_at=miss.due_at if miss else None,
         in_a_row=tick.state.bad,
+        environment=next((run.environment for run in runs if run.id == change.run_id), ""),
     )
     return Verdict(row, monitor_rows.rules(row), cause)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
+from flask import current_app
 from sqlalchemy import ColumnElement, case, cast, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
@@ -24,6 +26,9 @@ from tokiflow.models import Channel, Delivery, Organization, Recipient
 from tokiflow.queries import recipients as queries
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import audit, disablings, letters, mail_links
+
+if TYPE_CHECKING:
+    from tokiflow.services.briefings import Listener
 
 log = structlog.get_logger()
 
@@ -245,6 +250,24 @@ def _check(row: Recipient, question: mail_links.Question, now: datetime) -> None
         raise Over("It was used already, and something has changed since. Ask for a new one.")
     if question.expired(now):
         raise Over(f"It was good for {mail_links.GOOD_FOR.days} days, and they are over. Ask for a new one.")
+
+
+# --- sending ----------------------------------------------------------------------------------------------------
+
+
+def briefing(listeners: Sequence[Listener], now: datetime) -> dict[UUID, dict[str, Any]]:
+    """By channel: which addresses want mail, and the link by which each stops it. One statement."""
+    public_url = current_app.extensions["tokiflow.settings"].public_url
+    asked = [(one.channel_id, one.organization_id, one.config["to"]) for one in listeners]
+    return {
+        channel_id: {"recipients": {one.address: _told(one, public_url) for one in standing}}
+        for channel_id, standing in queries.by_channel(asked).items()
+    }
+
+
+def _told(one: queries.Standing, public_url: str) -> dict[str, str]:
+    link = public_url + mail_links.unsubscribe(one.recipient_id) if one.recipient_id else ""
+    return {"state": one.status, "unsubscribe": link}
 
 
 # --- what they share --------------------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ from tokiflow import errors, outside
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Attempt, Channel
-from tokiflow.queries import channels, recipients
+from tokiflow.queries import channels, recipients, slack_installations
 from tokiflow.services import channels as service
 from tokiflow.services import recipients as asking
 from tokiflow.settings import Settings
-from tokiflow.web import access, channel_rows, frame, htmx, recipient_rows, trials, verifiers
+from tokiflow.web import access, channel_offers, channel_rows, frame, htmx, recipient_rows, trials, verifiers
 from tokiflow.web.forms import channel as forms
 from tokiflow.web.forms.channel import ChannelForm
 
@@ -30,7 +30,11 @@ def index() -> str:
     """Every channel of the organization, and how each is doing."""
     found = channels.of_organization(access.organization().id)
     outcomes = channels.outcomes([one.id for one in found])
-    return render_template("channels/index.html", rows=[channel_rows.of(one, outcomes[one.id]) for one in found])
+    return render_template(
+        "channels/index.html",
+        rows=[channel_rows.of(one, outcomes[one.id]) for one in found],
+        workspaces=channel_rows.workspaces(slack_installations.of_organization(access.organization().id)),
+    )
 
 
 @blueprint.get("/new")
@@ -47,6 +51,8 @@ def create(kind: str) -> Response:
     # The address names a kind and not a thing, so no loader asks for the right.
     access.check(Right.EDIT_CHANNELS)
     form = forms.of(kind).new()
+    if kind == slack_installations.KIND and not slack_installations.of_organization(access.organization().id):
+        return htmx.see_other(url_for("slack.index"))
     if request.method == "POST":
         try:
             values = {"kind": kind, **form.read()}
@@ -177,7 +183,11 @@ def _about(kind: str, incident_id: Any, content: dict[str, Any]) -> tuple[str, s
     """What a delivery was about, and where that can be read."""
     if incident_id is None:
         return "A test", ""
-    word = "is over" if kind == "resolved" else "came back" if kind != "opened" else "began"
+    words = {
+        "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
+        "reminder": "goes on", "acknowledged": "is in somebody’s hands",
+    }  # fmt: skip
+    word = words.get(kind, "came back")
     trouble = f"{content.get('monitor_name', 'A monitor')}: trouble {word}"
     return trouble, url_for("incidents.show", incident_id=ids.public("inc", incident_id))
 
@@ -191,6 +201,7 @@ def _result(channel: Channel, attempt: Attempt) -> dict[str, Any]:
 
 def _form(form: ChannelForm, kind: str, channel: Channel | None, status: int = 200) -> Response:
     stored = channel_rows.of(channels.get(channel.id), ()) if channel else None
+    form.offer(channel_offers.of(kind))
     return htmx.page(
         "channels/edit.html" if channel else "channels/create.html",
         "channels/_form.html",
