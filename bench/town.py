@@ -61,6 +61,8 @@ class Town:
         self.postgres = SlowPostgres(self.folder, sockets, fsync_ms) if fsync_ms else Postgres(self.folder, sockets)
         self.valkey = Valkey(self.folder, sockets)
         self.server: subprocess.Popen[bytes] | None = None
+        self.more: dict[str, str] = {}
+        """Settings of this town alone."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -78,6 +80,7 @@ class Town:
             "TOKIFLOW_SPOOL": str(self.place / "spool"),
             # All load comes from one address, as no real load does.
             "TOKIFLOW_PING_RATE": "unlimited",
+            **self.more,
         }
 
     @contextmanager

@@ -99,6 +99,8 @@ _CONFIGS: dict[str, dict[str, Any]] = {
     "webhook": {"url": "http://127.0.0.1:9/hook"},
     "email": {"to": ["ops@example.com"]},
     "slack": {"url": "http://127.0.0.1:9/slack"},
+    "teams": {"url": "http://127.0.0.1:9/workflow"},
+    "discord": {"url": "http://127.0.0.1:9/api/webhooks/1/x"},
 }
 
 

@@ -14,8 +14,8 @@ from tokiflow.db import db, engine_options
 from tokiflow.observability import logs
 from tokiflow.settings import Settings
 
-CONNECTIONS = 2
-"""One for the work, one for the heartbeat."""
+CONNECTIONS = 3
+"""One for the work, one for the sender of alerts, one for the heartbeat."""
 
 
 def create_bare_app(config: Settings | None = None) -> Flask:

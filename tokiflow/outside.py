@@ -13,7 +13,7 @@ _KEY = "tokiflow.outside"
 def of(app: Flask) -> Outside:
     """The app's outside: guarded HTTP client and mailer. Tests put their own in with `use`."""
     if _KEY not in app.extensions:
-        # httpx and the certificates of the world take 7 MB: here, only in a process that sends something.
+        # Here, only in a process that sends something.
         from tokiflow.adapters import http, mail
 
         settings: Settings = app.extensions["tokiflow.settings"]

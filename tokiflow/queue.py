@@ -38,6 +38,7 @@ class Job(StrEnum):
     KEEP_HOUSE = "jobs.retention.keep_house"
     MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"
     OFFLOAD = "jobs.outputs.offload"
+    READ_CALENDARS = "jobs.calendars.read_due"
 
 
 @lru_cache(maxsize=8)

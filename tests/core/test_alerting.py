@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokiflow.adapters import http, mail
 from tokiflow.core import alerting
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -34,5 +35,7 @@ def test_after_about_a_day_it_is_given_up() -> None:
     assert timedelta(hours=12) < total < timedelta(hours=36)
 
 
-def test_the_lease_outlasts_every_channels_time_out() -> None:
-    assert timedelta(seconds=30) <= alerting.LEASE
+def test_a_request_ends_within_its_try_and_a_try_within_its_lease() -> None:
+    request = timedelta(seconds=max(http.TIME_LIMIT, mail.TIME_LIMIT))
+    assert request <= alerting.TRY_LIMIT
+    assert alerting.TRY_LIMIT * 2 <= alerting.LEASE, "as long again to write down what came of it"

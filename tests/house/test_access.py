@@ -21,7 +21,7 @@ from tokiflow.models import Organization, User
 from tokiflow.web import access
 
 NOW = datetime.now(UTC)
-THINGS = {"monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "rule_id"}
+THINGS = {"monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "rule_id", "window_id"}
 WORDS = {"kind": "webhook", "token": "none", "mail_id": "none"}
 """What stands in an address and is no thing of an organization."""
 

@@ -9,40 +9,46 @@ There are no cookies and no proxies from the environment; the time limit is for 
 from __future__ import annotations
 
 import email.utils
-import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import ip_address
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
 
-import httpcore
-import httpx
+import certifi
+import h11
+import orjson
 
 from tokiflow import __version__
+from tokiflow.adapters.connections import (
+    SIZE_LIMIT,
+    Answer,
+    Connections,
+    NotConnected,
+    Origin,
+    Resolver,
+    Stale,
+    clock,
+    resolve,
+)
 from tokiflow.core import addresses
-from tokiflow.core.addresses import Address, Network
+from tokiflow.core.addresses import Network
 from tokiflow.db import in_transaction
 from tokiflow.errors import DeliveryError
 from tokiflow.settings import Settings
 
 USER_AGENT = f"Tokiflow/{__version__} (+https://tokiflow.example)"
 TIME_LIMIT = 10.0
-SIZE_LIMIT = 64 * 1024
 MAX_REDIRECTS = 3
 MAX_RETRY_AFTER = 24 * 3600.0
-ADDRESSES_TRIED = 3
-
-Resolver = Callable[[str, int], Sequence[Address]]
 
 
 @dataclass(frozen=True)
 class OutboundResponse:
-    """What came back, whatever its status. At most 64 KB of the body are kept."""
+    """What came back, whatever its status. Of the body no more than the size limit is kept."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -72,12 +78,6 @@ def parse_retry_after(value: str, now: float) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
-def resolve(host: str, port: int) -> list[Address]:
-    """All addresses of `host`, in the order the system prefers. Raises OSError or UnicodeError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-
-
 class Client:
     """The outbound client. One a process is enough: it is safe for threads and keeps connections open.
 
@@ -95,15 +95,7 @@ class Client:
         verify: ssl.SSLContext | None = None,
     ) -> None:
         self._forbidden = forbidden
-        self._clock = _Clock()
-        self._client = httpx.Client(
-            transport=_Transport(_PinnedBackend(tuple(allow), resolver, self._clock), verify),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            # Asked to send plainly, a body can't grow when it is unpacked.
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Accept": "*/*"},
-            max_redirects=MAX_REDIRECTS,
-            trust_env=False,
-        )
+        self._connections = Connections(tuple(allow), resolver, (lambda: verify) if verify else _trusted)
 
     def send(
         self,
@@ -114,26 +106,28 @@ class Client:
         json: object = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = TIME_LIMIT,
+        size_limit: int = SIZE_LIMIT,
         follow_redirects: bool = False,
     ) -> OutboundResponse:
-        """The answer, whatever its status. `timeout` is in seconds, for everything together.
+        """The answer, whatever its status. `timeout` is in seconds, for everything together; `size_limit` in bytes.
 
         Raises DeliveryError: permanent for an address that is malformed or off limits, otherwise worth another try.
         """
         self._refuse_inside_transaction()
         started = time.monotonic()
-        with self._clock.limit(timeout), _errors_translated():
-            request = self._client.build_request(
-                method, _checked(url), content=content, json=json, headers=headers, timeout=timeout
-            )
-            response = self._client.send(request, stream=True, follow_redirects=follow_redirects)
-            try:
-                body, truncated = _read(response)
-            finally:
-                response.close()
-        return OutboundResponse(
-            response.status_code, dict(response.headers), body, truncated, time.monotonic() - started
-        )
+        sent = _sent(method, url, content, json, headers)
+        with clock.limit(timeout), _errors_translated():
+            answer = self._answer(sent, size_limit)
+            redirects = 0
+            while follow_redirects and (following := _following(sent, answer)) is not None:
+                redirects += 1
+                if redirects > MAX_REDIRECTS:
+                    raise DeliveryError(f"redirected more than {MAX_REDIRECTS} times")
+                # What is true of a first address is asked of every next one.
+                sent = following
+                answer = self._answer(sent, size_limit)
+        elapsed = time.monotonic() - started
+        return OutboundResponse(answer.status_code, answer.headers, answer.content, answer.truncated, elapsed)
 
     def get(self, url: str, **options: Any) -> OutboundResponse:
         """`send("GET", …)`."""
@@ -145,11 +139,23 @@ class Client:
 
     def close(self) -> None:
         """Close all connections that are kept open."""
-        self._client.close()
+        self._connections.close()
 
     def _refuse_inside_transaction(self) -> None:
         if self._forbidden():
             raise RuntimeError("no network inside a database transaction: commit first, then send")
+
+    def _answer(self, sent: _Sent, size_limit: int) -> Answer:
+        origin, target, authority = _taken_apart(sent.url)
+        headers = [("Host", authority), *sent.headers.items()]
+        request = h11.Request(method=sent.method, target=target, headers=headers)
+        while True:
+            try:
+                with self._connections.to(origin) as connection:
+                    return connection.exchange(request, sent.content, size_limit)
+            except Stale:
+                # Closed while it rested, and nothing was answered: that is no failed try. Ask on the next.
+                continue
 
 
 def client_from(settings: Settings) -> Client:
@@ -158,195 +164,86 @@ def client_from(settings: Settings) -> Client:
     return Client(settings.outbound_allow, forbidden=forbidden)
 
 
-def _checked(url: str) -> str:
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """At most `seconds` for all that this thread asks of any client in the block, however many requests it makes."""
+    with clock.limit(seconds):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _trusted() -> ssl.SSLContext:
+    # The certificates of the world take 7 MB: here, only in a process that needs them.
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A request, whole but for the name of the host, which is in its address."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    content: bytes
+
+
+def _sent(method: str, url: str, content: bytes | None, json: object, headers: Mapping[str, str] | None) -> _Sent:
+    # Asked to send plainly, a body can't grow when it is unpacked.
+    merged = {"accept": "*/*", "accept-encoding": "identity", "user-agent": USER_AGENT}
+    if json is not None:
+        content, merged["content-type"] = orjson.dumps(json), "application/json"
+    merged |= {name.lower(): value for name, value in (headers or {}).items()}
+    if content is not None or method in ("POST", "PUT", "PATCH"):
+        merged["content-length"] = str(len(content or b""))
+    return _Sent(method, url, merged, content or b"")
+
+
+def _following(sent: _Sent, answer: Answer) -> _Sent | None:
+    """The request that the answer redirects to (RFC 9110 §15.4); None if it is no redirect."""
+    location = answer.headers.get("location", "")
+    if answer.status_code not in (301, 302, 303, 307, 308) or not location:
+        return None
+    url, headers = urljoin(sent.url, location), dict(sent.headers)
+    if _taken_apart(url)[0] != _taken_apart(sent.url)[0]:
+        # What opens one door is nobody else's business.
+        headers = {name: headers[name] for name in headers if name not in ("authorization", "cookie")}
+    if answer.status_code in (307, 308) or sent.method in ("GET", "HEAD"):
+        return _Sent(sent.method, url, headers, sent.content)
+    return _Sent("GET", url, {name: headers[name] for name in headers if not name.startswith("content-")}, b"")
+
+
+@lru_cache(maxsize=1024)
+def _taken_apart(url: str) -> tuple[Origin, str, str]:
+    """Whom to ask, for what (the target of the request), and under which name (the Host header)."""
     try:
-        return addresses.web(url)
+        parts = urlsplit(addresses.web(url))
+        host = (parts.hostname or "").encode("ascii" if url.isascii() else "idna").decode("ascii")
+    except UnicodeError:
+        raise DeliveryError("the address is not a web address", permanent=True) from None
     except ValueError as error:
         raise DeliveryError(f"the address {error}", permanent=True) from None
+    usual = 443 if parts.scheme == "https" else 80
+    port = parts.port or usual
+    target = quote(parts.path or "/", _LEFT) + (f"?{quote(parts.query, _LEFT)}" if parts.query else "")
+    name = f"[{host}]" if ":" in host else host
+    return Origin(parts.scheme, host, port), target, name if port == usual else f"{name}:{port}"
 
 
-def _read(response: httpx.Response) -> tuple[bytes, bool]:
-    """The body up to the size limit, as it came over the wire, and whether more was left behind."""
-    body = bytearray()
-    for part in response.iter_raw():
-        body += part
-        if len(body) > SIZE_LIMIT:
-            return bytes(body[:SIZE_LIMIT]), True
-    return bytes(body), False
+_LEFT = "!#$%&'()*+,/:;=?@[]~"
+"""What may stand in an address as it is. A per cent sign, too: whoever wrote one has escaped something."""
 
 
 @contextmanager
 def _errors_translated() -> Iterator[None]:
     try:
         yield
-    except (httpx.TimeoutException, httpcore.TimeoutException):
-        raise DeliveryError("no answer in time") from None
-    except httpx.TooManyRedirects:
-        raise DeliveryError(f"redirected more than {MAX_REDIRECTS} times") from None
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpcore.UnsupportedProtocol, UnicodeError):
-        raise DeliveryError("the address is not a web address", permanent=True) from None
-    except (httpcore.ConnectError, httpx.ConnectError) as error:
-        raise DeliveryError(f"could not connect: {error}") from None
-    except (httpx.HTTPError, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise DeliveryError(f"the connection broke: {str(error) or type(error).__name__}") from None
-
-
-class _Clock(threading.local):
-    """The moment at which this thread's exchange must be over. Sockets only know how long one read may take."""
-
-    ends_at = float("inf")
-
-    @contextmanager
-    def limit(self, seconds: float) -> Iterator[None]:
-        self.ends_at = time.monotonic() + seconds
-        try:
-            yield
-        finally:
-            self.ends_at = float("inf")
-
-    def left(self, timeout: float | None, expired: type[Exception]) -> float | None:
-        """The smaller of `timeout` and what is left, in seconds. Raises `expired` when nothing is left."""
-        left = self.ends_at - time.monotonic()
-        if left <= 0:
-            raise expired("the time is up")
-        smallest = left if timeout is None else min(timeout, left)
-        return None if smallest == float("inf") else smallest
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection whose every operation is bounded by the clock, so that a trickle can't outlast the limit."""
-
-    def __init__(self, inner: httpcore.NetworkStream, clock: _Clock) -> None:
-        self._inner, self._clock = inner, clock
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._clock.left(timeout, httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._clock.left(timeout, httpcore.WriteTimeout))
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        left = self._clock.left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._clock)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
-class _PinnedBackend(httpcore.NetworkBackend):
-    """Opens connections to addresses that were judged, and to no name. TLS still checks the name."""
-
-    def __init__(self, allow: tuple[Network, ...], resolver: Resolver, clock: _Clock) -> None:
-        self._allow, self._resolver, self._clock = allow, resolver, clock
-        self._sockets = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """A stream to the first judged address that answers. Raises DeliveryError if none may be reached."""
-        targets = self._judged(host, port)[:ADDRESSES_TRIED]
-        for position, address in enumerate(targets, start=1):
-            left = self._clock.left(timeout, httpcore.ConnectTimeout)
-            share = left / (len(targets) - position + 1) if left is not None else None
-            try:
-                stream = self._sockets.connect_tcp(str(address), port, share, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if position == len(targets):
-                    raise
-            else:
-                return _Stream(stream, self._clock)
-        raise httpcore.ConnectError(f"{host} has no address")
-
-    def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.NetworkStream:
-        """Never: a socket of this machine is nobody's receiver."""
-        raise DeliveryError("the address is off limits", permanent=True)
-
-    def _judged(self, host: str, port: int) -> list[Address]:
-        found = self._resolved(host, port)
-        judged = [address for address in found if addresses.reachable(address, self._allow)]
-        if found and not judged:
-            raise DeliveryError(
-                f"{host} leads to a private network; alerts only go to public addresses, "
-                "unless the operator allows the network in TOKIFLOW_OUTBOUND_ALLOW",
-                permanent=True,
-            )
-        return judged
-
-    def _resolved(self, host: str, port: int) -> list[Address]:
-        """The addresses of `host`. The system's resolver knows no time limit, so it is waited for from outside."""
-        answer: list[Address | Exception] = []
-
-        def ask() -> None:
-            try:
-                answer.extend(self._resolver(host, port))
-            except (OSError, ValueError) as error:
-                answer.append(error)
-
-        thread = threading.Thread(target=ask, name="resolve", daemon=True)
-        thread.start()
-        thread.join(self._clock.left(None, httpcore.ConnectTimeout))
-        if thread.is_alive():
-            raise httpcore.ConnectTimeout("the name could not be resolved in time")
-        if any(isinstance(entry, Exception) for entry in answer):
-            raise httpcore.ConnectError(f"{host} could not be found")
-        return [entry for entry in answer if not isinstance(entry, Exception)]
-
-
-class _Transport(httpx.BaseTransport):
-    """Hands httpx's requests to a connection pool that opens its connections through the pinned backend."""
-
-    def __init__(self, backend: _PinnedBackend, verify: ssl.SSLContext | None) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=verify or httpx.create_ssl_context(trust_env=False),
-            network_backend=backend,
-            max_connections=256,
-            max_keepalive_connections=64,
-            keepalive_expiry=15.0,
-        )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        # Redirects come by here too, so what is true of a first address is asked of every next one.
-        _checked(str(request.url))
-        answer = self._pool.handle_request(
-            httpcore.Request(
-                request.method,
-                httpcore.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
-        )
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _Body(httpx.SyncByteStream):
-    """The body of an answer, still on the wire."""
-
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self._answer.iter_stream()
-
-    def close(self) -> None:
-        self._answer.close()
+    except TimeoutError:
+        raise DeliveryError("no answer in time", unreachable=True) from None
+    except h11.LocalProtocolError:
+        raise DeliveryError("a header has something in it that no header may have") from None
+    except h11.RemoteProtocolError as error:
+        raise DeliveryError(f"the connection broke: {error}", unreachable=True) from None
+    except NotConnected as error:
+        raise DeliveryError(f"could not connect: {error}", unreachable=True) from None
+    except OSError as error:
+        raise DeliveryError(f"the connection broke: {error.strerror or error}", unreachable=True) from None

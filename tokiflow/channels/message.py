@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -131,11 +132,21 @@ class Message:
 
 def _clean(message: Any) -> None:
     """Make one bounded line of every text that may hold what a stranger wrote."""
-    for item in fields(message):
-        if limit := item.metadata.get("limit"):
-            object.__setattr__(message, item.name, text.line(getattr(message, item.name), limit))
+    for name, limit in _limits(type(message)):
+        object.__setattr__(message, name, text.line(getattr(message, name), limit))
 
 
+def _limits(kind: Any) -> tuple[tuple[str, int], ...]:
+    """The fields of `kind` that are one line of text, with their limits."""
+    if kind not in _LIMITS:
+        _LIMITS[kind] = tuple((one.name, one.metadata["limit"]) for one in fields(kind) if "limit" in one.metadata)
+    return _LIMITS[kind]
+
+
+_LIMITS: dict[Any, tuple[tuple[str, int], ...]] = {}
+
+
+@lru_cache(maxsize=256)
 def _known_zone(name: str) -> str:
     """`name`, or UTC if the system doesn't know it: a zone that is gone must not cost an alert."""
     try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tokiflow.channels.message import Message
+from tokiflow.channels.message import Listed, Message
 from tokiflow.core import durations
 
 _UNIT = re.compile(r"(\d) (days?|h|min|m|s|ms|KB|MB)\b")
@@ -81,6 +82,30 @@ def _verb(message: Message) -> str:
     if message.incident_kind == "overrun":
         return "is running too long"
     return "needs a look"
+
+
+LISTING_LIMIT = 20
+_SHAPES = {"down": "▲", "late": "◔", "up": "●"}
+
+
+def shape(one: Listed) -> str:
+    """How one of many stands, at a glance."""
+    return _SHAPES.get(one.status, "▲")
+
+
+def listing(
+    message: Message, line: Callable[[Listed], str], fits: Callable[[str], bool], limit: int = LISTING_LIMIT
+) -> str:
+    """The incidents of a summary, one a line, as many as fit and as somebody reads; then "and 34 more"."""
+    total = max(message.listed_total, len(message.listed))
+    shown = [line(one) for one in message.listed[:limit]]
+    while shown:
+        more = total - len(shown)
+        written = "\n".join([*shown, f"and {more:,} more"] if more else shown)
+        if fits(written):
+            return written
+        shown.pop()
+    return ""
 
 
 def facts(message: Message) -> list[tuple[str, str]]:

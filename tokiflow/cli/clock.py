@@ -53,6 +53,7 @@ class Clock:
         # Since when the database can't be reached. Set at first: nobody knows what was before.
         self.lost_at: datetime | None = self.well_at
         self.interruption: Gap | None = None
+        self.batch = 1
         self.rang = self.carried = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
 
     def run(self, stop: threading.Event) -> None:
@@ -87,10 +88,12 @@ class Clock:
         if not sees:
             return LONGEST_SLEEP.total_seconds()
         fired = follow_ups.fire(now)
-        swept = overdue.sweep(now)
+        swept = overdue.sweep(now, self.batch)
         if swept:
             log.info("swept", monitors=swept)
-        if swept == overdue.BATCH or fired == follow_ups.BATCH:
+        more = swept == self.batch
+        self.batch = overdue.next_batch(self.batch, swept)
+        if more or fired == follow_ups.BATCH:
             return 0.0
         following = overdue.next_at()
         if following is None:
@@ -111,7 +114,16 @@ class Clock:
         self.lost_at = self.lost_at or self.well_at
 
     def _ring(self, now: datetime) -> None:
-        from tokiflow.services import deliveries, erasures, heartbeats, outputs, retention, sign_in
+        from tokiflow.services import (
+            calendars,
+            deliveries,
+            erasures,
+            heartbeats,
+            maintenance,
+            outputs,
+            retention,
+            sign_in,
+        )
 
         if now - self.rang >= RING_EVERY:
             self.rang = now
@@ -121,10 +133,12 @@ class Clock:
             self.carried = now
             outputs.ring(now)
             erasures.ring(now)
+            calendars.ring(now)
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)
             sign_in.forget(now)
+            maintenance.forget(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now
             retention.ring()

@@ -1,9 +1,9 @@
 """`tokiflow worker`: does what is rung for in the queue, and never gives up because Redis is away.
 
 Jobs run in this very process, one after another: a fork for each message of an alert storm would cost more than the
-message. What a fork would protect from is done otherwise: a time limit interrupts a job that takes too long, and a
-worker that can't even be interrupted ends itself, to be started again. No job is lost by that: its row is the truth,
-and the clock rings again.
+message. Alerts are sent beside them (services.sender); a ring for alerts only wakes it. What a fork would protect from
+is done otherwise: a time limit interrupts a job that takes too long, and a worker that can't even be interrupted ends
+itself, to be started again. No job is lost by that: its row is the truth, and the clock rings again.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 import structlog
@@ -28,8 +29,12 @@ from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
+from tokiflow import outside
 from tokiflow.cli import instance
 from tokiflow.cli.clock import Clock
+
+if TYPE_CHECKING:
+    from tokiflow.services.sender import Sender
 
 log = structlog.get_logger()
 
@@ -43,6 +48,8 @@ EXIT_STUCK = 75  # EX_TEMPFAIL: start me again
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
 ORPHAN_NOTICED_SECONDS = 0.5
+LEAVE_SECONDS = 8.0
+"""So long what is under way may take to end when the worker is told to stop; hosts kill after ten."""
 
 
 @click.command()
@@ -56,7 +63,16 @@ def worker(data: str | None, with_clock: bool) -> None:
 
     app = instance.app_on(data)
     # Before the fork, so that worker and clock share it.
-    from tokiflow.services import blindness, deliveries, erasures, heartbeats, outputs, overdue, retention  # noqa: F401
+    from tokiflow.services import (  # noqa: F401
+        blindness,
+        deliveries,
+        erasures,
+        heartbeats,
+        outputs,
+        overdue,
+        retention,
+        sender,
+    )  # fmt: skip
 
     sentry.configure(app.extensions["tokiflow.settings"], "worker")
     loop = Loop(app)
@@ -119,15 +135,17 @@ class Loop:
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; the job at hand is finished first."""
-        from tokiflow.services import heartbeats
+        from tokiflow.services import heartbeats, sender
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         beating = heartbeats.keep_beating("worker", self.app.app_context)
+        sending = sender.start(self.app, outside.of(self.app), lambda: datetime.now(UTC))
+        threading.Thread(target=self._watch, args=(sending,), name="watchdog", daemon=True).start()
         log.info("worker_started")
         with contextlib.suppress(StopRequested):
             self._work_on()
+        sending.stop(LEAVE_SECONDS)
         beating.set()
         log.info("worker_stopped")
 
@@ -150,12 +168,15 @@ class Loop:
             made = Worker(QUEUE, self, redis)
             made.work(logging_level="WARNING")
 
-    def _watch(self) -> None:
-        """End this process when a job can't be interrupted, so that its parent starts a fresh one."""
+    def _watch(self, sending: Sender) -> None:
+        """End this process when a job or a try can't be interrupted, so that its parent starts a fresh one."""
         while not self.stopping.wait(WATCH_SECONDS):
             limit = self.limit_at
             if limit is not None and time.monotonic() > limit + STUCK_AFTER_SECONDS:
                 log.error("worker_stuck", seconds_over_limit=round(time.monotonic() - limit))
+                os._exit(EXIT_STUCK)
+            if sending.stuck():
+                log.error("sender_stuck")
                 os._exit(EXIT_STUCK)
 
 

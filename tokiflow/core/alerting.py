@@ -9,8 +9,11 @@ LONGEST_WAIT = timedelta(minutes=30)
 MOST_ATTEMPTS = 60
 """With the waits below: about a day of trying before a delivery is given up as dead."""
 
+TRY_LIMIT = timedelta(seconds=30)
+"""How long one try may take, however many requests it makes."""
+
 LEASE = timedelta(seconds=60)
-"""How long a worker may hold a delivery. Longer than any channel's time-out, so that two never send at once."""
+"""How long a worker may hold a delivery: long enough for a try and its record, so that two never send at once."""
 
 
 def next_try(now: datetime, attempts: int, jitter: float, retry_after: float | None = None) -> datetime | None:

@@ -32,6 +32,8 @@ class Delivery(Model):
     rung_at: Mapped[Moment | None]
     sent_at: Mapped[Moment | None]
     last_error: Mapped[Words]
+    # The host that has not answered for so long that it is left alone for a while; empty: it waits for none.
+    waits_for_host: Mapped[Words]
     # The rule or step that chose the channel, in words.
     because: Mapped[Words]
     # What the channel wants to remember of this message, to write below it, change it or go on with it.
@@ -59,6 +61,8 @@ class Delivery(Model):
         ),
         # services.summaries: the members and messages of one
         Index("ix_deliveries_summary_id", "summary_id", postgresql_where=text("summary_id is not null")),
+        # services.claims.release: what may go when a host answers again
+        Index("ix_deliveries_waits_for_host", "waits_for_host", postgresql_where=text("waits_for_host <> ''")),
         # the page of what was given up
         Index("ix_deliveries_dead", "organization_id", text("id desc"), postgresql_where=text("status = 'dead'")),
         # queries.channels: the last deliveries

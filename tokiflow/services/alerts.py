@@ -30,8 +30,8 @@ from tokiflow.services.contents import PastRun
 from tokiflow.services.news import TROUBLE, News
 from tokiflow.services.silences import Silence
 
-RING_FOR = 50
-"""So many deliveries one ring of the doorbell is for: a worker sends them side by side."""
+RING_FOR = 200
+"""So many deliveries one ring of the doorbell is for: it wakes the sender of one worker (services.sender)."""
 
 JUDGED_AGAIN = timedelta(minutes=3)
 """So often it is asked whether a silence still holds: windows are shortened, and what a monitor depends on recovers."""

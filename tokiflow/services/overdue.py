@@ -21,6 +21,9 @@ from tokiflow.services.incidents import Verdict
 
 log = structlog.get_logger()
 
+FIRST_BATCH = 25
+"""Of many that are due at once, so few are judged first: their alerts leave while the others are judged."""
+
 BATCH = 500
 POISON_WAITS = timedelta(hours=1)
 
@@ -28,6 +31,11 @@ POISON_WAITS = timedelta(hours=1)
 def next_at() -> datetime | None:
     """When the next monitor must be looked at; None if none waits for anything."""
     return db.session.execute(select(func.min(Monitor.watch_at))).scalar_one()
+
+
+def next_batch(batch: int, swept: int) -> int:
+    """How many to judge at once after `swept` of `batch` were: more and more while there are enough."""
+    return min(2 * batch, BATCH) if swept == batch else FIRST_BATCH
 
 
 def sweep(now: datetime, batch: int = BATCH) -> int:

@@ -18,6 +18,7 @@ def init_app(app: Flask) -> None:
         front,
         gallery,
         incidents,
+        maintenance,
         monitors,
         organization,
         organizations,
@@ -34,7 +35,7 @@ def init_app(app: Flask) -> None:
     security.init_app(app)
     frame.init_app(app)
     failures.init_app(app)
-    for noun in (
+    nouns = (
         front,
         auth,
         organizations,
@@ -42,11 +43,13 @@ def init_app(app: Flask) -> None:
         monitors,
         runs,
         incidents,
+        maintenance,
         channels,
         rules,
         profile,
         organization,
-    ):
+    )
+    for noun in nouns:
         app.register_blueprint(noun.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.

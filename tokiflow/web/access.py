@@ -21,9 +21,19 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right, allows
-from tokiflow.models import Channel, Incident, Membership, Monitor, Organization, RoutingRule, Run, User
+from tokiflow.models import (
+    Channel,
+    Incident,
+    MaintenanceWindow,
+    Membership,
+    Monitor,
+    Organization,
+    RoutingRule,
+    Run,
+    User,
+)
 from tokiflow.observability import requests as request_log
-from tokiflow.queries import channels, incidents, monitors, organizations, routing, runs
+from tokiflow.queries import channels, incidents, maintenance, monitors, organizations, routing, runs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -127,6 +137,12 @@ def channel(public_id: str) -> Channel:
 def rule(public_id: str) -> RoutingRule:
     """The routing rule called `public_id` in the address."""
     found = routing.get(ids.parse("rul", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def window(public_id: str) -> MaintenanceWindow:
+    """The maintenance window called `public_id` in the address."""
+    found = maintenance.get(ids.parse("mnt", public_id))
     return _admitted(found, found.organization_id)
 
 

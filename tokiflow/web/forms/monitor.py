@@ -30,7 +30,7 @@ UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 @cache
 def zone_choices() -> list[SelectChoice]:
-    """Every time zone to choose from, UTC first."""
+    """Every zone there is, UTC first."""
     names = (name for name in sorted(zones.names()) if name != "UTC")
     return choices([("", "Choose a time zone"), ("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names)])
 
@@ -67,6 +67,8 @@ class MonitorForm(Form):
         option_widget=widgets.CheckboxInput(),
         widget=widgets.ListWidget(prefix_label=False),
     )
+    depends_on = SelectMultipleField("Depends on", choices=[], validate_choice=False)
+    depends_on_words = StringField("Find a monitor")
     description = TextAreaField("Description")
 
     def offer_channels(self, named: Sequence[tuple[str, str]]) -> None:
@@ -185,6 +187,7 @@ def typed(values: Mapping[str, Any]) -> dict[str, Any]:
         "capture_output": values["capture_output"],
         "heard_by": "all" if values["channels"] is None else "own",
         "channels": list(values["channels"] or ()),
+        "depends_on": list(values["depends_on"]),
     }
 
 

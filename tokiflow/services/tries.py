@@ -1,0 +1,221 @@
+"""One try to send a delivery, and what came of many, written down in sets."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+
+from tokiflow import channels, errors
+from tokiflow.adapters import http
+from tokiflow.channels import Outside, Receipt
+from tokiflow.core import alerting
+from tokiflow.db import db, transaction
+from tokiflow.services import briefings, messages
+from tokiflow.services.claims import Claimed
+
+log = structlog.get_logger()
+
+RESPONSE_LIMIT = 2_000
+SEEN_WITHIN = timedelta(seconds=1)
+"""When a channel last delivered is written down once a second: in a storm, all write to the same row."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one try."""
+
+    took: timedelta
+    receipt: Receipt | None = None
+    error: errors.DeliveryError | None = None
+
+    def bare(self) -> Result:
+        """The same without what the other side said."""
+        if self.error is None:
+            return Result(self.took, Receipt())
+        said = f"what went wrong could not be written down: {type(self.error).__name__}"
+        return Result(self.took, error=errors.DeliveryError(said, permanent=self.error.permanent))
+
+
+def make(one: Claimed, outside: Outside) -> Result:
+    """Send it, in `alerting.TRY_LIMIT` at most. Whatever goes wrong is a result, never an exception: one delivery can't
+    take others with it."""
+    began = time.monotonic()
+
+    def took() -> timedelta:
+        return timedelta(seconds=time.monotonic() - began)
+
+    try:
+        message = messages.of(one, outside.public_url)
+        with http.within(alerting.TRY_LIMIT.total_seconds()):
+            receipt = channels.get(one.channel_kind).send(one.config, message, outside)
+    except errors.DeliveryError as error:
+        return Result(took(), error=error)
+    except Exception as error:
+        log.exception("delivery_crashed", delivery=str(one.id), channel=one.channel_kind)
+        said = f"Tokiflow could not make this message: {type(error).__name__}"
+        return Result(took(), error=errors.DeliveryError(said))
+    return Result(took(), receipt)
+
+
+def record(made: Sequence[tuple[Claimed, Result]], now: datetime) -> list[UUID]:
+    """Write down what came of these tries; the deliveries that waited for one of them and may go now.
+
+    A handful of statements, whatever their number. May be called again with the same if it failed.
+    """
+    with transaction():
+        standing = {row.id: row for row in db.session.execute(_LOCK, {"ids": [one.id for one, _ in made]})}
+        there = [(one, result) for one, result in made if one.id in standing]
+        if not there:
+            return []
+        _write_attempts(there)
+        ends = [_end(one, result, standing[one.id], now) for one, result in there]
+        _execute(_WRITE_DELIVERIES, ends)
+        over = [end["ids"] for end in ends if end["statuses"] in ("sent", "dead")]
+        following = list(db.session.execute(_FOLLOWING, {"over": over, "now": now}).scalars()) if over else []
+        for one, result in there:
+            if refused := _answer(result).refused:
+                briefings.learn(one.organization_id, refused, now)
+        _execute(_WRITE_CHANNELS, _channels(there), now=now, lately=now - SEEN_WITHIN)
+    _log(there, ends)
+    return following
+
+
+def _answer(result: Result) -> Receipt | errors.DeliveryError:
+    answer = result.receipt or result.error
+    assert answer is not None
+    return answer
+
+
+_LOCK = text("""
+    select id, status, attempts, lease_until from deliveries
+    where id = any(cast(:ids as uuid[])) order by id for no key update
+""")
+
+_WRITE_ATTEMPTS = text("""
+    update attempts set ok = v.ok, duration_ms = v.ms, status_code = v.code, response = v.response, error = v.error
+    from unnest(
+        cast(:ids as uuid[]), cast(:ns as integer[]), cast(:oks as boolean[]), cast(:ms as integer[]),
+        cast(:codes as integer[]), cast(:responses as text[]), cast(:errors as text[])
+    ) as v (id, n, ok, ms, code, response, error)
+    where attempts.delivery_id = v.id and attempts.n = v.n
+""")
+
+
+def _write_attempts(made: Sequence[tuple[Claimed, Result]]) -> None:
+    rows = [
+        {
+            "ids": one.id,
+            "ns": one.attempt,
+            "oks": result.error is None,
+            "ms": round(result.took / timedelta(milliseconds=1)),
+            "codes": _answer(result).status_code,
+            "responses": _plain(_answer(result).response)[:RESPONSE_LIMIT],
+            "errors": _plain(result.error.message) if result.error else "",
+        }
+        for one, result in made
+    ]
+    _execute(_WRITE_ATTEMPTS, rows)
+
+
+_WRITE_DELIVERIES = text("""
+    update deliveries d
+    set status = v.status, sent_at = coalesce(v.sent_at, d.sent_at), last_error = v.error,
+        next_attempt_at = coalesce(v.again_at, d.next_attempt_at), lease_until = null, memory = d.memory || v.memory
+    from unnest(
+        cast(:ids as uuid[]), cast(:statuses as text[]), cast(:sent as timestamptz[]), cast(:errors as text[]),
+        cast(:again as timestamptz[]), cast(cast(:memories as text[]) as jsonb[])
+    ) as v (id, status, sent_at, error, again_at, memory)
+    where d.id = v.id
+""")
+
+
+def _end(one: Claimed, result: Result, standing: Any, now: datetime) -> dict[str, Any]:
+    """How the delivery stands after this try."""
+    end = {
+        "ids": one.id,
+        "statuses": standing.status,
+        "sent": None,
+        "errors": "",
+        "again": None,
+        "memories": json.dumps(dict(_answer(result).memory)),
+    }
+    if result.error is None:
+        return {**end, "statuses": "sent", "sent": now}
+    end["errors"] = _plain(result.error.message) if standing.status != "sent" else ""
+    if standing.status == "pending":
+        end["again"] = _again(result.error, standing.attempts, now)
+        end["statuses"] = "dead" if end["again"] is None else "pending"
+    return end
+
+
+def _again(error: errors.DeliveryError, attempts: int, now: datetime) -> datetime | None:
+    return None if error.permanent else alerting.next_try(now, attempts, random.random(), error.retry_after)
+
+
+_FOLLOWING = text("""
+    update deliveries f set next_attempt_at = :now, rung_at = :now
+    from deliveries d
+    where d.id = any(cast(:over as uuid[])) and f.incident_id = d.incident_id and f.channel_id = d.channel_id
+        and f.id > d.id and f.status = 'pending' and f.attempts = 0 and f.lease_until is null
+    returning f.id
+""")
+
+_WRITE_CHANNELS = text("""
+    with told as (
+        select * from unnest(
+            cast(:ids as uuid[]), cast(:delivered as boolean[]), cast(:errors as text[]), cast(:permanent as boolean[])
+        ) as v (id, delivered, error, permanent)
+    ), locked as (
+        select c.id from channels c join told on told.id = c.id
+        where c.last_error <> told.error or told.permanent
+            or (told.delivered and (c.last_delivery_at is null or c.last_delivery_at < :lately))
+        order by c.id for no key update of c
+    )
+    update channels c
+    set last_delivery_at = case when told.delivered then :now else c.last_delivery_at end, last_error = told.error,
+        enabled = c.enabled and not told.permanent,
+        disabled_reason = case when told.permanent then told.error else c.disabled_reason end
+    from told join locked on locked.id = told.id
+    where c.id = told.id
+""")
+"""In the order of their ids and last of all, so that workers never wait for each other in a ring, and not for long."""
+
+
+def _channels(made: Sequence[tuple[Claimed, Result]]) -> list[dict[str, Any]]:
+    """What each channel is to remember: the last result counts, and a permanent error in any case."""
+    found: dict[UUID, dict[str, Any]] = {}
+    for one, result in made:
+        told = found.setdefault(one.channel_id, {"ids": one.channel_id, "delivered": False, "permanent": False})
+        told["delivered"] |= result.error is None
+        if not told["permanent"]:
+            told["errors"] = _plain(result.error.message) if result.error else ""
+            told["permanent"] = bool(result.error and result.error.permanent)
+    return list(found.values())
+
+
+def _execute(statement: Any, rows: Sequence[dict[str, Any]], **more: Any) -> None:
+    """`statement` with a list for each name in `rows`."""
+    if rows:
+        db.session.execute(statement, {name: [row[name] for row in rows] for name in rows[0]} | more)
+
+
+def _plain(said: str) -> str:
+    """Without what PostgreSQL can't keep in a text."""
+    return said.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _log(made: Sequence[tuple[Claimed, Result]], ends: Sequence[dict[str, Any]]) -> None:
+    for (one, result), end in zip(made, ends, strict=True):
+        if result.error:
+            dead = end["statuses"] == "dead"
+            log.warning("delivery_failed", delivery=str(one.id), channel=str(one.channel_id), dead=dead)
+    log.info("deliveries_tried", number=len(made), sent=sum(result.error is None for _, result in made))
