@@ -17,6 +17,7 @@ from tokiflow.models import (
     Organization,
     RoutingRule,
     RoutingRuleChannel,
+    SlackInstallation,
     User,
 )
 
@@ -78,6 +79,13 @@ def make_channel(organization: Organization, kind: str = "webhook", **values: An
     return save(Channel(organization_id=organization.id, kind=kind, **{**usual, **values}))
 
 
+def make_slack_installation(organization: Organization, **values: Any) -> SlackInstallation:
+    """Tokiflow's app in a workspace of its own, with a token that nobody can open."""
+    number = next(_numbers)
+    usual = {"team_id": f"T0{number}", "team_name": f"Workspace {number}", "sealed_token": "sealed", "scopes": ""}
+    return save(SlackInstallation(organization_id=organization.id, **{**usual, **values}))
+
+
 def make_rule(organization: Organization, *steps: list[Channel], **values: Any) -> RoutingRule:
     """A rule that tells the channels of `steps[0]` at once, and those of the others after `waits`. It always holds
     unless `condition` says otherwise."""
@@ -98,6 +106,7 @@ def make_rule(organization: Organization, *steps: list[Channel], **values: Any) 
 _CONFIGS: dict[str, dict[str, Any]] = {
     "webhook": {"url": "http://127.0.0.1:9/hook"},
     "email": {"to": ["ops@example.com"]},
+    "slack_app": {"team": "T0HARBOUR", "channel": "#ops"},
     "slack": {"url": "http://127.0.0.1:9/slack"},
     "teams": {"url": "http://127.0.0.1:9/workflow"},
     "discord": {"url": "http://127.0.0.1:9/api/webhooks/1/x"},

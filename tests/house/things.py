@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from tests.factories import make_channel, make_monitor, make_rule
+from tests.factories import make_channel, make_monitor, make_rule, make_slack_installation
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
@@ -18,7 +18,7 @@ from tokiflow.services import maintenance, pings
 
 def make_things(organization: Organization, now: datetime) -> dict[str, str]:
     """By the name it has in routes: a monitor in trouble, its failed run with output, the incident, a channel
-    that could not be told, that delivery, a rule, and the maintenance that runs now."""
+    that could not be told, that delivery, the maintenance that runs now, and a rule."""
     channel = make_channel(organization)
     rule = make_rule(organization, [channel], [channel], waits=[900], remind_seconds=3600)
     monitor = make_monitor(organization, "Orders → warehouse", tags=["db"], channels=[channel])
@@ -35,8 +35,9 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
         "incident_id": ids.public("inc", incident.id),
         "channel_id": ids.public("chn", channel.id),
         "delivery_id": ids.public("dlv", delivery),
-        "rule_id": ids.public("rul", rule.id),
         "window_id": ids.public("mnt", window),
+        "installation_id": ids.public("slk", make_slack_installation(organization).id),
+        "rule_id": ids.public("rul", rule.id),
     }
 
 

@@ -91,9 +91,9 @@ class Clock:
         swept = overdue.sweep(now, self.batch)
         if swept:
             log.info("swept", monitors=swept)
-        more = swept == self.batch
+        more = swept == self.batch or fired == follow_ups.BATCH
         self.batch = overdue.next_batch(self.batch, swept)
-        if more or fired == follow_ups.BATCH:
+        if more:
             return 0.0
         following = overdue.next_at()
         if following is None:

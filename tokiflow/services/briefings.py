@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from tokiflow.services import slack_installations
+
 
 class Listener(NamedTuple):
     """A channel that is about to be sent something."""
@@ -18,7 +20,7 @@ class Listener(NamedTuple):
 
 
 Briefing = Callable[[Sequence[Listener], datetime], dict[UUID, dict[str, Any]]]
-_BY_KIND: dict[str, Briefing] = {}
+_BY_KIND: dict[str, Briefing] = {"slack_app": slack_installations.briefing}
 """By kind of channel: what tells, by channel, what is to be merged into the config. Each takes a statement or two."""
 
 

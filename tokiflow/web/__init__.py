@@ -28,6 +28,8 @@ def init_app(app: Flask) -> None:
         rules,
         runs,
         security,
+        slack,
+        slack_hooks,
     )
 
     settings: Settings = app.extensions["tokiflow.settings"]
@@ -45,6 +47,8 @@ def init_app(app: Flask) -> None:
         incidents,
         maintenance,
         channels,
+        slack,
+        slack_hooks,
         rules,
         profile,
         organization,

@@ -11,10 +11,10 @@ from tokiflow import errors, outside
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Attempt, Channel
-from tokiflow.queries import channels
+from tokiflow.queries import channels, slack_installations
 from tokiflow.services import channels as service
 from tokiflow.settings import Settings
-from tokiflow.web import access, channel_rows, frame, htmx, trials, verifiers
+from tokiflow.web import access, channel_offers, channel_rows, frame, htmx, trials, verifiers
 from tokiflow.web.forms import channel as forms
 from tokiflow.web.forms.channel import ChannelForm
 
@@ -29,7 +29,11 @@ def index() -> str:
     """Every channel of the organization, and how each is doing."""
     found = channels.of_organization(access.organization().id)
     outcomes = channels.outcomes([one.id for one in found])
-    return render_template("channels/index.html", rows=[channel_rows.of(one, outcomes[one.id]) for one in found])
+    return render_template(
+        "channels/index.html",
+        rows=[channel_rows.of(one, outcomes[one.id]) for one in found],
+        workspaces=channel_rows.workspaces(slack_installations.of_organization(access.organization().id)),
+    )
 
 
 @blueprint.get("/new")
@@ -46,6 +50,8 @@ def create(kind: str) -> Response:
     # The address names a kind and not a thing, so no loader asks for the right.
     access.check(Right.EDIT_CHANNELS)
     form = forms.of(kind).new()
+    if kind == slack_installations.KIND and not slack_installations.of_organization(access.organization().id):
+        return htmx.see_other(url_for("slack.index"))
     if request.method == "POST":
         try:
             values = {"kind": kind, **form.read()}
@@ -172,6 +178,7 @@ def _result(channel: Channel, attempt: Attempt) -> dict[str, Any]:
 
 def _form(form: ChannelForm, kind: str, channel: Channel | None, status: int = 200) -> Response:
     stored = channel_rows.of(channels.get(channel.id), ()) if channel else None
+    form.offer(channel_offers.of(kind))
     return htmx.page(
         "channels/edit.html" if channel else "channels/create.html",
         "channels/_form.html",

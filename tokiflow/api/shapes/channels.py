@@ -43,7 +43,8 @@ _CONFIG: Schema = {
     "type": "object",
     "description": (
         "webhook: `url`, and if you like `secret`, `headers`, `method` (POST or PUT), `template`. "
-        "email: `to`, a list of addresses. slack: `url`. "
+        "email: `to`, a list of addresses. slack: `url`. slack_app: `team`, the id of a workspace with "
+        "Tokiflow’s app, and `channel`. "
         'A secret reads as "set", and sent back as "set" it stays as it is.'
     ),
 }

@@ -30,7 +30,7 @@ UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 @cache
 def zone_choices() -> list[SelectChoice]:
-    """Every zone there is, UTC first."""
+    """Every time zone to choose from, UTC first."""
     names = (name for name in sorted(zones.names()) if name != "UTC")
     return choices([("", "Choose a time zone"), ("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names)])
 
