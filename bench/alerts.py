@@ -166,7 +166,8 @@ def _add_neighbour(connection: Connection, alive: str) -> None:
     connection.execute(
         """
         with home as (
-            insert into organizations (id, name, slug) values (gen_random_uuid(), 'Charlie & Sons', 'charlie') returning id
+            insert into organizations (id, name, slug) values (gen_random_uuid(), 'Charlie & Sons', 'charlie')
+            returning id
         ), told as (
             insert into channels (id, organization_id, kind, name, config)
             select gen_random_uuid(), id, 'webhook', 'charlie', jsonb_build_object('url', %s::text,
@@ -184,7 +185,8 @@ def _add_neighbour(connection: Connection, alive: str) -> None:
 def fall_silent(connection: Connection, at: datetime, *, neighbour: bool = False) -> None:
     """The deadline of all monitors, or of the neighbour's, passes at `at`."""
     connection.execute(
-        "update monitors set status = 'up', deadline_at = %s, watch_at = %s, due_at = %s where (slug = 'the-neighbour') = %s",
+        "update monitors set status = 'up', deadline_at = %s, watch_at = %s, due_at = %s "
+        "where (slug = 'the-neighbour') = %s",
         [at, at, at - timedelta(seconds=300), neighbour],
     )
 
@@ -192,7 +194,9 @@ def fall_silent(connection: Connection, at: datetime, *, neighbour: bool = False
 # --- what is measured ---------------------------------------------------------------------------------------------
 
 
-HEAD = ("storm", "a second", "first after", "last after", "CPU ms each", "of it worker", "neighbour after", "twice", "lost")
+HEAD = (
+    "storm", "a second", "first after", "last after", "CPU ms each", "of it worker", "neighbour after", "twice", "lost",
+)  # fmt: skip
 
 
 def weather(town: Town, connection: Connection, storm: Storm, monitors: int) -> list[str]:
@@ -258,7 +262,7 @@ def idle(town: Town, connection: Connection) -> list[float]:
                 deadline = datetime.now(UTC) + timedelta(seconds=0.7)
                 connection.execute("delete from incidents")
                 fall_silent(connection, deadline, neighbour=True)
-                _until(lambda n=n: len(receiver.came()) > n)  # type: ignore[misc]
+                _until(lambda n=n: len(receiver.came()) > n)
                 found.append(receiver.came()[n].at - deadline.timestamp())
     return found
 
@@ -280,8 +284,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lone = [] if chosen.only else idle(town, connection)
     print(f"\n{chosen.monitors:,} silent at once\n\n{table.markdown(HEAD, rows)}")
     if lone:
-        print(f"\nA lone alert arrives {1000 * statistics.median(lone):.0f} ms after its deadline (median of {len(lone)}), "
-              f"{1000 * max(lone):.0f} ms at most.")  # fmt: skip
+        usual, most = 1000 * statistics.median(lone), 1000 * max(lone)
+        print(
+            f"\nA lone alert arrives {usual:.0f} ms after its deadline (median of {len(lone)}), {most:.0f} ms at most."
+        )
     sys.exit(any(row[-1] != "0" for row in rows))
 
 

@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fixtures.stores",
     "tests.fixtures.site",
     "tests.fixtures.people",
+    "tests.fixtures.slack",
     "tests.fixtures.instance",
     "tests.fixtures.browser",
 ]

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tokiflow import channels
 from tokiflow.core import tokens
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
-from tokiflow.models import Channel, Membership, Monitor, MonitorChannel, Organization, User
+from tokiflow.models import (
+    Channel,
+    Membership,
+    Monitor,
+    MonitorChannel,
+    Organization,
+    RoutingRule,
+    RoutingRuleChannel,
+    SlackInstallation,
+    User,
+)
+from tokiflow.services import recipients
 
 Row = TypeVar("Row")
 _numbers = itertools.count(1)
@@ -63,16 +75,48 @@ def make_monitor(organization: Organization, name: str = "Nightly backup", **val
 
 
 def make_channel(organization: Organization, kind: str = "webhook", **values: Any) -> Channel:
-    """A channel of `kind`, to an address nobody listens at unless `config` is given; validated, as every one is."""
+    """A channel of `kind`, to an address nobody listens at unless `config` is given; validated, as every one is.
+
+    The addresses of an e-mail channel have confirmed, unless `confirmed=False`: then nobody knows of them.
+    """
     config = channels.get(kind).validate(values.pop("config", _CONFIGS[kind]))
     usual = {"name": f"{kind} {next(_numbers)}", "config": config}
+    if kind == "email" and values.pop("confirmed", True):
+        recipients.take_as_confirmed(organization.id, config["to"], datetime.now(UTC))
     return save(Channel(organization_id=organization.id, kind=kind, **{**usual, **values}))
+
+
+def make_slack_installation(organization: Organization, **values: Any) -> SlackInstallation:
+    """Tokiflow's app in a workspace of its own, with a token that nobody can open."""
+    number = next(_numbers)
+    usual = {"team_id": f"T0{number}", "team_name": f"Workspace {number}", "sealed_token": "sealed", "scopes": ""}
+    return save(SlackInstallation(organization_id=organization.id, **{**usual, **values}))
+
+
+def make_rule(organization: Organization, *steps: list[Channel], **values: Any) -> RoutingRule:
+    """A rule that tells the channels of `steps[0]` at once, and those of the others after `waits`. It always holds
+    unless `condition` says otherwise."""
+    number = next(_numbers)
+    usual = {"name": f"Rule {number}", "position": number, "condition": {}, "waits": []}
+    with transaction():
+        rule = RoutingRule(organization_id=organization.id, **{**usual, **values})
+        db.session.add(rule)
+        db.session.flush()
+        db.session.add_all(
+            RoutingRuleChannel(rule_id=rule.id, step=n, channel_id=channel.id)
+            for n, step in enumerate(steps)
+            for channel in step
+        )
+    return rule
 
 
 _CONFIGS: dict[str, dict[str, Any]] = {
     "webhook": {"url": "http://127.0.0.1:9/hook"},
     "email": {"to": ["ops@example.com"]},
+    "slack_app": {"team": "T0HARBOUR", "channel": "#ops"},
     "slack": {"url": "http://127.0.0.1:9/slack"},
+    "teams": {"url": "http://127.0.0.1:9/workflow"},
+    "discord": {"url": "http://127.0.0.1:9/api/webhooks/1/x"},
 }
 
 

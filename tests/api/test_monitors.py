@@ -17,7 +17,7 @@ HOURLY = {"kind": "every", "seconds": 3600}
 FIELDS = [
     "id", "name", "slug", "tags", "description", "schedule", "grace_seconds", "max_runtime_seconds",
     "early_tolerance_seconds", "failures_to_open", "successes_to_resolve", "overlaps_allowed", "capture_output",
-    "channels", "status",
+    "channels", "depends_on", "status",
     "running", "last_ping_at", "due_at", "deadline_at", "paused_until", "ping_url", "created_at", "updated_at",
 ]  # fmt: skip
 
@@ -110,6 +110,33 @@ def test_each_field_changes_alone(program, change):
     changed = {name for name in FIELDS if before[name] != after[name]}
     assert changed - {"updated_at"} == set(change)
     assert {name: after[name] for name in change} == change
+
+
+def test_what_it_depends_on_can_be_named_and_given_up(program):
+    database, shop = create(program, name="Database"), create(program, name="Shop")
+    named = program.patch(f"/monitors/{shop['id']}", {"depends_on": [database["id"]]}).json
+    assert named["depends_on"] == [database["id"]]
+    assert program.get(f"/monitors/{shop['id']}").json["depends_on"] == [database["id"]]
+    assert program.patch(f"/monitors/{shop['id']}", {"depends_on": None}).json["depends_on"] == []
+    whole = create(program, name="API", depends_on=[database["id"], shop["id"]])
+    assert set(whole["depends_on"]) == {database["id"], shop["id"]}
+
+
+def test_a_circle_of_dependencies_is_refused_and_named(program):
+    database = create(program, name="Database")
+    shop = create(program, name="Shop", depends_on=[database["id"]])
+    for wanted, why in ((shop["id"], "circle: Database → Shop → Database"), (database["id"], "itself")):
+        refused = program.patch(f"/monitors/{database['id']}", {"depends_on": [wanted]})
+        assert refused.status_code == 422
+        assert why in refused.json["errors"]["depends_on"][0]
+    assert program.get(f"/monitors/{database['id']}").json["depends_on"] == []
+
+
+@pytest.mark.parametrize("wanted", ["mon_", [1], ["mon_zzz"], [ids.public("mon", ids.new())], ["x"] * 51])
+def test_only_monitors_that_are_here_can_be_depended_on(program, wanted):
+    shop = create(program, name="Shop")
+    refused = program.patch(f"/monitors/{shop['id']}", {"depends_on": wanted})
+    assert (refused.status_code, list(refused.json["errors"])) == (422, ["depends_on"])
 
 
 def test_own_channels_can_be_named_and_given_up(program, organization):

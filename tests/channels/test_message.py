@@ -91,3 +91,34 @@ def test_the_strip_shows_height_and_outcome():
     assert words.strip_words(message(runs=runs)) == (
         "The last 6 runs, newest on the right: 3 good, 1 failed, 1 overran, 1 missed"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "escaped"),
+    [
+        ("db_backup", "db_backup"),
+        ("__init__", r"\_\_init\_\_"),
+        ("**bold** `code`", r"\*\*bold\*\* \`code\`"),
+        ("[a](https://b.example)", r"\[a\](https\://b.example)"),
+        ("@everyone <@1> |x| ~x~", r"\@everyone \<\@1\> \|x\| \~x\~"),
+        ("# head", r"\# head"),
+        ("1. one", r"1\. one"),
+        ("- dash", r"\- dash"),
+        ("-5 degrees, 3.5 s", "-5 degrees, 3.5 s"),
+        ("C:\\temp", r"C:\\temp"),
+    ],
+)
+def test_markdown_shows_what_was_written(written, escaped):
+    assert text.markdown(written) == escaped
+
+
+def test_what_does_not_fit_is_cut_and_says_so():
+    assert text.fitting("backup", lambda cut: len(cut) <= 6) == "backup"
+    assert text.fitting("backups", lambda cut: len(cut) <= 6) == "backu…"
+    assert text.fitting("backups", lambda cut: False) == ""
+    assert text.tail(("one", "two", "three"), lambda kept: len(kept) <= 9) == "two\nthree"
+    assert text.tail(("one",), lambda kept: False) == ""
+    assert text.units("a👩") == 3
+    assert text.size("ä") == 2
+    assert text.fenced("a ``` b\n````").count("```") == 2
+    assert text.without("key: abc123, abc", ["abc", "abc123", ""]) == "key: …, …"

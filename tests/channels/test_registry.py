@@ -17,18 +17,33 @@ KINDS = ("opened", "reopened", "flapping", "resolved", "test")
 def configs(httpserver):
     """A config for each kind that reaches a receiver here."""
     httpserver.expect_request("/hook").respond_with_data("ok")
+    httpserver.expect_request("/api/chat.postMessage").respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
     url = httpserver.url_for("/hook")
-    return {"email": {"to": ["alice@harbour.example"]}, "slack": {"url": url}, "webhook": {"url": url, "secret": "s"}}
+    return {
+        "email": {"to": ["alice@harbour.example"]},
+        "slack_app": {"team": "T0HARBOUR", "channel": "#ops"},
+        "slack": {"url": url},
+        "discord": {"url": url},
+        "teams": {"url": url},
+        "webhook": {"url": url, "secret": "s"},
+    }
+
+
+@pytest.fixture
+def briefings(httpserver):
+    """What a kind is told beyond its config when it sends."""
+    wants = {"alice@harbour.example": {"state": "confirmed", "unsubscribe": "https://tokiflow.example/unsubscribe/1"}}
+    return {"email": {"recipients": wants}, "slack_app": {"token": "xoxb-1", "server": httpserver.url_for("")}}
 
 
 def test_kinds_are_found_by_name():
-    assert [kind.kind for kind in channels.KINDS] == ["email", "slack", "webhook"]
+    assert [kind.kind for kind in channels.KINDS] == ["email", "slack_app", "slack", "discord", "teams", "webhook"]
     assert channels.get("slack").title == "Slack"
 
 
 @pytest.mark.parametrize("name", ["", "pigeon", "Slack", "x" * 10_000])
 def test_an_unknown_kind_is_told_which_there_are(name):
-    with pytest.raises(Invalid, match="email, slack, webhook") as caught:
+    with pytest.raises(Invalid, match="email, slack_app, slack, ") as caught:
         channels.get(name)
     assert set(caught.value.fields) == {"kind"}
 
@@ -36,8 +51,9 @@ def test_an_unknown_kind_is_told_which_there_are(name):
 @pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("what", KINDS)
-def test_every_channel_delivers_every_message(kind, what, trouble, configs, outside):
-    receipt = kind.send(kind.validate(configs[kind.kind]), message(what, trouble), outside)
+def test_every_channel_delivers_every_message(kind, what, trouble, configs, briefings, outside):
+    config = kind.validate(configs[kind.kind]) | briefings.get(kind.kind, {})
+    receipt = kind.send(config, message(what, trouble), outside)
     assert receipt.response
 
 

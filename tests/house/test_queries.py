@@ -18,7 +18,7 @@ from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.roles import Right
 from tokiflow.db import db
 from tokiflow.models import Monitor, Organization, User
-from tokiflow.services import channels, incidents
+from tokiflow.services import channels, incidents, maintenance, monitors
 
 NOW = datetime.now(UTC) - timedelta(hours=2)
 MORE = 40
@@ -27,7 +27,7 @@ MOST_STATEMENTS = 20
 
 
 def grow(organization: Organization, things: dict[str, str]) -> None:
-    """Much more of everything that pages list: monitors in trouble, runs, steps, deliveries, channels."""
+    """Much more of everything that pages list: monitors in trouble, runs, steps, deliveries, channels, windows."""
     monitor = db.session.get_one(Monitor, ids.parse("mon", things["monitor_id"]))
     channel_id = ids.parse("chn", things["channel_id"])
     for n in range(MORE):
@@ -36,7 +36,17 @@ def grow(organization: Organization, things: dict[str, str]) -> None:
         incidents.comment(ids.parse("inc", things["incident_id"]), f"tried {n}", TOKIFLOW, at)
         fail(make_monitor(organization, f"Job {n}", tags=[f"tag {n}"]), at)
         make_channel(organization, ("webhook", "email", "slack")[n % 3])
+        plan_and_depend(organization, things, n)
     channels.edit(channel_id, {"enabled": True}, TOKIFLOW, NOW)
+
+
+def plan_and_depend(organization: Organization, things: dict[str, str], n: int) -> None:
+    """A window more, and a monitor more that depends on the one in trouble and is named by the window that runs."""
+    monitor = make_monitor(organization, f"Depends {n}", tags=["upgrade"])
+    monitors.edit(monitor.id, {"depends_on": [things["monitor_id"]]}, TOKIFLOW, NOW)
+    named = ids.public("mon", monitor.id)
+    weekly = {"kind": "repeating", "expression": "0 2 * * 0", "duration_seconds": 3600, "monitors": [named]}
+    maintenance.create(organization.id, {"name": f"Window {n}", "timezone": "UTC", **weekly}, TOKIFLOW, NOW)
 
 
 def test_no_page_asks_once_for_every_row(
@@ -48,6 +58,7 @@ def test_no_page_asks_once_for_every_row(
 ) -> None:
     client, things = client_for(alice), make_things(organization, NOW - timedelta(minutes=5))
     make_things(organization, NOW - timedelta(minutes=4))
+    plan_and_depend(organization, things, MORE)
     pages = [stop.address(things) for stop in stops(app) if stop.method == "GET" and isinstance(stop.right, Right)]
 
     def asked() -> dict[str, list[str]]:

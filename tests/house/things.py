@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 
-from tests.factories import make_channel, make_monitor
+from tests.factories import make_channel, make_monitor, make_rule, make_slack_installation
 from tokiflow.core import ids
+from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Delivery, Incident, Monitor, Organization, Run
-from tokiflow.services import pings
+from tokiflow.services import maintenance, pings
 
 
 def make_things(organization: Organization, now: datetime) -> dict[str, str]:
     """By the name it has in routes: a monitor in trouble, its failed run with output, the incident, a channel
-    that could not be told, and that delivery."""
+    that could not be told, that delivery, the maintenance that runs now, and a rule."""
     channel = make_channel(organization)
+    rule = make_rule(organization, [channel], [channel], waits=[900], remind_seconds=3600)
     monitor = make_monitor(organization, "Orders → warehouse", tags=["db"], channels=[channel])
     fail(monitor, now)
     incident = db.session.execute(select(Incident).where(Incident.monitor_id == monitor.id)).scalar_one()
@@ -25,13 +28,22 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
         db.session.execute(update(Delivery).where(Delivery.incident_id == incident.id).values(status="dead"))
     delivery = db.session.execute(select(Delivery.id).where(Delivery.incident_id == incident.id)).scalar_one()
     run = db.session.execute(select(Run.id).where(Run.monitor_id == monitor.id)).scalar_one()
+    window = maintenance.create(organization.id, _WINDOW | {"starts_at": now - HOUR, "ends_at": _LATE}, TOKIFLOW, now)
     return {
         "monitor_id": ids.public("mon", monitor.id),
         "run_id": ids.public("run", run),
         "incident_id": ids.public("inc", incident.id),
         "channel_id": ids.public("chn", channel.id),
         "delivery_id": ids.public("dlv", delivery),
+        "window_id": ids.public("mnt", window),
+        "installation_id": ids.public("slk", make_slack_installation(organization).id),
+        "rule_id": ids.public("rul", rule.id),
     }
+
+
+HOUR = timedelta(hours=1)
+_LATE = datetime.now(UTC) + HOUR
+_WINDOW: dict[str, Any] = {"name": "Upgrade", "kind": "once", "timezone": "Europe/Berlin", "tags": ["upgrade"]}
 
 
 def fail(monitor: Monitor, now: datetime) -> None:

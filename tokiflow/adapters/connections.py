@@ -101,8 +101,8 @@ class Connection:
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
         self._fresh = True
 
-    def exchange(self, request: h11.Request, content: bytes) -> Answer:
-        """Send, and read the answer. Raises OSError, h11.ProtocolError, or Stale."""
+    def exchange(self, request: h11.Request, content: bytes, size_limit: int = SIZE_LIMIT) -> Answer:
+        """Send, and read the answer, at most `size_limit` bytes of it. Raises OSError, h11.ProtocolError, or Stale."""
         fresh, self._fresh = self._fresh, False
         said = self._protocol.send(request) or b""
         said += (self._protocol.send(h11.Data(content)) or b"") if content else b""
@@ -114,7 +114,7 @@ class Connection:
             if not fresh and self._protocol.their_state in (h11.SEND_RESPONSE, h11.ERROR) and not self._heard():
                 raise Stale from None
             raise
-        body, truncated = self._body()
+        body, truncated = self._body(size_limit)
         headers: dict[str, str] = {}
         for name, value in response.headers:
             key, text = name.decode("ascii"), value.decode("latin-1")
@@ -154,13 +154,13 @@ class Connection:
             if isinstance(event, h11.Response):
                 return event
 
-    def _body(self) -> tuple[bytes, bool]:
-        """The body up to the size limit, and whether more was left behind."""
+    def _body(self, limit: int) -> tuple[bytes, bool]:
+        """The body up to `limit` bytes, and whether more was left behind."""
         body = bytearray()
         while isinstance(event := self._next_event(), h11.Data):
             body += event.data
-            if len(body) > SIZE_LIMIT:
-                return bytes(body[:SIZE_LIMIT]), True
+            if len(body) > limit:
+                return bytes(body[:limit]), True
         return bytes(body), False
 
     def _next_event(self) -> object:

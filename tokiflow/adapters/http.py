@@ -23,7 +23,17 @@ import h11
 import orjson
 
 from tokiflow import __version__
-from tokiflow.adapters.connections import Answer, Connections, NotConnected, Origin, Resolver, Stale, clock, resolve
+from tokiflow.adapters.connections import (
+    SIZE_LIMIT,
+    Answer,
+    Connections,
+    NotConnected,
+    Origin,
+    Resolver,
+    Stale,
+    clock,
+    resolve,
+)
 from tokiflow.core import addresses
 from tokiflow.core.addresses import Network
 from tokiflow.db import in_transaction
@@ -38,7 +48,7 @@ MAX_RETRY_AFTER = 24 * 3600.0
 
 @dataclass(frozen=True)
 class OutboundResponse:
-    """What came back, whatever its status. At most 64 KB of the body are kept."""
+    """What came back, whatever its status. Of the body no more than the size limit is kept."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -96,9 +106,10 @@ class Client:
         json: object = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = TIME_LIMIT,
+        size_limit: int = SIZE_LIMIT,
         follow_redirects: bool = False,
     ) -> OutboundResponse:
-        """The answer, whatever its status. `timeout` is in seconds, for everything together.
+        """The answer, whatever its status. `timeout` is in seconds, for everything together; `size_limit` in bytes.
 
         Raises DeliveryError: permanent for an address that is malformed or off limits, otherwise worth another try.
         """
@@ -106,7 +117,7 @@ class Client:
         started = time.monotonic()
         sent = _sent(method, url, content, json, headers)
         with clock.limit(timeout), _errors_translated():
-            answer = self._answer(sent)
+            answer = self._answer(sent, size_limit)
             redirects = 0
             while follow_redirects and (following := _following(sent, answer)) is not None:
                 redirects += 1
@@ -114,7 +125,7 @@ class Client:
                     raise DeliveryError(f"redirected more than {MAX_REDIRECTS} times")
                 # What is true of a first address is asked of every next one.
                 sent = following
-                answer = self._answer(sent)
+                answer = self._answer(sent, size_limit)
         elapsed = time.monotonic() - started
         return OutboundResponse(answer.status_code, answer.headers, answer.content, answer.truncated, elapsed)
 
@@ -134,14 +145,14 @@ class Client:
         if self._forbidden():
             raise RuntimeError("no network inside a database transaction: commit first, then send")
 
-    def _answer(self, sent: _Sent) -> Answer:
+    def _answer(self, sent: _Sent, size_limit: int) -> Answer:
         origin, target, authority = _taken_apart(sent.url)
         headers = [("Host", authority), *sent.headers.items()]
         request = h11.Request(method=sent.method, target=target, headers=headers)
         while True:
             try:
                 with self._connections.to(origin) as connection:
-                    return connection.exchange(request, sent.content)
+                    return connection.exchange(request, sent.content, size_limit)
             except Stale:
                 # Closed while it rested, and nothing was answered: that is no failed try. Ask on the next.
                 continue

@@ -14,7 +14,7 @@ from tokiflow.api.shapes import monitors as shapes
 from tokiflow.core import ids
 from tokiflow.core.status import Status
 from tokiflow.models import Monitor
-from tokiflow.queries import monitors
+from tokiflow.queries import dependencies, monitors
 from tokiflow.services import monitors as service
 
 operations = Operations("Monitors")
@@ -131,8 +131,12 @@ def _fresh(public_id: str) -> Monitor:
 
 def _shaped(rows: Sequence[Monitor]) -> list[dict[str, Any]]:
     own_channels = monitors.own_channels([row.id for row in rows if row.own_channels])
+    upstream = dependencies.of_monitors([row.id for row in rows])
     url, now = answers.public_url(), moments.now()
-    return [shapes.monitor(row, own_channels.get(row.id, []), now, url) for row in rows]
+    return [
+        shapes.monitor(row, own_channels.get(row.id, []), [one.id for one in upstream.get(row.id, [])], now, url)
+        for row in rows
+    ]
 
 
 def _chosen(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Slack, by incoming webhook: a line that tells it all in the notification, and a card below with the rest.
 
-Blocks and their limits: https://docs.slack.dev/reference/block-kit
 Answers: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 """
 
@@ -9,21 +8,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tokiflow.channels import fields, text, words
+from tokiflow.channels import fields, slack_blocks, text
 from tokiflow.channels.base import ChannelKind
 from tokiflow.channels.fields import Config
 from tokiflow.channels.message import Message, Receipt
 from tokiflow.channels.outside import Answer, Outside
 from tokiflow.errors import DeliveryError
 
-# Slack refuses a section of more than 3,000 letters and a field of more than 2,000, counted after escaping,
-# which makes five letters out of one at worst.
-TEXT_LIMIT = 580
-FIELD_LIMIT = 380
-FIELDS_LIMIT = 10
-OUTPUT_LIMIT = 2_900
-URL_LIMIT = 500
-COLOURS = {"down": "#bf2d20", "late": "#d9930d", "up": "#16794f", "rest": "#68707e"}
 # The webhook, its app, its channel or its workspace is gone, or an administrator said no: waiting doesn't help.
 _GONE_STATUSES = frozenset({403, 404, 410})
 _GONE_WORDS = frozenset(
@@ -65,73 +56,16 @@ class Slack(ChannelKind):
 
 
 def card(message: Message) -> dict[str, Any]:
-    """The body of the request. `text` is what notifications and screen readers get."""
-    tone = words.tone(message)
+    """The body of the request. `text` is what notifications and screen readers get.
+
+    It has links and no buttons: a button of a webhook has nobody to answer it, and Slack says so to whoever presses it.
+    """
     return {
-        "text": f"{tone.shape} *{_mrkdwn(words.headline(message))}*",
+        "text": slack_blocks.headline(message),
         "unfurl_links": False,
         "unfurl_media": False,
-        "attachments": [
-            {"color": COLOURS[tone.name], "fallback": words.headline(message), "blocks": blocks(message)},
-        ],
+        "attachments": [slack_blocks.below(message)],
     }
-
-
-def blocks(message: Message) -> list[dict[str, Any]]:
-    """The card: what happened, why, the last output, what to do, the facts, where to go, the run strip."""
-    parts = [
-        _section(_mrkdwn(words.sentence(message.summary))),
-        _section(_mrkdwn(words.sentence(message.reason))),
-        _section(_output(message.last_lines)) if message.last_lines else None,
-        _section(f"*What to do*\n{_mrkdwn(message.advice)}") if message.advice else None,
-        _facts(message),
-        _section(_links(message)),
-        _context(message),
-    ]
-    return [part for part in parts if part is not None]
-
-
-def _facts(message: Message) -> dict[str, Any] | None:
-    rows = words.facts(message)[:FIELDS_LIMIT]
-    cells = [_text(f"*{label}*\n{_mrkdwn(value, FIELD_LIMIT)}") for label, value in rows]
-    return {"type": "section", "fields": cells} if cells else None
-
-
-def _output(lines: tuple[str, ...]) -> str:
-    """As many of the last lines as fit, in a block that no back-ticks of theirs can end."""
-    kept: list[str] = []
-    room = OUTPUT_LIMIT
-    for line in reversed(lines):
-        escaped = _mrkdwn(line.replace("```", "`\u200b`\u200b`"))
-        room -= len(escaped) + 1
-        if room < 0:
-            break
-        kept.insert(0, escaped)
-    return "*Last output*\n```" + "\n".join(kept) + "```"
-
-
-def _links(message: Message) -> str:
-    # Links, not buttons: a button of a webhook has nobody to answer it, and Slack says so to whoever presses it.
-    links = words.links(message)
-    return "   ".join(f"*<{_mrkdwn(url, URL_LIMIT).replace('|', '%7C')}|{label}>*" for label, url in links)
-
-
-def _context(message: Message) -> dict[str, Any]:
-    strip = f"{words.strip(message)}   " if message.runs else ""
-    return {"type": "context", "elements": [_text(f"{strip}{_mrkdwn(message.organization)} · Tokiflow")]}
-
-
-def _section(content: str) -> dict[str, Any] | None:
-    return {"type": "section", "text": _text(content)} if content else None
-
-
-def _text(content: str) -> dict[str, str]:
-    return {"type": "mrkdwn", "text": content}
-
-
-def _mrkdwn(value: str, limit: int = TEXT_LIMIT) -> str:
-    """`value` without the three characters that make links, mentions and `<!channel>`; cut before it grows."""
-    return text.truncate(value, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _receipt(answer: Answer) -> Receipt:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tokiflow.channels.message import Message
+from tokiflow.channels.message import Listed, Message
 from tokiflow.core import durations
 
 _UNIT = re.compile(r"(\d) (days?|h|min|m|s|ms|KB|MB)\b")
@@ -47,6 +48,11 @@ def tone(message: Message) -> Tone:
     return _TONES.get(message.kind, _WARNING)
 
 
+def tone_of(one: Listed) -> Tone:
+    """How one of many stands."""
+    return {"late": _WARNING, "up": _TONES["resolved"]}.get(one.status, _TONES["opened"])
+
+
 def headline(message: Message) -> str:
     """All of it in a subject line: "Down: Nightly backup missed its 02:05 ping"."""
     if message.kind == "test":
@@ -81,6 +87,30 @@ def _verb(message: Message) -> str:
     if message.incident_kind == "overrun":
         return "is running too long"
     return "needs a look"
+
+
+LISTING_LIMIT = 20
+_SHAPES = {"down": "▲", "late": "◔", "up": "●"}
+
+
+def shape(one: Listed) -> str:
+    """How one of many stands, at a glance."""
+    return _SHAPES.get(one.status, "▲")
+
+
+def listing(
+    message: Message, line: Callable[[Listed], str], fits: Callable[[str], bool], limit: int = LISTING_LIMIT
+) -> str:
+    """The incidents of a summary, one a line, as many as fit and as somebody reads; then "and 34 more"."""
+    total = max(message.listed_total, len(message.listed))
+    shown = [line(one) for one in message.listed[:limit]]
+    while shown:
+        more = total - len(shown)
+        written = "\n".join([*shown, f"and {more:,} more"] if more else shown)
+        if fits(written):
+            return written
+        shown.pop()
+    return ""
 
 
 def facts(message: Message) -> list[tuple[str, str]]:
@@ -138,6 +168,22 @@ def links(message: Message) -> list[tuple[str, str]]:
 def moment(message: Message, at: datetime) -> str:
     """`at` for the reader, with the zone it is told in: "Sat 21 Nov, 02:05 (Europe/Berlin)"."""
     return f"{_day_and_time(message, at)} ({message.timezone})"
+
+
+def clock(message: Message, at: datetime) -> str:
+    """`at` as short as can be told apart: "02:05" on the day of the message, else "Fri 20 Nov, 23:50"."""
+    today = message.local(at).date() == message.local(message.sent_at).date()
+    return f"{message.local(at):%H:%M}" if today else _day_and_time(message, at)
+
+
+def follow_up(message: Message) -> str:
+    """Why it is told again, in a sentence; empty for news."""
+    if message.kind == "escalated":
+        return f"Nobody has acknowledged it yet, so it comes to you: step {message.step} of its escalation."
+    if message.kind == "reminder":
+        by = message.acknowledged_by
+        return f"A reminder: it is not over. {by} has acknowledged it." if by else "A reminder: it is not over."
+    return ""
 
 
 def _day_and_time(message: Message, at: datetime) -> str:

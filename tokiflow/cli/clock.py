@@ -1,4 +1,4 @@
-"""`tokiflow clock`: notice what passed in silence, and ring again for what was promised.
+"""`tokiflow clock`: notice what passed in silence, keep what was promised for later, and ring again for deliveries.
 
 It sleeps until the next deadline. At most half a second, though: a deadline may be set meanwhile that is nearer
 than the one it sleeps for, and asking the index for the earliest (a tenth of a millisecond) is cheaper than having
@@ -76,7 +76,7 @@ class Clock:
 
     def tick(self, now: datetime) -> float:
         """One pass; how many seconds to sleep after it."""
-        from tokiflow.services import blindness, overdue
+        from tokiflow.services import blindness, follow_ups, overdue
 
         self._ring(now)
         sees = blindness.look(now, self.interruption)
@@ -87,10 +87,11 @@ class Clock:
         self.well_at = now
         if not sees:
             return LONGEST_SLEEP.total_seconds()
+        fired = follow_ups.fire(now)
         swept = overdue.sweep(now, self.batch)
         if swept:
             log.info("swept", monitors=swept)
-        more = swept == self.batch
+        more = swept == self.batch or fired == follow_ups.BATCH
         self.batch = overdue.next_batch(self.batch, swept)
         if more:
             overdue.sweep(now, overdue.FIRST_BATCH, latest=True)
@@ -114,20 +115,34 @@ class Clock:
         self.lost_at = self.lost_at or self.well_at
 
     def _ring(self, now: datetime) -> None:
-        from tokiflow.services import deliveries, erasures, heartbeats, outputs, retention, sign_in
+        from tokiflow.services import (
+            calendars,
+            deliveries,
+            erasures,
+            heartbeats,
+            letters,
+            maintenance,
+            outputs,
+            retention,
+            sign_in,
+        )
 
         if now - self.rang >= RING_EVERY:
             self.rang = now
             deliveries.ring(now)
             sign_in.ring(now)
+            letters.ring(now)
         if now - self.carried >= CARRY_EVERY:
             self.carried = now
             outputs.ring(now)
             erasures.ring(now)
+            calendars.ring(now)
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)
             sign_in.forget(now)
+            letters.forget(now)
+            maintenance.forget(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now
             retention.ring()

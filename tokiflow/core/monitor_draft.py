@@ -15,6 +15,7 @@ from tokiflow.errors import Invalid, NotFound
 
 LONGEST = 366 * 86_400
 MOST_TAGS = 20
+MOST_DEPENDENCIES = 50
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _MADE_SLUG = 90  # of 100 letters, so that a number fits behind it
 DEFAULT_GRACE = 300
@@ -29,7 +30,18 @@ _NUMBERS = {
     "successes_to_resolve": (1, 100),
 }
 FIELDS = frozenset(
-    {"name", "slug", "description", "tags", "schedule", "overlaps_allowed", "capture_output", "channels", *_NUMBERS}
+    {
+        "name",
+        "slug",
+        "description",
+        "tags",
+        "schedule",
+        "overlaps_allowed",
+        "capture_output",
+        "channels",
+        "depends_on",
+        *_NUMBERS,
+    }
 )
 
 
@@ -37,7 +49,8 @@ FIELDS = frozenset(
 class MonitorDraft:
     """A monitor as people wish it. Seconds. `slug` is empty to have one made from the name.
 
-    `channels` is None for the organization's channels, or the ids of its own.
+    `channels` is None for the organization's channels, or the ids of its own. Nobody is told while one of the monitors
+    in `depends_on` is down.
     """
 
     name: str
@@ -53,6 +66,7 @@ class MonitorDraft:
     overlaps_allowed: bool = True
     capture_output: bool = True
     channels: frozenset[UUID] | None = None
+    depends_on: frozenset[UUID] = frozenset()
 
 
 def default_max_runtime(seconds: float) -> int:
@@ -176,7 +190,8 @@ def _description(value: Any) -> str:
     return text
 
 
-def _tags(value: Any) -> tuple[str, ...]:
+def tags_from(value: Any) -> tuple[str, ...]:
+    """`value` as clean tags, each once. Raises ValueError if it is no list of words, or too many."""
     if value is None:
         return ()
     if not isinstance(value, list | tuple) or not all(isinstance(tag, str) for tag in value):
@@ -217,13 +232,25 @@ def _channels(value: Any) -> frozenset[UUID] | None:
         raise ValueError("names a channel that does not exist here; take ids from the list of channels") from None
 
 
+def _depends_on(value: Any) -> frozenset[UUID]:
+    if value is None:
+        return frozenset()
+    if not isinstance(value, list | tuple) or len(value) > MOST_DEPENDENCIES:
+        raise ValueError(f'is not a list of at most {MOST_DEPENDENCIES} monitors; write it like ["mon_…"]')
+    try:
+        return frozenset(ids.parse("mon", one if isinstance(one, str) else "") for one in value)
+    except NotFound:
+        raise ValueError("names a monitor that does not exist here; take ids from the list of monitors") from None
+
+
 _READERS = {
     "name": _name,
     "slug": _slug,
     "description": _description,
-    "tags": _tags,
+    "tags": tags_from,
     "schedule": _schedule,
     "overlaps_allowed": _flag,
     "capture_output": _flag,
     "channels": _channels,
+    "depends_on": _depends_on,
 }

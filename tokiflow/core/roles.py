@@ -17,13 +17,14 @@ class Right(StrEnum):
     EDIT_MONITORS = "edit_monitors"
     WORK_INCIDENTS = "work_incidents"
     EDIT_CHANNELS = "edit_channels"
+    EDIT_RULES = "edit_rules"
     EDIT_KEYS = "edit_keys"
     EDIT_REDACTION = "edit_redaction"
     EDIT_ORGANIZATION = "edit_organization"
 
 
 _MEMBER = frozenset({Right.SEE, Right.EDIT_MONITORS, Right.WORK_INCIDENTS})
-_ADMIN = _MEMBER | {Right.EDIT_CHANNELS, Right.EDIT_KEYS, Right.EDIT_REDACTION}
+_ADMIN = _MEMBER | {Right.EDIT_CHANNELS, Right.EDIT_RULES, Right.EDIT_KEYS, Right.EDIT_REDACTION}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OWNER: frozenset(Right),

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from sqlalchemy import Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tokiflow.db import Model
 from tokiflow.models.columns import CreatedAt, Key, MaybeUserId, Name, OrganizationId, Words
+from tokiflow.models.organization import Organization
 
 
 class SlackInstallation(Model):
@@ -21,6 +22,8 @@ class SlackInstallation(Model):
     installed_by: Mapped[MaybeUserId]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
+
+    organization: Mapped[Organization] = relationship(lazy="raise")
 
     __table_args__ = (
         UniqueConstraint("organization_id", "team_id"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,6 +44,12 @@ def find(organization_id: UUID, monitor_id: UUID) -> Monitor | None:
     """The organization's monitor, or None if it has none of that id any more."""
     found = db.session.get(Monitor, monitor_id)
     return found if found and found.organization_id == organization_id else None
+
+
+def names(organization_id: UUID, most: int = 500) -> list[tuple[UUID, str]]:
+    """The first monitors by name, as (id, name): enough to choose from."""
+    statement = select(Monitor.id, Monitor.name).where(Monitor.organization_id == organization_id)
+    return [(row.id, row.name) for row in db.session.execute(statement.order_by(Monitor.name, Monitor.id).limit(most))]
 
 
 def shown_status(row: Any, now: datetime) -> Status:
@@ -103,6 +109,20 @@ def named(organization_id: UUID, field: str, value: str) -> Monitor | None:
     column = {"name": Monitor.name, "slug": Monitor.slug}[field]
     statement = select(Monitor).where(Monitor.organization_id == organization_id, column == value)
     return db.session.execute(statement.order_by(Monitor.id).limit(1)).scalar_one_or_none()
+
+
+def called(organization_id: UUID, words: Collection[str]) -> list[Monitor]:
+    """The monitors whose slug or whole name is one of `words`, whatever the case."""
+    lower = [word.lower() for word in words]
+    statement = select(Monitor).where(Monitor.organization_id == organization_id)
+    statement = statement.where(or_(Monitor.slug.in_(lower), func.lower(Monitor.name).in_(lower)))
+    return list(db.session.execute(statement.order_by(Monitor.id).limit(200)).scalars())
+
+
+def among(organization_id: UUID, monitor_ids: Collection[UUID]) -> list[Monitor]:
+    """Those of `monitor_ids` that are the organization's, by name."""
+    statement = select(Monitor).where(Monitor.organization_id == organization_id, Monitor.id.in_(monitor_ids))
+    return list(db.session.execute(statement.order_by(Monitor.name, Monitor.id)).scalars())
 
 
 def own_channels(monitor_ids: Sequence[UUID]) -> Mapping[UUID, list[UUID]]:

@@ -1,97 +1,101 @@
-"""Decide who is told, and promise it: alert and delivery rows in the transaction of the incident itself."""
+"""Decide who is told, and promise it: alert and delivery rows in the transaction of the incident itself.
+
+What is to be done later is promised there too (models.FollowUp): the next step of an escalation, a reminder, and
+news that must wait until a silence ends. services.follow_ups keeps those promises.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, true
+from sqlalchemy import select, update
 
-from tokiflow.core import alerting, ids, schedule, sentences
-from tokiflow.core.status import Kind
+from tokiflow import channels
+from tokiflow.core import alerting, ids, sentences
+from tokiflow.core.actors import TOKIFLOW
+from tokiflow.core.routing import Routing, Rule, Subject
 from tokiflow.db import db, on_commit
-from tokiflow.models import Alert, Channel, Delivery, Incident, Monitor, MonitorChannel, Organization, Run
+from tokiflow.models import Alert, Delivery, FollowUp, Incident
+from tokiflow.queries import routing
+from tokiflow.queries.routing import Audience
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import monitor_rows
-from tokiflow.services.monitor_rows import MonitorRow
+from tokiflow.services import contents, silences, timeline
+from tokiflow.services import news as news_of
+from tokiflow.services.contents import PastRun
+from tokiflow.services.news import TROUBLE, News
+from tokiflow.services.silences import Silence
 
-LINES = 12
-STRIP = 24
 RING_FOR = 200
 """So many deliveries one ring of the doorbell is for: it wakes the sender of one worker (services.sender)."""
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the job itself said about the trouble."""
+JUDGED_AGAIN = timedelta(minutes=3)
+"""So often it is asked whether a silence still holds: windows are shortened, and what a monitor depends on recovers."""
 
-    output: str = ""
-    exit_code: int | None = None
-    duration_ms: int | None = None
+WAS_TOLD = "because it was told of the trouble"
+OVER = "It was over by then."
 
 
 @dataclass(frozen=True)
-class News:
-    """`incident` of the monitor in `row` has `kind` (opened, reopened, flapping, resolved) since `at`."""
+class Telling:
+    """`news` goes to the channels in `by`, each with what chose it, in words. `decision` is why, for those who ask."""
 
-    incident: Incident
-    row: MonitorRow
-    kind: str
-    at: datetime
-    facts: Facts = field(default_factory=Facts)
+    news: News
+    by: Mapping[UUID, str]
+    decision: Mapping[str, Any] = field(default_factory=dict)
+    step: int = 0
 
 
 def plan(news: Sequence[News], now: datetime) -> None:
     """Promise to tell people of `news`, in their order, with a handful of statements.
 
-    A recovery goes to whoever was told of the trouble; anything else to the monitor's own channels, or else to
-    every enabled channel of the organization. A muted incident only tells of its recovery.
+    Trouble goes to whom the rules choose (core.routing) unless something silences it: then it is held back. A
+    recovery goes to whoever was told of the trouble, whatever the rules say by now; an acknowledgement to those of
+    them that follow it.
     """
-    heard = _heard(news, now)
-    telling = [(one, channel_ids) for one, channel_ids in zip(news, heard, strict=True) if channel_ids]
-    if not telling:
-        return
-    names = _names({one.row.organization_id for one, _ in telling})
-    strips = _strips({one.row.id for one, _ in telling})
-    alerts = [
-        Alert(
-            id=ids.new(),
-            organization_id=one.row.organization_id,
-            incident_id=one.incident.id,
-            kind=one.kind,
-            at=one.at,
-            content=_content(one, names[one.row.organization_id], strips.get(one.row.id, [])),
-        )
-        for one, _ in telling
-    ]
-    _promise([(alert, channel_ids) for alert, (_, channel_ids) in zip(alerts, telling, strict=True)], now)
+    if news:
+        people = audience(news)
+        _carry_out(news, silences_of([one for one in news if one.kind in TROUBLE], people, now), people, now)
 
 
-def _heard(news: Sequence[News], now: datetime) -> list[list[UUID]]:
-    """For each of `news`: the channels that hear of it."""
-    told = _told({one.incident.id for one in news if one.kind == "resolved"})
-    listening = _listening([one.row for one in news if one.kind != "resolved"])
-    heard: list[list[UUID]] = []
+def release(news: Sequence[News], people: Audience, now: datetime) -> None:
+    """Promise to tell of `news` that were held back, silenced or not."""
+    _carry_out(news, {}, people, now)
+
+
+def audience(news: Iterable[News]) -> Audience:
+    """Everybody who may hear of `news`."""
+    rows = {one.row.id: one.row for one in news}.values()
+    return routing.audience({row.organization_id for row in rows}, {row.id for row in rows if row.own_channels})
+
+
+def silences_of(news: Sequence[News], people: Audience, now: datetime) -> dict[UUID, Silence]:
+    """By incident: what keeps its trouble silent at `now`. Incidents that nothing silences are left out."""
+    by_monitor = silences.of([one.row for one in news], now) if news else {}
+    found = {}
     for one in news:
-        # What is told here of an incident's trouble counts for its recovery, when one batch brings both.
-        channel_ids = told.setdefault(one.incident.id, [])
-        if one.kind == "resolved":
-            heard.append(list(channel_ids))
-        elif alerting.muted(one.incident.muted_until, now):
-            heard.append([])
-        else:
-            heard.append(listening[one.row.id])
-            channel_ids += [channel_id for channel_id in listening[one.row.id] if channel_id not in channel_ids]
-    return heard
+        silence = _muted(one, now) or by_monitor.get(one.row.id) or _quiet(one, people, now)
+        if silence:
+            found[one.incident.id] = silence
+    return found
 
 
-def _promise(told: Sequence[tuple[Alert, Sequence[UUID]]], now: datetime) -> None:
-    """Write each alert with a delivery for each of its channels, and ring for them after the commit."""
-    db.session.add_all(alert for alert, _ in told)
+def judged_again_at(silence: Silence, now: datetime) -> datetime:
+    """When to ask whether `silence` still holds."""
+    soon = now + JUDGED_AGAIN
+    return min(silence.until, soon) if silence.until and silence.until > now else soon
+
+
+def promise(tellings: Sequence[Telling], people: Audience, runs: Mapping[UUID, list[PastRun]], now: datetime) -> None:
+    """Write an alert for each of `tellings`, with a delivery for each of its channels, and ring for them after the
+    commit."""
+    alerts = [_alert(one, people, runs.get(one.news.row.id, [])) for one in tellings]
+    db.session.add_all(alerts)
     db.session.flush()
     deliveries = [
         Delivery(
@@ -104,9 +108,10 @@ def _promise(told: Sequence[tuple[Alert, Sequence[UUID]]], now: datetime) -> Non
             attempts=0,
             next_attempt_at=now,
             rung_at=now,
+            because=because,
         )
-        for alert, channel_ids in told
-        for channel_id in channel_ids
+        for alert, telling in zip(alerts, tellings, strict=True)
+        for channel_id, because in telling.by.items()
     ]
     db.session.add_all(deliveries)
     db.session.flush()
@@ -115,11 +120,11 @@ def _promise(told: Sequence[tuple[Alert, Sequence[UUID]]], now: datetime) -> Non
         on_commit(partial(enqueue, Job.DELIVER, promised[start : start + RING_FOR]))
 
 
-def _told(incident_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+def told(incident_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
     """By incident: the channels that were told, or are still to be told, of it."""
     found: dict[UUID, list[UUID]] = {}
     if incident_ids:
-        statement = select(Delivery.incident_id, Delivery.channel_id).distinct()
+        statement = select(Delivery.incident_id, Delivery.channel_id).distinct().order_by(Delivery.channel_id)
         statement = statement.where(Delivery.incident_id.in_(incident_ids), Delivery.status != "dead")
         for incident_id, channel_id in db.session.execute(statement):
             assert incident_id is not None
@@ -127,90 +132,196 @@ def _told(incident_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
     return found
 
 
-def _listening(rows: Sequence[MonitorRow]) -> dict[UUID, list[UUID]]:
-    """By monitor: the enabled channels that hear of its troubles."""
-    if not rows:
-        return {}
-    enabled: dict[UUID, list[UUID]] = {row.organization_id: [] for row in rows}
-    statement = select(Channel.organization_id, Channel.id).where(Channel.organization_id.in_(enabled), Channel.enabled)
-    for organization_id, channel_id in db.session.execute(statement.order_by(Channel.id)):
-        enabled[organization_id].append(channel_id)
-    own = _own([row.id for row in rows if row.own_channels])
-    # By sets: a thousand monitors, each with a channel of its own, must not look through all thousand channels.
-    among = {organization_id: set(channel_ids) for organization_id, channel_ids in enabled.items()}
-    return {
-        row.id: sorted(own.get(row.id, set()) & among[row.organization_id])
-        if row.own_channels
-        else enabled[row.organization_id]
-        for row in rows
-    }
+def reminder(incident: Incident, rule: Rule, at: datetime) -> FollowUp:
+    """The promise to remind at `at`, unless somebody acknowledges."""
+    return _promised(incident, "reminder", at, rule_id=rule.id, words=f"as “{rule.name}” reminds")
 
 
-def _own(monitor_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
-    """By monitor: the channels it names for itself."""
-    found: dict[UUID, set[UUID]] = {}
-    if monitor_ids:
-        statement = select(MonitorChannel.monitor_id, MonitorChannel.channel_id)
-        for monitor_id, channel_id in db.session.execute(statement.where(MonitorChannel.monitor_id.in_(monitor_ids))):
-            found.setdefault(monitor_id, set()).add(channel_id)
-    return found
+def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Audience, now: datetime) -> None:
+    audible = [one for one in news if one.incident.id not in silent and people.listeners[one.row.organization_id]]
+    runs = contents.latest_runs({one.row.id for one in audible})
+    known = told({one.incident.id for one in news if one.kind not in TROUBLE})
+    plan = _Plan(people, runs, silent, now, _end_what_waits(news, now), known)
+    for one in news:
+        plan.take(one)
+    promise(plan.tellings, people, runs, now)
+    db.session.add_all([*plan.steps, *(waiting for found in plan.later.values() for waiting in found)])
+    db.session.flush()
 
 
-def _names(organization_ids: Collection[UUID]) -> dict[UUID, str]:
-    statement = select(Organization.id, Organization.name).where(Organization.id.in_(organization_ids))
-    return {row.id: row.name for row in db.session.execute(statement)}
+@dataclass
+class _Plan:
+    """What comes of news, taken in their order: one batch may bring trouble and its recovery.
 
-
-def _content(one: News, organization: str, strip: list[list[Any]]) -> dict[str, Any]:
-    """What the message will say, as it is known now. Its form is `channels.message.Message`'s."""
-    incident, row, facts = one.incident, one.row, one.facts
-    return {
-        "organization": organization,
-        "monitor": ids.public("mon", row.id),
-        "monitor_name": row.name,
-        "tags": list(row.tags),
-        "incident_kind": incident.kind,
-        "severity": incident.severity,
-        "summary": f"{row.name} {_predicate(incident)}",
-        "reason": incident.reason,
-        "advice": sentences.advice(Kind(incident.kind)),
-        "opened_at": incident.last_opened_at.isoformat(),
-        "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
-        "timezone": row.schedule_timezone or "UTC",
-        "last_lines": [line for line in facts.output.splitlines() if line.strip()][-LINES:],
-        "schedule_words": schedule.describe(monitor_rows.rules(row).schedule),
-        "runs": strip,
-        "exit_code": facts.exit_code,
-        "duration_seconds": facts.duration_ms / 1000 if facts.duration_ms is not None else None,
-    }
-
-
-def _predicate(incident: Incident) -> str:
-    if incident.resolved_at:
-        return sentences.recovered(incident.last_opened_at, incident.resolved_at)
-    return incident.summary if incident.kind != "failed" else f"failed: {incident.summary}"
-
-
-def _strips(monitor_ids: Collection[UUID]) -> dict[UUID, list[list[Any]]]:
-    """By monitor: its latest runs, oldest first, each as its outcome and its duration as a share of the longest.
-
-    Each monitor reads its index from the end.
+    `unheard` are incidents that are over before anybody heard of their latest trouble; `told`, by incident, who was
+    told so far; `later` what is promised for later.
     """
-    latest = (
-        select(Run.outcome, Run.duration_ms, Run.at, Run.id)
-        .where(Run.monitor_id == Monitor.id)
-        .order_by(Run.at.desc(), Run.id.desc())
-        .limit(STRIP)
-        .lateral("latest")
+
+    people: Audience
+    runs: Mapping[UUID, list[PastRun]]
+    silent: Mapping[UUID, Silence]
+    now: datetime
+    unheard: set[UUID]
+    told: dict[UUID, list[UUID]]
+    tellings: list[Telling] = field(default_factory=list)
+    later: dict[UUID, list[FollowUp]] = field(default_factory=dict)
+    steps: list[Any] = field(default_factory=list)
+
+    def take(self, one: News) -> None:
+        if one.kind == "resolved":
+            self._recover(one)
+        elif one.kind == "acknowledged":
+            self._tell(one, [id for id in self.told.get(one.incident.id, []) if self._follows(one, id)], WAS_TOLD)
+        elif silence := self.silent.get(one.incident.id):
+            self._hold(one, silence)
+        else:
+            self._trouble(one)
+
+    def _trouble(self, one: News) -> None:
+        organization_id = one.row.organization_id
+        if not self.people.listeners[organization_id]:
+            return
+        subject = Subject(
+            severity=one.incident.severity,
+            kind=one.incident.kind,
+            tags=frozenset(one.row.tags),
+            environment=contents.environment(one, self.runs.get(one.row.id, [])),
+            own=self.people.own[one.row.id] if one.row.own_channels else None,
+        )
+        found = self.people.route(organization_id, subject, self.now)
+        by = {id: why for id, why in found.by.items() if self.people.enabled(organization_id, id)}
+        # Also when nobody is told: then somebody may ask why.
+        self.tellings.append(Telling(one, by, _decision(found, by)))
+        known = self.told.setdefault(one.incident.id, [])
+        known += [id for id in by if id not in known]
+        if one.incident.acknowledged_at is None:
+            promised = [waiting for rule in found.matched for waiting in _by_rule(one.incident, rule, self.now)]
+            self.later.setdefault(one.incident.id, []).extend(promised)
+
+    def _hold(self, one: News, silence: Silence) -> None:
+        held = _promised(
+            one.incident, "held", judged_again_at(silence, self.now), reason=silence.reason, words=silence.words,
+            blocked_by=silence.blocked_by, news=news_of.kept(one),
+        )  # fmt: skip
+        self.later.setdefault(one.incident.id, []).append(held)
+        words = f"Told nobody yet: {silence.words}"
+        self.steps.append(timeline.step(one.incident.id, "held", self.now, TOKIFLOW, words))
+
+    def _recover(self, one: News) -> None:
+        waiting = [promised for promised in self.later.get(one.incident.id, []) if promised.done_at is None]
+        unheard = one.incident.id in self.unheard or any(promised.kind == "held" for promised in waiting)
+        for promised in waiting:
+            promised.done_at, promised.outcome = self.now, OVER
+        self.unheard.discard(one.incident.id)
+        if not unheard:
+            self._tell(one, self.told.get(one.incident.id, []), WAS_TOLD)
+
+    def _tell(self, one: News, channel_ids: Iterable[UUID], because: str) -> None:
+        by = {id: because for id in channel_ids if self.people.enabled(one.row.organization_id, id)}
+        if by:
+            self.tellings.append(Telling(one, by))
+
+    def _follows(self, one: News, channel_id: UUID) -> bool:
+        listener = self.people.listeners[one.row.organization_id].get(channel_id)
+        return listener is not None and one.kind in channels.get(listener.kind).follows
+
+
+def _promised(incident: Incident, kind: str, at: datetime, **said: Any) -> FollowUp:
+    """A row to be added. Each names every column, so that many are written at once."""
+    usual: dict[str, Any] = {
+        "rule_id": None,
+        "step": 0,
+        "reason": "",
+        "words": "",
+        "blocked_by": None,
+        "news": {},
+        "outcome": "",
+    }
+    return FollowUp(
+        id=ids.new(), organization_id=incident.organization_id, incident_id=incident.id, kind=kind, at=at,
+        **{**usual, **said},
+    )  # fmt: skip
+
+
+def _by_rule(incident: Incident, rule: Rule, now: datetime) -> list[FollowUp]:
+    """The later steps and the first reminder of `rule`, counted from when people are told."""
+    if rule.id is None:
+        return []
+    steps = [
+        _promised(
+            incident, "escalation", now + timedelta(seconds=wait), rule_id=rule.id, step=n,
+            words=f"by step {n + 1} of “{rule.name}”",
+        )
+        for n, wait in enumerate(rule.waits, start=1)
+    ]  # fmt: skip
+    if rule.remind:
+        steps.append(reminder(incident, rule, now + timedelta(seconds=rule.remind)))
+    return steps
+
+
+def _end_what_waits(news: Sequence[News], now: datetime) -> set[UUID]:
+    """Nobody needs the next step of what is over or in somebody's hands. The incidents that are over unheard."""
+    over = {one.incident.id for one in news if one.kind == "resolved"}
+    unheard = {id for id, kind in _end(over, ("held", "escalation", "reminder"), OVER, now) if kind == "held"}
+    for one in news:
+        if one.kind == "acknowledged":
+            words = f"{one.incident.acknowledged_by} had acknowledged by then."
+            _end({one.incident.id}, ("escalation", "reminder"), words, now)
+    return unheard
+
+
+def _end(
+    incident_ids: Collection[UUID], kinds: Sequence[str], outcome: str, now: datetime
+) -> Sequence[tuple[UUID, str]]:
+    if not incident_ids:
+        return ()
+    ended = db.session.execute(
+        update(FollowUp)
+        .where(FollowUp.incident_id.in_(incident_ids), FollowUp.done_at.is_(None), FollowUp.kind.in_(kinds))
+        .values(done_at=now, outcome=outcome)
+        .returning(FollowUp.incident_id, FollowUp.kind)
+        .execution_options(synchronize_session=False)
     )
-    statement = select(Monitor.id, latest.c.outcome, latest.c.duration_ms).join(latest, true())
-    statement = statement.where(Monitor.id.in_(monitor_ids)).order_by(latest.c.at, latest.c.id)
-    found: dict[UUID, list[tuple[str, int | None]]] = {}
-    for monitor_id, outcome, duration_ms in db.session.execute(statement):
-        found.setdefault(monitor_id, []).append((outcome, duration_ms))
-    return {monitor_id: _as_strip(runs) for monitor_id, runs in found.items()}
+    return [(row.incident_id, row.kind) for row in ended]
 
 
-def _as_strip(runs: Sequence[tuple[str, int | None]]) -> list[list[Any]]:
-    longest = max(duration_ms or 0 for _, duration_ms in runs) or 1
-    return [[outcome, (duration_ms or longest / 2) / longest] for outcome, duration_ms in runs]
+def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun]) -> Alert:
+    one = telling.news
+    return Alert(
+        id=ids.new(),
+        organization_id=one.row.organization_id,
+        incident_id=one.incident.id,
+        kind=one.kind,
+        at=one.at,
+        content=contents.of(one, people.names[one.row.organization_id], runs, telling.step),
+        decision=dict(telling.decision),
+    )
+
+
+def _decision(found: Routing, told_at_once: Mapping[UUID, str]) -> dict[str, Any]:
+    """Why these are told and others not, for the page that asks. `disabled` would have been told."""
+    return {
+        "rules": [
+            {"id": str(one.rule.id or ""), "name": one.rule.name, "matched": one.matched, "why": one.why}
+            for one in found.verdicts
+        ],
+        "by": {str(id): why for id, why in told_at_once.items()},
+        "disabled": {str(id): why for id, why in found.by.items() if id not in told_at_once},
+    }
+
+
+def _muted(one: News, now: datetime) -> Silence | None:
+    until = one.incident.muted_until
+    if until is None or not alerting.muted(until, now):
+        return None
+    return Silence("muted", f"muted until {sentences.clock(until, now, one.row.schedule_timezone)}", until)
+
+
+def _quiet(one: News, people: Audience, now: datetime) -> Silence | None:
+    organization_id = one.row.organization_id
+    until = people.quiet_until(organization_id, one.incident.severity, now)
+    if until is None:
+        return None
+    quiet = people.quiet_hours[organization_id]
+    zone = quiet.timezone if quiet else "UTC"
+    return Silence("quiet_hours", f"quiet hours for warnings until {sentences.clock(until, now, zone)}", until)

@@ -5,7 +5,7 @@ Whoever changes an incident holds the lock on its monitor's row first, so there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,9 +23,9 @@ from tokiflow.core.incidents import Opening
 from tokiflow.core.status import Kind, Rules
 from tokiflow.db import db, transaction
 from tokiflow.models import BlindSpell, Incident, IncidentEvent, Monitor
-from tokiflow.services import alerts, audit, monitor_rows
-from tokiflow.services.alerts import News
+from tokiflow.services import alerts, audit, follow_ups, monitor_rows, timeline
 from tokiflow.services.monitor_rows import MonitorRow
+from tokiflow.services.news import Facts, News
 
 log = structlog.get_logger()
 
@@ -45,6 +45,7 @@ class Cause:
     quote: str = ""
     in_a_row: int = 1
     due_at: datetime | None = None
+    environment: str = ""
     overlapped: bool = False
 
 
@@ -71,6 +72,7 @@ def carry_out(verdicts: Sequence[Verdict], now: datetime) -> None:
     db.session.add_all(book.steps)
     db.session.flush()
     alerts.plan(news, now)
+    follow_ups.release_blocked([one.row.id for one in news if one.kind == "resolved"], now)
 
 
 def _carry_out(book: _Book, verdict: Verdict, now: datetime) -> News | None:
@@ -98,10 +100,10 @@ def _trouble(book: _Book, verdict: Verdict, now: datetime) -> News:
         db.session.execute(update(Monitor).where(Monitor.id == row.id).values(flapping=True))
     book.unresolved[row.id] = book.last[row.id] = incident
     detail = _detail(cause) | {"kind": cause.kind.value}
-    book.note(_step(incident.id, opening.value, cause.at, _by(cause), summary, detail))
+    book.note(timeline.step(incident.id, opening.value, cause.at, _by(cause), summary, detail))
     _note_blindness(book, incident.id, cause)
     log.info("incident_opened", incident=str(incident.id), monitor=str(row.id), kind=cause.kind.value)
-    facts = alerts.Facts(cause.quote, cause.exit_code, cause.duration_ms)
+    facts = Facts(cause.quote, cause.exit_code, cause.duration_ms, cause.environment)
     return News(incident, row, opening.value, cause.at, facts)
 
 
@@ -111,7 +113,7 @@ def _join(book: _Book, incident: Incident, verdict: Verdict, now: datetime) -> N
     assert cause.kind is not None
     summary, by, last = _summary(verdict.row, cause, now), _by(cause), book.latest_step.get(incident.id)
     if last is None or (last.what, last.by) != (cause.kind.value, by.name):
-        book.note(_step(incident.id, cause.kind.value, cause.at, by, summary, _detail(cause)))
+        book.note(timeline.step(incident.id, cause.kind.value, cause.at, by, summary, _detail(cause)))
         return
     last.times += 1
     last.last_at = max(cause.at, last.last_at)
@@ -134,9 +136,10 @@ def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
 
 
 def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
-    """Somebody has seen it. Again does nothing; a resolved one raises Conflict."""
+    """Somebody has seen it: nobody else is called, and who follows that hears of it. Again does nothing; a resolved
+    one raises Conflict."""
     with transaction():
-        incident, _ = _locked(incident_id)
+        incident, row = _locked(incident_id)
         if incident.status == "resolved":
             raise errors.Conflict("This incident is resolved already; there is nothing left to acknowledge.")
         if incident.status == "acknowledged":
@@ -144,8 +147,10 @@ def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
         incident.status = "acknowledged"
         incident.acknowledged_at = now
         incident.acknowledged_by = by.name
-        db.session.add(_step(incident.id, "acknowledged", now, by))
+        db.session.add(timeline.step(incident.id, "acknowledged", now, by))
         _audit("incident.acknowledged", incident, by, now)
+        db.session.flush()
+        alerts.plan([News(incident, row, "acknowledged", now)], now)
 
 
 def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
@@ -161,7 +166,8 @@ def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
 
 
 def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) -> None:
-    """No more messages about it until `until`; None ends the mute. Raises Invalid for a time that has passed."""
+    """No more messages about it until `until`; None ends the mute, and what waited for its end comes now. Raises
+    Invalid for a time that has passed."""
     if until is not None and until <= now:
         raise errors.Invalid({"until": ["has passed already; write a time in the future"]})
     with transaction():
@@ -169,8 +175,10 @@ def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
         if incident.status == "resolved":
             raise errors.Conflict("This incident is resolved already; there is nothing left to mute.")
         incident.muted_until = until
+        if until is None:
+            follow_ups.wake(incident.id, now)
         detail = {"until": until.isoformat()} if until else {}
-        db.session.add(_step(incident.id, "muted" if until else "unmuted", now, by, detail=detail))
+        db.session.add(timeline.step(incident.id, "muted" if until else "unmuted", now, by, detail=detail))
         _audit("incident.muted" if until else "incident.unmuted", incident, by, now)
 
 
@@ -183,7 +191,7 @@ def comment(incident_id: UUID, text: str, by: Actor, now: datetime) -> None:
         raise errors.Invalid({"text": [f"is longer than {LONGEST_COMMENT:,} characters; shorten it"]})
     with transaction():
         incident, _ = _locked(incident_id)
-        db.session.add(_step(incident.id, "commented", now, by, text))
+        db.session.add(timeline.step(incident.id, "commented", now, by, text))
         _audit("incident.commented", incident, by, now)
 
 
@@ -318,6 +326,8 @@ def _close_now(incident: Incident, row: MonitorRow, words: str, by: Actor, now: 
     news = _close(db.session.add, incident, now, by, row, words, by_person=True)
     db.session.flush()
     alerts.plan([news], now)
+    if incident.class_ == OUTAGE:
+        follow_ups.release_blocked([row.id], now)
 
 
 def _close(
@@ -330,7 +340,7 @@ def _close(
     incident.resolved_at = at
     incident.resolved_by = by.name
     incident.resolved_by_person = by_person
-    note(_step(incident.id, "resolved", at, by, words))
+    note(timeline.step(incident.id, "resolved", at, by, words))
     log.info("incident_resolved", incident=str(incident.id), monitor=str(row.id))
     return News(incident, row, "resolved", at)
 
@@ -357,24 +367,6 @@ def _locked(incident_id: UUID) -> tuple[Incident, Monitor]:
     return incident, row
 
 
-def _step(
-    incident_id: UUID, what: str, at: datetime, by: Actor, text: str = "", detail: Mapping[str, Any] | None = None
-) -> IncidentEvent:
-    """A step on the timeline."""
-    return IncidentEvent(
-        id=ids.new(),
-        incident_id=incident_id,
-        at=at,
-        last_at=at,
-        times=1,
-        what=what,
-        by=by.name,
-        by_kind=by.kind,
-        text=text,
-        detail=dict(detail or {}),
-    )
-
-
 def _note_blindness(book: _Book, incident_id: UUID, cause: Cause) -> None:
     """Say on the timeline when the deadline that was missed had been moved because we could not listen."""
     if cause.due_at is None:
@@ -383,7 +375,7 @@ def _note_blindness(book: _Book, incident_id: UUID, cause: Cause) -> None:
         assert spell.ended_at is not None
         if spell.ended_at > cause.due_at and spell.started_at < cause.at:
             words = sentences.blind(spell.started_at, spell.ended_at)
-            book.note(_step(incident_id, "blind", spell.ended_at, TOKIFLOW, words))
+            book.note(timeline.step(incident_id, "blind", spell.ended_at, TOKIFLOW, words))
 
 
 def _summary(row: MonitorRow, cause: Cause, now: datetime) -> str:

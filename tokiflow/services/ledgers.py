@@ -112,6 +112,7 @@ class Ledger:
                 duration_ms=run.duration_ms if run else None,
                 quote=ping.message or signals.tail(ping, 2_000),
                 in_a_row=self.state.bad,
+                environment=ping.environment or (run.environment if run else ""),
                 overlapped=ping.signal is Signal.START,
             )
 

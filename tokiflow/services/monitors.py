@@ -19,9 +19,10 @@ from tokiflow.core.monitor_draft import MonitorDraft
 from tokiflow.core.runs import Run
 from tokiflow.core.status import Status
 from tokiflow.db import db, transaction
-from tokiflow.models import Channel, Monitor, MonitorChannel
+from tokiflow.models import Channel, Monitor, MonitorChannel, MonitorDependency
 from tokiflow.models import Run as RunRow
-from tokiflow.services import audit, erasures, incidents, monitor_rows
+from tokiflow.queries import dependencies
+from tokiflow.services import audit, erasures, incidents, monitor_rows, silences
 
 log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: dat
     draft = monitor_draft.create(values, period=partial(schedule.period_seconds, around=now))
     with transaction():
         _check_channels(organization_id, draft.channels)
+        _check_upstream(organization_id, None, draft.depends_on)
         monitor = Monitor(
             id=ids.new(),
             organization_id=organization_id,
@@ -45,6 +47,7 @@ def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: dat
         db.session.add(monitor)
         db.session.flush()
         _name_channels(monitor.id, draft.channels)
+        _name_upstream(monitor.id, draft.depends_on)
         audit.record("monitor.created", by, organization_id, now, object_id=monitor.id, object_name=monitor.name)
     log.info("monitor_created", monitor=str(monitor.id))
     return monitor.id
@@ -73,7 +76,7 @@ def put(
 def edit(monitor_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, version: int | None = None) -> None:
     """Change what `values` name. With `version`, raises Conflict if somebody else changed it since."""
     with transaction():
-        if "slug" in values:
+        if "slug" in values or "depends_on" in values:
             # Before the row, as everywhere: two that take the same two locks must take them in the same order.
             one_at_a_time(_organization_of(monitor_id))
         row = locked(monitor_id)
@@ -84,6 +87,8 @@ def edit(monitor_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
         if after == before:
             return
         _check_channels(row.organization_id, after.channels)
+        if after.depends_on != before.depends_on:
+            _check_upstream(row.organization_id, row.id, after.depends_on)
         old_rules = monitor_rows.rules(row)
         for name, value in columns(after).items():
             setattr(row, name, value)
@@ -94,6 +99,9 @@ def edit(monitor_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
         db.session.flush()
         if after.channels != before.channels:
             _name_channels(row.id, after.channels)
+        if after.depends_on != before.depends_on:
+            _name_upstream(row.id, after.depends_on)
+            silences.judge_again(row.organization_id, silences.DEPENDENCY, now)
         at_hand = _with_max_runtime(row, old_rules.max_runtime)
         known = status.edit(monitor_rows.state(row), old_rules, monitor_rows.rules(row), now)
         monitor_rows.save(row.id, known, at_hand)
@@ -153,6 +161,7 @@ def delete(monitor_id: UUID, by: Actor, now: datetime) -> None:
         row = locked(monitor_id)
         audit.record("monitor.deleted", by, row.organization_id, now, object_id=row.id, object_name=row.name)
         db.session.execute(delete_rows(Monitor).where(Monitor.id == row.id))
+        silences.judge_again(row.organization_id, silences.DEPENDENCY, now)
         erasures.promise([monitor_id], now)
     log.info("monitor_deleted", monitor=str(monitor_id))
 
@@ -173,6 +182,7 @@ def draft_of(row: Monitor) -> MonitorDraft:
         overlaps_allowed=row.overlaps_allowed,
         capture_output=row.capture_output,
         channels=_named_channels(row.id) if row.own_channels else None,
+        depends_on=frozenset(one.id for one in dependencies.of_monitors([row.id]).get(row.id, ())),
     )
 
 
@@ -190,7 +200,7 @@ def locked(monitor_id: UUID) -> Monitor:
 
 
 def columns(draft: MonitorDraft) -> dict[str, Any]:
-    """The columns of `monitors` that say `draft`, but for its slug and channels."""
+    """The columns of `monitors` that say `draft`, but for its slug, its channels and what it depends on."""
     said = schedule.to_dict(draft.schedule)
     return {
         "name": draft.name,
@@ -215,6 +225,7 @@ def _audited(draft: MonitorDraft) -> dict[str, Any]:
     return columns(draft) | {
         "slug": draft.slug,
         "channels": None if draft.channels is None else sorted(ids.public("chn", one) for one in draft.channels),
+        "depends_on": sorted(ids.public("mon", one) for one in draft.depends_on),
     }
 
 
@@ -243,7 +254,8 @@ def _free_slug(organization_id: UUID, draft: MonitorDraft, own_id: UUID | None) 
 
 
 def one_at_a_time(*organization_ids: UUID) -> None:
-    """One naming at a time in an organization, so that two of one name never get the same slug.
+    """One naming at a time in an organization, so that two of one name never get the same slug, and that two who have
+    monitors depend on each other never close a circle.
 
     Several are locked in one order, so that no two who need them wait for each other.
     """
@@ -282,6 +294,34 @@ def _name_channels(monitor_id: UUID, channel_ids: Collection[UUID] | None) -> No
 def _named_channels(monitor_id: UUID) -> frozenset[UUID]:
     statement = select(MonitorChannel.channel_id).where(MonitorChannel.monitor_id == monitor_id)
     return frozenset(db.session.execute(statement).scalars())
+
+
+def _check_upstream(organization_id: UUID, monitor_id: UUID | None, wanted: Collection[UUID]) -> None:
+    """Raises Invalid unless all of `wanted` are here (they then stay until the commit) and none depends on the monitor.
+
+    Whoever calls holds `one_at_a_time`, or makes a monitor that nothing can depend on yet.
+    """
+    if not wanted:
+        return
+    here = select(Monitor.id).where(Monitor.organization_id == organization_id, Monitor.id.in_(wanted))
+    held = here.order_by(Monitor.id).with_for_update(read=True, key_share=True)
+    if len(db.session.scalars(held).all()) != len(wanted):
+        raise errors.Invalid(
+            {"depends_on": ["names a monitor that does not exist here; take ids from the list of monitors"]}
+        )
+    if monitor_id is None:
+        return
+    if monitor_id in wanted:
+        raise errors.Invalid({"depends_on": ["names this monitor itself; leave it out"]})
+    if way := dependencies.way_round(monitor_id, wanted):
+        raise errors.Invalid({"depends_on": [f"goes round in a circle: {' → '.join(way)}; leave one of them out"]})
+
+
+def _name_upstream(monitor_id: UUID, wanted: Collection[UUID]) -> None:
+    db.session.execute(delete_rows(MonitorDependency).where(MonitorDependency.monitor_id == monitor_id))
+    if wanted:
+        rows = [{"monitor_id": monitor_id, "depends_on_id": upstream_id} for upstream_id in wanted]
+        db.session.execute(insert(MonitorDependency), rows)
 
 
 def _open_runs(row: Monitor, now: datetime) -> list[Run]:

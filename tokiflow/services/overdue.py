@@ -98,7 +98,9 @@ def _judge(rows: Sequence[Row[Any]], now: datetime) -> None:
     at_hand = monitor_rows.runs_at_hand([row.id for row in rows], now)
     ticks = {row.id: _tick(row, now, at_hand[row.id]) for row in rows}
     _write(rows, ticks, at_hand)
-    incidents.carry_out([_verdict(row, ticks[row.id], one) for row in rows for one in ticks[row.id].changes], now)
+    incidents.carry_out(
+        [_verdict(row, ticks[row.id], one, at_hand[row.id]) for row in rows for one in ticks[row.id].changes], now
+    )
 
 
 def _tick(row: Row[Any], now: datetime, runs: Sequence[Run]) -> Tick:
@@ -154,7 +156,7 @@ def _now(before: Sequence[Run], tick: Tick) -> list[Run]:
     return [changed.get(run.id, run) for run in before]
 
 
-def _verdict(row: Row[Any], tick: Tick, change: Change) -> Verdict:
+def _verdict(row: Row[Any], tick: Tick, change: Change, runs: Sequence[Run]) -> Verdict:
     miss = next((miss for miss in tick.missed if miss.deadline_at == change.at), None)
     cause = incidents.Cause(
         kind=change.kind,
@@ -162,5 +164,6 @@ def _verdict(row: Row[Any], tick: Tick, change: Change) -> Verdict:
         run_id=change.run_id,
         due_at=miss.due_at if miss else None,
         in_a_row=tick.state.bad,
+        environment=next((run.environment for run in runs if run.id == change.run_id), ""),
     )
     return Verdict(row, monitor_rows.rules(row), cause)

@@ -1,4 +1,7 @@
-"""Why nobody is told of a monitor's trouble right now, although it is trouble."""
+"""Why people are not told of a monitor's trouble just now: it is in maintenance, or what it depends on is down.
+
+Silence is of the alert, never of the monitoring: incidents open, are shown and resolve as ever.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import update
+
+from tokiflow.db import changed
+from tokiflow.models import FollowUp
+from tokiflow.queries import dependencies, maintenance
 from tokiflow.services.monitor_rows import MonitorRow
+
+MAINTENANCE = "maintenance"
+DEPENDENCY = "dependency"
 
 
 @dataclass(frozen=True)
 class Silence:
     """reason: maintenance, dependency, quiet_hours or muted. words: a clause, like `maintenance “Upgrade” until 06:00`.
 
-    until: when it ends, if that is known. blocked_by: the monitor that is down, if it is for that.
+    until: when it ends, if that is known. blocked_by: the monitor that is down, if it is for that; the silence is over
+    when that one recovers.
     """
 
     reason: str
@@ -24,5 +36,27 @@ class Silence:
 
 
 def of(rows: Sequence[MonitorRow], now: datetime) -> dict[UUID, Silence]:
-    """By monitor: what keeps its trouble silent at `now`. Monitors that nothing silences are left out."""
-    return {}
+    """By monitor of `rows`: what keeps its alerts back at `now`. Those that nothing keeps back are left out.
+
+    Four statements at most, whatever the number. An outage that opened in this very transaction counts.
+    """
+    covers = maintenance.during(rows, now)
+    found = {
+        monitor_id: Silence(MAINTENANCE, cover.words(now), until=cover.until) for monitor_id, cover in covers.items()
+    }
+    blockers = dependencies.blockers([row.id for row in rows if row.id not in found])
+    for monitor_id, (upstream_id, name) in blockers.items():
+        found[monitor_id] = Silence(DEPENDENCY, f"{name} is down, and it depends on it", blocked_by=upstream_id)
+    return found
+
+
+def judge_again(organization_id: UUID, reason: str, now: datetime) -> int:
+    """Have what is held back for `reason` judged anew at once; how many. A window or a dependency was changed."""
+    held = update(FollowUp).where(
+        FollowUp.organization_id == organization_id,
+        FollowUp.kind == "held",
+        FollowUp.reason == reason,
+        FollowUp.done_at.is_(None),
+        FollowUp.at > now,
+    )
+    return changed(held.values(at=now))

@@ -18,14 +18,20 @@ def init_app(app: Flask) -> None:
         front,
         gallery,
         incidents,
+        maintenance,
         monitors,
         organization,
         organizations,
         outbox,
         overview,
         profile,
+        recipients,
+        resend,
+        rules,
         runs,
         security,
+        slack,
+        slack_hooks,
     )
 
     settings: Settings = app.extensions["tokiflow.settings"]
@@ -33,8 +39,26 @@ def init_app(app: Flask) -> None:
     security.init_app(app)
     frame.init_app(app)
     failures.init_app(app)
-    for noun in (front, auth, organizations, overview, monitors, runs, incidents, channels, profile, organization):
+    nouns = (
+        front,
+        auth,
+        organizations,
+        overview,
+        monitors,
+        runs,
+        incidents,
+        maintenance,
+        channels,
+        slack,
+        slack_hooks,
+        rules,
+        profile,
+        organization,
+    )
+    for noun in nouns:
         app.register_blueprint(noun.blueprint)
+    for answers in (recipients, resend):
+        app.register_blueprint(answers.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.
         app.register_blueprint(outbox.blueprint)

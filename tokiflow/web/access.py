@@ -21,9 +21,29 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right, allows
-from tokiflow.models import Channel, Incident, Membership, Monitor, Organization, Run, User
+from tokiflow.models import (
+    Channel,
+    Incident,
+    MaintenanceWindow,
+    Membership,
+    Monitor,
+    Organization,
+    RoutingRule,
+    Run,
+    SlackInstallation,
+    User,
+)
 from tokiflow.observability import requests as request_log
-from tokiflow.queries import channels, incidents, monitors, organizations, runs
+from tokiflow.queries import (
+    channels,
+    incidents,
+    maintenance,
+    monitors,
+    organizations,
+    routing,
+    runs,
+    slack_installations,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -121,6 +141,30 @@ def incident(public_id: str) -> Incident:
 def channel(public_id: str) -> Channel:
     """The channel called `public_id` in the address."""
     found = channels.get(ids.parse("chn", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def slack_installation(public_id: str) -> SlackInstallation:
+    """Our app in the workspace called `public_id` in the address."""
+    found = slack_installations.get(ids.parse("slk", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def go_to(organization_id: UUID) -> Organization:
+    """The person's organization of this id, current from now on. Raises NotFound, or Forbidden without the right."""
+    _admitted(None, organization_id)
+    return organization()
+
+
+def window(public_id: str) -> MaintenanceWindow:
+    """The maintenance window called `public_id` in the address."""
+    found = maintenance.get(ids.parse("mnt", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def rule(public_id: str) -> RoutingRule:
+    """The routing rule called `public_id` in the address."""
+    found = routing.get(ids.parse("rul", public_id))
     return _admitted(found, found.organization_id)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tokiflow import channels
 from tokiflow.core import ids
-from tokiflow.models import Channel
+from tokiflow.models import Channel, SlackInstallation
 from tokiflow.web import trials
 
 
@@ -76,3 +76,8 @@ def of(channel: Channel, outcomes: Sequence[str]) -> ChannelRow:
 def settings(channel: Channel) -> list[tuple[str, str]]:
     """What is set up, in words and without secrets, beyond where it leads."""
     return channels.get(channel.kind).facts(channel.config)
+
+
+def workspaces(rows: Sequence[SlackInstallation]) -> list[tuple[str, SlackInstallation]]:
+    """Slack workspaces, each with its public id."""
+    return [(ids.public("slk", row.id), row) for row in rows]

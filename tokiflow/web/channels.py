@@ -11,10 +11,11 @@ from tokiflow import errors, outside
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Attempt, Channel
-from tokiflow.queries import channels
+from tokiflow.queries import channels, recipients, slack_installations
 from tokiflow.services import channels as service
+from tokiflow.services import recipients as asking
 from tokiflow.settings import Settings
-from tokiflow.web import access, channel_rows, frame, htmx, trials, verifiers
+from tokiflow.web import access, channel_offers, channel_rows, frame, htmx, recipient_rows, trials, verifiers
 from tokiflow.web.forms import channel as forms
 from tokiflow.web.forms.channel import ChannelForm
 
@@ -29,7 +30,11 @@ def index() -> str:
     """Every channel of the organization, and how each is doing."""
     found = channels.of_organization(access.organization().id)
     outcomes = channels.outcomes([one.id for one in found])
-    return render_template("channels/index.html", rows=[channel_rows.of(one, outcomes[one.id]) for one in found])
+    return render_template(
+        "channels/index.html",
+        rows=[channel_rows.of(one, outcomes[one.id]) for one in found],
+        workspaces=channel_rows.workspaces(slack_installations.of_organization(access.organization().id)),
+    )
 
 
 @blueprint.get("/new")
@@ -46,6 +51,8 @@ def create(kind: str) -> Response:
     # The address names a kind and not a thing, so no loader asks for the right.
     access.check(Right.EDIT_CHANNELS)
     form = forms.of(kind).new()
+    if kind == slack_installations.KIND and not slack_installations.of_organization(access.organization().id):
+        return htmx.see_other(url_for("slack.index"))
     if request.method == "POST":
         try:
             values = {"kind": kind, **form.read()}
@@ -131,6 +138,27 @@ def test(channel_id: str) -> Response:
     return make_response(render_template("channels/show.html", **{**_context(channels.get(channel.id)), **result}))
 
 
+@blueprint.post("/<channel_id>/ask")
+@access.requires(Right.EDIT_CHANNELS)
+def ask(channel_id: str) -> Response:
+    """Send the question to an address once more, whether it wants these mails."""
+    channel = access.channel(channel_id)
+    address = request.form.get("address", "")
+    if address not in channel.config.get("to", ()):
+        raise errors.Invalid({"address": ["is none of this channel; choose one of its own"]})
+    try:
+        asking.ask_again(channel.organization_id, address, access.actor(), frame.now())
+        said, kind = f"The question is on its way to {address}.", "up"
+    except (errors.Conflict, errors.RateLimited) as error:
+        said, kind = error.message, "late"
+    if htmx.target() == LIVE:
+        return htmx.toast(
+            make_response(render_template("channels/_channel.html", **_context(channels.get(channel.id)))), said, kind
+        )
+    flash(said, "success" if kind == "up" else "warning")
+    return htmx.see_other(_url(channel))
+
+
 def _context(channel: Channel) -> dict[str, Any]:
     now = frame.now()
     latest = channels.deliveries(channel.id)
@@ -147,6 +175,7 @@ def _context(channel: Channel) -> dict[str, Any]:
             for one in latest
         ],
         "to_outbox": channel.kind == "email" and _mails_stay_here(),
+        "recipients": recipient_rows.of(recipients.of_channels([channel]).get(channel.id, ()), now),
     }
 
 
@@ -154,7 +183,11 @@ def _about(kind: str, incident_id: Any, content: dict[str, Any]) -> tuple[str, s
     """What a delivery was about, and where that can be read."""
     if incident_id is None:
         return "A test", ""
-    word = "is over" if kind == "resolved" else "came back" if kind != "opened" else "began"
+    words = {
+        "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
+        "reminder": "goes on", "acknowledged": "is in somebody’s hands",
+    }  # fmt: skip
+    word = words.get(kind, "came back")
     trouble = f"{content.get('monitor_name', 'A monitor')}: trouble {word}"
     return trouble, url_for("incidents.show", incident_id=ids.public("inc", incident_id))
 
@@ -168,6 +201,7 @@ def _result(channel: Channel, attempt: Attempt) -> dict[str, Any]:
 
 def _form(form: ChannelForm, kind: str, channel: Channel | None, status: int = 200) -> Response:
     stored = channel_rows.of(channels.get(channel.id), ()) if channel else None
+    form.offer(channel_offers.of(kind))
     return htmx.page(
         "channels/edit.html" if channel else "channels/create.html",
         "channels/_form.html",

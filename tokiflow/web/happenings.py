@@ -85,6 +85,7 @@ _WORDS = {
     "capture_output": "keeping output",
     "own_channels": "who hears of it",
     "channels": "channels",
+    "depends_on": "what it depends on",
 }
 
 

@@ -11,7 +11,7 @@ from tokiflow.core import ids, sentences
 from tokiflow.core.roles import Right
 from tokiflow.core.status import Kind
 from tokiflow.models import Incident, Run
-from tokiflow.queries import alerts, channels, incidents, monitors, runs
+from tokiflow.queries import alerts, channels, follow_ups, incidents, monitors, routing, runs
 from tokiflow.services import deliveries as delivery_service
 from tokiflow.services import incidents as service
 from tokiflow.web import (
@@ -157,7 +157,9 @@ def _context(incident: Incident) -> dict[str, Any]:
     count = incidents.count_of_steps(incident.id)
     told = alerts.of_incident(incident.id)
     sent = [one.delivery for record in told for one in record.deliveries if one.delivery.status == "sent"]
-    named = monitors.own_channels([incident.monitor_id]).get(incident.monitor_id, [])
+    promised = follow_ups.of_incident(incident.id)
+    rules = routing.of([incident.organization_id])[incident.organization_id]
+    everybody = channels.of_organization(incident.organization_id)
     run = _run(incident)
     kept = outputs.fetch(run)
     return {
@@ -173,7 +175,8 @@ def _context(incident: Incident) -> dict[str, Any]:
         "kept": kept,
         "last_lines": output_lines.tail(kept.output, LINES) if kept.output else [],
         "tellings": tellings.tellings(told, now),
-        "untold": tellings.untold(incident, channels.of_organization(incident.organization_id), named, told),
+        "untold": tellings.untold(incident, everybody, told, promised, rules),
+        "coming": tellings.coming(promised, everybody, rules),
         "similar": incidents.others_of_monitor(incident),
         "similar_id": lambda one: ids.public("inc", one.id),
     }

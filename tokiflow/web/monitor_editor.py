@@ -14,8 +14,8 @@ from werkzeug.datastructures import MultiDict
 from tokiflow import errors
 from tokiflow.core import ids, monitor_draft, schedule
 from tokiflow.models import Monitor, User
-from tokiflow.queries import audit, channels, monitors
-from tokiflow.web import filters, happenings, monitor_list, schedule_preview
+from tokiflow.queries import audit, channels, dependencies, monitors
+from tokiflow.web import filters, happenings, monitor_list, picker, schedule_preview
 from tokiflow.web.forms.monitor import MonitorForm, Reading, typed
 
 PRESETS = (
@@ -84,8 +84,8 @@ class Editor:
 
     @property
     def only_asks(self) -> bool:
-        """Whether the form came for a preset or a preview, and not to be saved."""
-        return "preset" in request.form or "preview" in request.form
+        """Whether the form came for a preset, a preview or to find a monitor, and not to be saved."""
+        return not {"preset", "preview", "find"}.isdisjoint(request.form)
 
     @property
     def version(self) -> int:
@@ -100,9 +100,23 @@ class Editor:
         """What the schedule as typed will do."""
         return schedule_preview.of(self.form.read(), self.now)
 
+    @property
+    def upstream(self) -> picker.Picker:
+        """What the monitor depends on, to choose from."""
+        return picker.of(
+            "depends_on",
+            self.organization_id,
+            self.form.depends_on.data or [],
+            self.form.depends_on_words.data or "",
+            without=self.monitor.id if self.monitor else None,
+            mistakes=self.form.depends_on.errors,
+        )
+
     def check(self) -> bool:
         """Whether everything typed can be read; `values` then hold it. If not, the form shows all that is wrong."""
         reading = self.form.read()
+        ticked, words = self.form.depends_on.data or [], self.form.depends_on_words.data or ""
+        reading.take("depends_on", lambda: picker.taken(self.organization_id, ticked, words))
         mistakes = {**_draft_mistakes(reading), **reading.mistakes}
         if mistakes or not self.form.validate():
             self.refuse(errors.Invalid(mistakes))
@@ -174,6 +188,7 @@ def stored(monitor: Monitor) -> dict[str, Any]:
         "overlaps_allowed": monitor.overlaps_allowed,
         "capture_output": monitor.capture_output,
         "channels": [ids.public("chn", one) for one in own] if monitor.own_channels else None,
+        "depends_on": [ids.public("mon", one.id) for one in dependencies.of_monitors([monitor.id]).get(monitor.id, [])],
     }
 
 
@@ -210,5 +225,6 @@ def _words(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return filters.count(len(value), "channel") if name == "channels" else ", ".join(value) or "none"
+        kinds = {"channels": "channel", "depends_on": "monitor"}
+        return filters.count(len(value), kinds[name]) if name in kinds else ", ".join(value) or "none"
     return schedule_preview.length(value) if name.endswith("_seconds") else str(value)

@@ -15,7 +15,7 @@ from tokiflow.core import durations, ids, schedule
 from tokiflow.core.status import Status
 from tokiflow.models import Incident, Monitor
 from tokiflow.queries import incidents, monitors
-from tokiflow.web import charts, filters
+from tokiflow.web import charts, filters, quiet
 
 PAGE = 50
 MOST_TAGS_SHOWN = 12
@@ -25,7 +25,9 @@ LAST_PAGE = 1_000_000
 
 @dataclass(frozen=True)
 class Row:
-    """A monitor in a list. `note` says what comes next or what is wrong; `note_at` is a moment that ticks behind it."""
+    """A monitor in a list. `note` says what comes next or what is wrong; `note_at` is a moment that ticks behind it.
+    `quiet` says why nobody is told of it now, if that is so.
+    """
 
     id: str
     name: str
@@ -38,17 +40,22 @@ class Row:
     last_ping_at: datetime | None
     note: str
     note_at: datetime | None = None
+    quiet: str = ""
 
 
 def rows(found: Sequence[Monitor], now: datetime) -> list[Row]:
-    """The monitors as rows. Two statements, whatever their number."""
+    """The monitors as rows. A handful of statements, whatever their number."""
     keys = [monitor.id for monitor in found]
     ticks = monitors.strips(keys, STRIP)
     troubles = incidents.unresolved_of(keys)
-    return [_row(monitor, ticks[monitor.id], troubles.get(monitor.id), now) for monitor in found]
+    reasons = quiet.words(found, now)
+    return [
+        _row(monitor, ticks[monitor.id], troubles.get(monitor.id), reasons.get(monitor.id, ""), now)
+        for monitor in found
+    ]
 
 
-def _row(monitor: Monitor, ticks: Sequence[monitors.Tick], trouble: Incident | None, now: datetime) -> Row:
+def _row(monitor: Monitor, ticks: Sequence[monitors.Tick], trouble: Incident | None, reason: str, now: datetime) -> Row:
     status = monitors.shown_status(monitor, now)
     public_id = ids.public("mon", monitor.id)
     note, note_at = _note(monitor, status, trouble, now)
@@ -64,6 +71,7 @@ def _row(monitor: Monitor, ticks: Sequence[monitors.Tick], trouble: Incident | N
         last_ping_at=monitor.last_ping_at,
         note=note,
         note_at=note_at,
+        quiet=reason,
     )
 
 
@@ -199,7 +207,7 @@ _WAYS = (("worst", "descending"), ("name", "ascending"), ("due", "ascending"), (
 
 
 def read(organization_id: UUID, asked: Wanted, now: datetime) -> List:
-    """The page of the organization's list that `asked` wants. Five statements, whatever the number of monitors."""
+    """The page of the organization's list that `asked` wants. As many statements, whatever the number of monitors."""
     counts = monitors.count_by_status(organization_id, now, asked.filter)
     total = counts[asked.status] if asked.status else sum(counts.values())
     last = max(1, -(-total // PAGE))

@@ -19,6 +19,7 @@ from tokiflow.web import (
     happenings,
     metric_charts,
     monitor_list,
+    quiet,
     run_charts,
     run_views,
     standing,
@@ -48,6 +49,7 @@ class Page:
     happenings: Sequence[happenings.Happening]
     facts: Sequence[tuple[str, str]]
     channels: Sequence[Channel]
+    quiet: quiet.Quiet
 
 
 def read(monitor: Monitor, now: datetime) -> Page:
@@ -79,6 +81,7 @@ def read(monitor: Monitor, now: datetime) -> Page:
         happenings=happenings.of(monitor),
         facts=_facts(monitor, heard),
         channels=heard,
+        quiet=quiet.of(monitor, now),
     )
 
 

@@ -13,7 +13,7 @@ from tokiflow.models import Monitor
 from tokiflow.queries import monitors as read
 from tokiflow.queries import names
 from tokiflow.services import monitors, pings
-from tokiflow.web import access, filters, frame, htmx, monitor_editor, monitor_list, monitor_page, snippets
+from tokiflow.web import access, filters, frame, htmx, monitor_editor, monitor_list, monitor_page, picker, snippets
 from tokiflow.web.forms.pause import PauseForm
 
 blueprint = Blueprint("monitors", __name__, url_prefix="/app/monitors")
@@ -93,6 +93,23 @@ def preview() -> str:
     """What the schedule being typed will do. Nothing is written."""
     found = monitor_editor.preview(request.args, access.user(), frame.now())
     return render_template("monitors/_preview.html", preview=found)
+
+
+@blueprint.get("/choices")
+@access.requires(Right.EDIT_MONITORS)
+def choices() -> str:
+    """Monitors to tick in a form, of those that match what is typed. Nothing is written."""
+    name = request.args.get("field", "")
+    name = name if name in picker.LABELS else picker.UPSTREAM
+    picked = "picked" in request.args
+    found = picker.of(
+        name,
+        access.organization().id,
+        request.args.getlist(name),
+        "" if picked else request.args.get(f"{name}_words", ""),
+        without=picker.key(request.args.get("without", "")),
+    )
+    return render_template("monitors/_choices.html", p=found, whole=picked)
 
 
 @blueprint.post("/<monitor_id>/ping")

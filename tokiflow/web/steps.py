@@ -12,7 +12,8 @@ from tokiflow.web import filters, troubles
 
 _MARKS = {
     "opened": "down", "reopened": "down", "flapping": "down", "missed": "down", "failed": "down", "overrun": "down",
-    "acknowledged": "late", "resolved": "up", "muted": "paused", "unmuted": "new", "blind": "late", "commented": "",
+    "acknowledged": "late", "resolved": "up", "muted": "paused", "held": "paused", "unmuted": "new", "blind": "late",
+    "commented": "",
 }  # fmt: skip
 
 
@@ -93,6 +94,14 @@ def _told(alerts: Iterable[AlertRecord]) -> list[Step]:
         moments = [one.sent_at for one in sent if one.sent_at]
         if moments:
             names = troubles.listed((one.channel.name for one in sent), most=3)
-            what = " that it is over" if record.alert.kind == "resolved" else ""
-            found.append(Step(f"told-{record.alert.id}", "", f"Told {names}{what}", min(moments), "Tokiflow"))
+            words = _TOLD.get(record.alert.kind, "Told {}").format(names)
+            found.append(Step(f"told-{record.alert.id}", "", words, min(moments), "Tokiflow"))
     return found
+
+
+_TOLD = {
+    "escalated": "Told {}, because nobody had acknowledged",
+    "reminder": "Reminded {}",
+    "acknowledged": "Told {} that somebody is on it",
+    "resolved": "Told {} that it is over",
+}

@@ -1,15 +1,19 @@
-"""Who was told of an incident, when and how; and why somebody was not."""
+"""Who was told of an incident, when and how; who is told next; and why somebody was not."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from tokiflow.models import Channel, Incident
+from tokiflow.core.routing import Rule
+from tokiflow.models import Channel, FollowUp, Incident
 from tokiflow.queries.alerts import AlertRecord
-from tokiflow.web import trials
+from tokiflow.queries.routing import Listener
+from tokiflow.services.news import TROUBLE
+from tokiflow.web import filters, rule_views, trials
 from tokiflow.web.trials import Trial
 
 NAMED = 5
@@ -18,6 +22,9 @@ _HEADS = {
     "opened": "That it began",
     "reopened": "That it came back",
     "flapping": "That it comes and goes",
+    "escalated": "That nobody had acknowledged it",
+    "reminder": "That it goes on",
+    "acknowledged": "That somebody is on it",
     "resolved": "That it is over",
 }
 
@@ -33,6 +40,15 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """What happens at `at` unless somebody acknowledges before, or when a silence ends (`at` is None then)."""
+
+    at: datetime | None
+    names: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Untold:
     """Channels that heard nothing for one reason: the first few by name, and how many more."""
 
@@ -42,7 +58,7 @@ class Untold:
 
 
 def tellings(alerts: Sequence[AlertRecord], now: datetime) -> list[Telling]:
-    """Every alert with its deliveries, newest first."""
+    """Every alert that went somewhere, with its deliveries, newest first."""
     return [
         Telling(
             id=f"alert-{record.alert.id}",
@@ -53,29 +69,104 @@ def tellings(alerts: Sequence[AlertRecord], now: datetime) -> list[Telling]:
             ),
         )
         for record in reversed(alerts)
+        if record.deliveries
     ]
 
 
+def coming(follow_ups: Sequence[FollowUp], channels: Sequence[Channel], rules: Sequence[Rule]) -> list[Coming]:
+    """What is still to be told, as the rules are now, the soonest first."""
+    listeners = {one.id: Listener(one.id, one.kind, one.name, one.enabled) for one in channels}
+    known = {rule.id: rule for rule in rules}
+    return [_coming(one, known.get(one.rule_id), listeners) for one in follow_ups if one.done_at is None]
+
+
+def _coming(one: FollowUp, rule: Rule | None, listeners: Mapping[UUID, Listener]) -> Coming:
+    if one.kind == "held":
+        return Coming(None, (), f"Held back: {one.words}. Whoever the rules choose is told then, unless it is over.")
+    if one.kind == "reminder":
+        return Coming(
+            one.at, (), f"those again whom “{rule.name}” has told" if rule else "nobody: the rule was deleted"
+        )
+    if rule is None or not rule.enabled:
+        return Coming(one.at, (), f"nobody: the rule was {'disabled' if rule else 'deleted'}")
+    names = rule_views.names_of(rule.step(one.step, listeners), listeners)
+    return Coming(one.at, names or ("nobody",), one.words)
+
+
 def untold(
-    incident: Incident, channels: Iterable[Channel], named: Collection[UUID], alerts: Sequence[AlertRecord]
+    incident: Incident,
+    channels: Sequence[Channel],
+    alerts: Sequence[AlertRecord],
+    follow_ups: Sequence[FollowUp],
+    rules: Sequence[Rule],
 ) -> list[Untold]:
-    """The organization's channels that this incident was not sent to, by reason. `named` are the monitor's own."""
+    """The organization's channels that this incident was not sent to, by reason."""
     heard = {one.delivery.channel_id for record in alerts for one in record.deliveries}
+    why = _reasons(incident, alerts, follow_ups, rules)
     reasons: dict[str, list[str]] = {}
     for channel in channels:
         if channel.id not in heard:
-            reasons.setdefault(_why(channel, incident, named, alerts), []).append(channel.name)
+            reasons.setdefault(next(why(channel)), []).append(channel.name)
     return [Untold(tuple(names[:NAMED]), max(len(names) - NAMED, 0), why) for why, names in reasons.items()]
 
 
-def _why(channel: Channel, incident: Incident, named: Collection[UUID], alerts: Sequence[AlertRecord]) -> str:
-    if incident.monitor.own_channels and channel.id not in named:
-        return "This monitor has channels of its own, and this is none of them."
-    if not channel.enabled:
-        return f"Disabled: {channel.disabled_reason}" if channel.disabled_reason else "Disabled."
-    asked_at = max((record.alert.created_at for record in alerts), default=incident.created_at)
-    if channel.created_at > asked_at:
-        return "Added after the last message about this incident."
-    if incident.muted_until:
-        return "The incident was muted."
-    return "Disabled, or not among the monitor’s channels, when the message was written."
+def _reasons(
+    incident: Incident, alerts: Sequence[AlertRecord], follow_ups: Sequence[FollowUp], rules: Sequence[Rule]
+) -> Callable[[Channel], Iterator[str]]:
+    """For a channel: the reasons that hold, the one to be told first. What was recorded then comes before what can be
+    seen now."""
+    latest = next((one.alert for one in reversed(alerts) if one.alert.kind in TROUBLE), None)
+    decision: Mapping[str, Any] = latest.decision if latest else {}
+    held = next((one for one in reversed(follow_ups) if one.kind == "held" and _is_the_latest(one, latest)), None)
+
+    own = not decision["rules"] if decision else incident.monitor.own_channels
+
+    def why(channel: Channel) -> Iterator[str]:
+        if held is not None:
+            yield _held_back(held)
+        if chosen := decision.get("disabled", {}).get(str(channel.id)):
+            yield f"Disabled when people were told; else it would have been told {chosen}."
+        if own:
+            yield "This monitor has channels of its own, and this is none of them."
+        yield from _of_steps(channel, follow_ups, rules)
+        yield from _of_rules(channel, decision, rules, matched=False)
+        if not channel.enabled:
+            yield f"Disabled: {channel.disabled_reason}" if channel.disabled_reason else "Disabled."
+        if latest is not None and channel.created_at > latest.created_at:
+            yield "Added after people were told of this trouble."
+        yield from _of_rules(channel, decision, rules, matched=True)
+        yield "No rule that spoke names it." if decision else "Nobody has been told of this trouble yet."
+
+    return why
+
+
+def _is_the_latest(held: FollowUp, latest: Any) -> bool:
+    """Whether nobody has heard of the trouble that `held` tells of."""
+    return held.outcome != "Told then." and (latest is None or held.created_at > latest.created_at)
+
+
+def _held_back(held: FollowUp) -> str:
+    if held.done_at is None:
+        return f"Held back: {held.words}."
+    return f"It was over before it was to be told; until then it was held back: {held.words}."
+
+
+def _of_steps(channel: Channel, follow_ups: Sequence[FollowUp], rules: Sequence[Rule]) -> Iterator[str]:
+    """It was, or is, to be told later."""
+    known = {rule.id: rule for rule in rules}
+    for one in follow_ups:
+        rule = known.get(one.rule_id)
+        if one.kind != "escalation" or rule is None or channel.id not in rule.step(one.step, ()):
+            continue
+        due = f"Not before {filters.clock(one.at)}, {one.words}"
+        yield f"{due}, unless somebody acknowledges." if one.done_at is None else f"{due}. {one.outcome}"
+
+
+def _of_rules(channel: Channel, decision: Mapping[str, Any], rules: Sequence[Rule], *, matched: bool) -> Iterator[str]:
+    """A rule names it and kept silent; or spoke, but did not name it then."""
+    naming = {str(rule.id) for rule in rules if rule.id and channel.id in rule.step(0, (channel.id,))}
+    asked = [said for said in decision.get("rules", ()) if said["id"] in naming and said["matched"] is matched]
+    if asked and matched:
+        yield f"“{asked[0]['name']}” names it by now, but did not when people were told."
+    elif asked:
+        yield " ".join(f"“{said['name']}” would tell it, but kept silent: {said['why']}." for said in asked)

@@ -47,6 +47,7 @@ class Trial:
     sent_at: datetime | None
     next_at: datetime | None
     error: str
+    because: str
     tries: tuple[Try, ...]
 
     @property
@@ -74,6 +75,7 @@ def trial(delivery: Delivery, channel: Channel, attempts: Sequence[Attempt], now
         sent_at=delivery.sent_at,
         next_at=delivery.next_attempt_at if delivery.status == "pending" and delivery.attempts else None,
         error=delivery.last_error,
+        because=delivery.because,
         tries=tuple(attempt(one) for one in attempts),
     )
 

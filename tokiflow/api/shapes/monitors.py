@@ -10,7 +10,7 @@ from uuid import UUID
 from tokiflow.api import moments
 from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, obj, ref, text, whole, word
 from tokiflow.core import ids, schedule
-from tokiflow.core.monitor_draft import LONGEST, MOST_TAGS
+from tokiflow.core.monitor_draft import LONGEST, MOST_DEPENDENCIES, MOST_TAGS
 from tokiflow.core.schedule.kinds import LONGEST_EVERY, SHORTEST_EVERY
 from tokiflow.core.status import Status
 from tokiflow.models import Monitor
@@ -19,8 +19,10 @@ from tokiflow.queries import monitors
 UNIQUE_FIELDS = ("name", "slug")
 
 
-def monitor(row: Monitor, own_channels: Sequence[UUID], now: datetime, public_url: str) -> dict[str, Any]:
-    """`row` for outsiders. `own_channels` are those it names for itself, if it does."""
+def monitor(
+    row: Monitor, own_channels: Sequence[UUID], depends_on: Sequence[UUID], now: datetime, public_url: str
+) -> dict[str, Any]:
+    """`row` for outsiders. `own_channels` are those it names for itself, if it does; `depends_on` are monitors."""
     kept = schedule.from_columns(
         row.schedule_kind, row.schedule_seconds, row.schedule_expression, row.schedule_timezone
     )
@@ -39,6 +41,7 @@ def monitor(row: Monitor, own_channels: Sequence[UUID], now: datetime, public_ur
         "overlaps_allowed": row.overlaps_allowed,
         "capture_output": row.capture_output,
         "channels": [ids.public("chn", one) for one in own_channels] if row.own_channels else None,
+        "depends_on": [ids.public("mon", one) for one in depends_on],
         "status": monitors.shown_status(row, now).value,
         "running": row.running > 0,
         "last_ping_at": moments.say(row.last_ping_at),
@@ -77,6 +80,12 @@ _CHOSEN: dict[str, Schema] = {
             "description": "The only channels that hear of it; null for every channel of the organization.",
         }
     ),
+    "depends_on": {
+        "type": "array",
+        "items": identifier("mon"),
+        "maxItems": MOST_DEPENDENCIES,
+        "description": "Monitors it can't be well without: while one of them is down, nobody is told of this one.",
+    },
 }
 _KNOWN: dict[str, Schema] = {
     "id": identifier("mon"),
@@ -95,7 +104,8 @@ KNOWN = frozenset(_KNOWN)
 
 # To write, a slug or a list may be null, which stands for "none of my own".
 _TO_WRITE = {
-    name: maybe(schema) if name in ("slug", "tags", "description") else schema for name, schema in _CHOSEN.items()
+    name: maybe(schema) if name in ("slug", "tags", "description", "depends_on") else schema
+    for name, schema in _CHOSEN.items()
 }
 _UNIQUE = {
     "type": "array",
@@ -145,6 +155,7 @@ EXAMPLE: dict[str, Any] = {
     "overlaps_allowed": True,
     "capture_output": True,
     "channels": None,
+    "depends_on": [],
     "status": "up",
     "running": False,
     "last_ping_at": "2026-11-20T01:00:03.120Z",

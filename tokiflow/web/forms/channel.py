@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ class ChannelForm(Form):
     """A name, the fields of the kind, and the version that was edited, so that nobody overwrites unseen."""
 
     kind: ClassVar[ChannelKind]
+    suggested: Mapping[str, list[tuple[str, str]]] = MappingProxyType({})
 
     name = StringField("Name")
     version = HiddenField()
@@ -42,6 +44,14 @@ class ChannelForm(Form):
         public = cls.kind.public(channel.config)
         values = {one.name: _shown(one, public.get(one.name)) for one in cls.kind.fields}
         return cls(name=channel.name, version=str(channel.version), **values)
+
+    def offer(self, offers: Mapping[str, list[tuple[str, str]]]) -> None:
+        """By the name of a field: what can be chosen, or what is suggested where anything may be written."""
+        self.suggested = {name: pairs for name, pairs in offers.items() if not isinstance(self[name], SelectField)}
+        for name in offers.keys() - self.suggested.keys():
+            chosen = self[name].data
+            missing = [(chosen, chosen)] if chosen and chosen not in dict(offers[name]) else []
+            self[name].choices = choices([*offers[name], *missing])
 
     def edited_version(self) -> int:
         """The version of the channel when the form was opened. Raises Malformed if it was tampered with."""

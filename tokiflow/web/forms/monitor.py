@@ -29,7 +29,8 @@ UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 
 @cache
-def _zones() -> list[SelectChoice]:
+def zone_choices() -> list[SelectChoice]:
+    """Every time zone to choose from, UTC first."""
     names = (name for name in sorted(zones.names()) if name != "UTC")
     return choices([("", "Choose a time zone"), ("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names)])
 
@@ -45,7 +46,7 @@ class MonitorForm(Form):
     every_unit = SelectField("Unit", choices=list(UNITS), default="hours", validate_choice=False)
     cron_expression = StringField("Cron expression")
     calendar_expression = TextAreaField("Calendar lines")
-    timezone = SelectField("Time zone", choices=_zones, validate_choice=False)
+    timezone = SelectField("Time zone", choices=zone_choices, validate_choice=False)
     grace = StringField("Grace", default="5 min")
     max_runtime = StringField("Longest run time")
     early_tolerance = StringField("Early tolerance")
@@ -55,7 +56,7 @@ class MonitorForm(Form):
     capture_output = BooleanField("Keep what the job prints", default=True)
     heard_by = RadioField(
         "Who hears of it",
-        choices=choices([("all", "Every channel"), ("own", "Only some")]),
+        choices=choices([("all", "Whom the rules choose"), ("own", "Its own channels")]),
         default="all",
         validate_choice=False,
     )
@@ -66,6 +67,8 @@ class MonitorForm(Form):
         option_widget=widgets.CheckboxInput(),
         widget=widgets.ListWidget(prefix_label=False),
     )
+    depends_on = SelectMultipleField("Depends on", choices=[], validate_choice=False)
+    depends_on_words = StringField("Find a monitor")
     description = TextAreaField("Description")
 
     def offer_channels(self, named: Sequence[tuple[str, str]]) -> None:
@@ -184,6 +187,7 @@ def typed(values: Mapping[str, Any]) -> dict[str, Any]:
         "capture_output": values["capture_output"],
         "heard_by": "all" if values["channels"] is None else "own",
         "channels": list(values["channels"] or ()),
+        "depends_on": list(values["depends_on"]),
     }
 
 

@@ -1,0 +1,89 @@
+"""What a message will say, as it is known when people are to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select, true
+
+from tokiflow.core import ids, schedule, sentences
+from tokiflow.core.status import Kind
+from tokiflow.db import db
+from tokiflow.models import Incident, Monitor, Run
+from tokiflow.services import monitor_rows
+from tokiflow.services.news import News
+
+STRIP = 24
+
+
+class PastRun(NamedTuple):
+    """One of the latest runs of a monitor."""
+
+    outcome: str
+    duration_ms: int | None
+    environment: str
+
+
+def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0) -> dict[str, Any]:
+    """The message about `one`, without what only its sending tells. Its form is `channels.message.Message`'s."""
+    incident, row, facts = one.incident, one.row, one.facts
+    return {
+        "organization": organization,
+        "monitor": ids.public("mon", row.id),
+        "monitor_name": row.name,
+        "tags": list(row.tags),
+        "incident_kind": incident.kind,
+        "severity": incident.severity,
+        "summary": f"{row.name} {_predicate(incident)}",
+        "reason": incident.reason,
+        "advice": sentences.advice(Kind(incident.kind)),
+        "opened_at": incident.last_opened_at.isoformat(),
+        "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
+        "timezone": row.schedule_timezone or "UTC",
+        "last_lines": facts.last_lines,
+        "schedule_words": schedule.describe(monitor_rows.rules(row).schedule),
+        "runs": _strip(runs),
+        "environment": environment(one, runs),
+        "exit_code": facts.exit_code,
+        "duration_seconds": facts.duration_ms / 1000 if facts.duration_ms is not None else None,
+        "step": step,
+        "acknowledged_by": incident.acknowledged_by,
+    }
+
+
+def environment(one: News, runs: Sequence[PastRun]) -> str:
+    """Where it happened. Of silence nobody says where it is: then where the monitor last said that it runs."""
+    return one.facts.environment or next((run.environment for run in reversed(runs) if run.environment), "")
+
+
+def latest_runs(monitor_ids: Collection[UUID]) -> dict[UUID, list[PastRun]]:
+    """By monitor: its latest runs, oldest first. Each monitor reads its index from the end."""
+    if not monitor_ids:
+        return {}
+    latest = (
+        select(Run.outcome, Run.duration_ms, Run.environment, Run.at, Run.id)
+        .where(Run.monitor_id == Monitor.id)
+        .order_by(Run.at.desc(), Run.id.desc())
+        .limit(STRIP)
+        .lateral("latest")
+    )
+    statement = select(Monitor.id, latest.c.outcome, latest.c.duration_ms, latest.c.environment).join(latest, true())
+    statement = statement.where(Monitor.id.in_(monitor_ids)).order_by(latest.c.at, latest.c.id)
+    found: dict[UUID, list[PastRun]] = {}
+    for monitor_id, *said in db.session.execute(statement):
+        found.setdefault(monitor_id, []).append(PastRun(*said))
+    return found
+
+
+def _predicate(incident: Incident) -> str:
+    if incident.resolved_at:
+        return sentences.recovered(incident.last_opened_at, incident.resolved_at)
+    return incident.summary if incident.kind != "failed" else f"failed: {incident.summary}"
+
+
+def _strip(runs: Sequence[PastRun]) -> list[list[Any]]:
+    """Each run as its outcome and its duration as a share of the longest."""
+    longest = max((run.duration_ms or 0 for run in runs), default=0) or 1
+    return [[run.outcome, (run.duration_ms or longest / 2) / longest] for run in runs]
