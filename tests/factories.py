@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tokiflow import channels
@@ -20,6 +21,7 @@ from tokiflow.models import (
     SlackInstallation,
     User,
 )
+from tokiflow.services import recipients
 
 Row = TypeVar("Row")
 _numbers = itertools.count(1)
@@ -73,9 +75,14 @@ def make_monitor(organization: Organization, name: str = "Nightly backup", **val
 
 
 def make_channel(organization: Organization, kind: str = "webhook", **values: Any) -> Channel:
-    """A channel of `kind`, to an address nobody listens at unless `config` is given; validated, as every one is."""
+    """A channel of `kind`, to an address nobody listens at unless `config` is given; validated, as every one is.
+
+    The addresses of an e-mail channel have confirmed, unless `confirmed=False`: then nobody knows of them.
+    """
     config = channels.get(kind).validate(values.pop("config", _CONFIGS[kind]))
     usual = {"name": f"{kind} {next(_numbers)}", "config": config}
+    if kind == "email" and values.pop("confirmed", True):
+        recipients.take_as_confirmed(organization.id, config["to"], datetime.now(UTC))
     return save(Channel(organization_id=organization.id, kind=kind, **{**usual, **values}))
 
 

@@ -36,6 +36,7 @@ class Job(StrEnum):
     DELIVER = "jobs.alerts.deliver"
     ERASE = "jobs.erasures.erase"
     KEEP_HOUSE = "jobs.retention.keep_house"
+    MAIL_LETTERS = "jobs.letters.mail"
     MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"
     OFFLOAD = "jobs.outputs.offload"
     READ_CALENDARS = "jobs.calendars.read_due"

@@ -79,7 +79,7 @@ def _fill() -> None:
     op.execute(
         "insert into recipients (id, organization_id, address, confirmed_at) "
         "select gen_random_uuid(), organization_id, address, now() from ("
-        "select distinct c.organization_id, a.address from channels c, "
+        "select distinct c.organization_id, lower(a.address) as address from channels c, "
         "jsonb_array_elements_text(c.config -> 'to') as a (address) where c.kind = 'email') as known"
     )
     op.execute("update channels set group_after = 5 where kind in ('email', 'slack')")
@@ -176,6 +176,7 @@ def _add_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recipients")),
         sa.UniqueConstraint("organization_id", "address", name=op.f("uq_recipients_organization_id_address")),
     )
+    op.create_index("ix_recipients_address", "recipients", ["address"], unique=False)
     op.create_table(
         "routing_rules",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -422,6 +423,7 @@ def downgrade() -> None:
     op.drop_index("uq_routing_rules_fallback", table_name="routing_rules", postgresql_where=sa.text("fallback"))
     op.drop_index("ix_routing_rules_organization_id", table_name="routing_rules")
     op.drop_table("routing_rules")
+    op.drop_index("ix_recipients_address", table_name="recipients")
     op.drop_table("recipients")
     op.drop_index("ix_maintenance_windows_organization_id", table_name="maintenance_windows")
     op.drop_index(

@@ -112,6 +112,9 @@ def test_when_all_are_refused_it_is_permanent_only_if_each_is_refused_for_good(s
         smtp.send(a_mail(*addresses))
 
     assert caught.value.permanent is permanent
+    assert caught.value.refused == {
+        address: answer for address, answer in zip(addresses, answers, strict=True) if answer.startswith("55")
+    }
     assert caught.value.status_code == int(answers[0][:3])
     assert not post.mails
 
@@ -122,6 +125,31 @@ def test_a_mail_refused_as_a_whole_is_tried_again(smtp, post, answer):
     with pytest.raises(DeliveryError, match=answer) as caught:
         smtp.send(a_mail())
     assert not caught.value.permanent
+
+
+def test_a_server_that_looks_for_the_mailbox_only_at_the_end_says_so_by_its_code(smtp, post):
+    post.answer = "550 5.1.1 mailbox does not exist"
+    with pytest.raises(DeliveryError) as caught:
+        smtp.send(a_mail())
+    assert caught.value.refused == {"alice@harbour.example": "550 5.1.1 mailbox does not exist"}
+    assert caught.value.permanent
+
+
+def test_a_server_that_drips_its_answers_is_given_up_in_time(monkeypatch):
+    monkeypatch.setattr(mail, "TIME_LIMIT", 0.5)
+
+    def drip(connection):
+        connection.sendall(b"220 welcome\r\n")
+        for _ in range(20):
+            connection.recv(1_000)
+            time.sleep(0.2)
+            connection.sendall(b"250 OK\r\n")
+
+    began = time.monotonic()
+    with listening(drip) as port, pytest.raises(DeliveryError, match="timed out") as caught:
+        mail.smtp_from(f"smtp://127.0.0.1:{port}").send(a_mail())
+    assert time.monotonic() - began < 2
+    assert caught.value.unreachable
 
 
 def test_a_server_that_is_away_is_tried_again():
@@ -234,6 +262,23 @@ def test_resend_refusals_are_permanent_only_for_the_recipients(resend, httpserve
 def test_resend_knowing_the_key_with_another_text_means_that_an_earlier_try_arrived(resend, httpserver):
     httpserver.expect_request("/emails").respond_with_json({"name": "invalid_idempotent_request"}, status=409)
     assert resend.send(a_mail()) == "taken by Resend in an earlier try"
+
+
+def test_resend_is_waited_for_when_it_asks_for_a_moment(resend, httpserver):
+    moment = {"status": 429, "headers": {"Retry-After": "0"}}
+    for _ in range(2):
+        httpserver.expect_oneshot_request("/emails").respond_with_json({"message": "2 a second"}, **moment)
+    httpserver.expect_oneshot_request("/emails").respond_with_json({"id": "49a3999c"})
+    assert resend.send(a_mail()) == "taken by Resend as 49a3999c"
+    keys = {request.headers["Idempotency-Key"] for request, _ in httpserver.log}
+    assert (len(httpserver.log), len(keys)) == (3, 1)
+
+
+def test_resend_names_the_address_it_will_never_take(resend, httpserver):
+    httpserver.expect_request("/emails").respond_with_json({"message": "Invalid `to` field."}, status=422)
+    with pytest.raises(DeliveryError) as caught:
+        resend.send(a_mail())
+    assert caught.value.refused == {"alice@harbour.example": "Invalid `to` field."}
 
 
 def test_nonsense_from_resend_is_tried_again(resend, httpserver):

@@ -27,7 +27,9 @@ def test_a_channel_is_created_where_its_location_says(program):
     assert (response.json["kind"], response.json["config"]) == ("email", {"to": ["ops@example.com"]})
     assert response.json["enabled"] is True
     assert response.json["last_delivery_at"] is response.json["last_error"] is None
+    assert response.json["recipients"] == [{"address": "ops@example.com", "status": "waiting", "reason": None}]
     assert program.get(response.headers["Location"]).json == response.json
+    assert program.get("/channels").json["items"] == [response.json]
 
 
 def test_secrets_are_written_and_never_read_back(program):

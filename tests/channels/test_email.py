@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import email
+import quopri
 import re
 from email import policy
 
 import pytest
 
 from tests.channels.conftest import OPENED, TROUBLES, message
+from tokiflow.channels import email as channel
 from tokiflow.channels import letters
 from tokiflow.channels.email import Email, letter
 from tokiflow.channels.inlining import inlined
-from tokiflow.errors import Invalid
+from tokiflow.channels.message import Listed
+from tokiflow.errors import DeliveryError, Invalid
 
-KINDS = ("opened", "reopened", "flapping", "resolved", "test")
+KINDS = ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "test")
 
 
 def over_the_wire(mail):
@@ -73,17 +76,120 @@ def test_it_is_described_by_its_addresses():
     assert Email().describe({"to": names}) == "alice@harbour.example and 2 others"
 
 
-def test_the_mail_is_handed_over_and_the_answer_kept(outside, mailer):
-    receipt = Email().send({"to": ["alice@harbour.example", "bob@harbour.example"]}, message(), outside)
+def briefed(**states):
+    """A config as it is handed to `send`: alice="confirmed"."""
+    told = {f"{name}@harbour.example": {"state": state, "unsubscribe": f"https://tokiflow.example/unsubscribe/{name}"}
+            for name, state in states.items()}  # fmt: skip
+    return {"to": list(told), "recipients": told}
+
+
+def test_each_mail_is_handed_over_and_the_answer_kept(outside, mailer):
+    receipt = Email().send(briefed(alice="confirmed", bob="confirmed"), message(), outside)
 
     assert receipt.response == "250 kept"
-    mail = over_the_wire(mailer.mails[0])
-    assert mail["Subject"] == "Down: Nightly database backup missed its 02:05 ping"
-    assert mail["From"] == "Tokiflow <alerts@tokiflow.example>"
-    assert mail["To"] == "alice@harbour.example, bob@harbour.example"
-    assert mail["X-Tokiflow-Delivery"] == "dlv_01k9zq3v7wexample0000000001"
-    assert mail["Auto-Submitted"] == "auto-generated"
-    assert mail["Date"].datetime == message().sent_at
+    assert receipt.memory == {"sent": ["alice@harbour.example", "bob@harbour.example"]}
+    first, second = [over_the_wire(mail) for mail in mailer.mails]
+    assert first["Subject"] == "Down: Nightly database backup missed its 02:05 ping"
+    assert first["From"] == "Tokiflow <alerts@tokiflow.example>"
+    assert (first["To"], second["To"]) == ("alice@harbour.example", "bob@harbour.example")
+    assert first["Message-ID"] != second["Message-ID"]
+    assert first["References"] == second["References"]
+    assert first["List-Unsubscribe"] == "<https://tokiflow.example/unsubscribe/alice>"
+    assert first["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert first["X-Tokiflow-Delivery"] == "dlv_01k9zq3v7wexample0000000001"
+    assert first["Auto-Submitted"] == "auto-generated"
+    assert first["Date"].datetime == message().sent_at
+
+
+def test_a_long_way_out_is_written_as_it_is(outside):
+    way_out = f"https://{'tokiflow.' * 6}example/unsubscribe/{'aB3-_.' * 30}"
+    raw = letter(message(), ["alice@harbour.example"], outside, way_out).as_bytes()
+    assert f"List-Unsubscribe: <{way_out}>\r\n".encode() in raw
+
+
+@pytest.mark.parametrize(
+    ("states", "said", "permanent"),
+    [
+        ({"alice": "waiting"}, "alice@harbour.example has not confirmed yet that it wants these mails", False),
+        (
+            {"alice": "waiting", "bob": "waiting"},
+            "alice@harbour.example and bob@harbour.example have not confirmed yet that they want these mails",
+            False,
+        ),
+        ({"alice": "unsubscribed", "bob": "waiting"}, "bob@harbour.example has not confirmed yet", False),
+        (
+            {"alice": "unsubscribed", "bob": "bounced"},
+            "nobody is left to write to: alice@harbour.example unsubscribed; bob@harbour.example takes no mail",
+            True,
+        ),
+    ],
+)
+def test_who_has_not_said_yes_gets_nothing(outside, mailer, states, said, permanent):
+    with pytest.raises(DeliveryError, match=re.escape(said)) as caught:
+        Email().send(briefed(**states), message(), outside)
+    assert caught.value.permanent is permanent
+    assert mailer.mails == []
+
+
+def test_nothing_known_of_an_address_is_no_yes(outside, mailer):
+    with pytest.raises(DeliveryError, match="not confirmed yet"):
+        Email().send({"to": ["alice@harbour.example"]}, message(), outside)
+    assert mailer.mails == []
+
+
+def test_a_try_that_failed_halfway_goes_on_with_the_others(outside, mailer):
+    earlier = message(memory={"sent": ["alice@harbour.example"]})
+    receipt = Email().send(briefed(alice="confirmed", bob="confirmed"), earlier, outside)
+    assert [mail["To"] for mail in mailer.mails] == ["bob@harbour.example"]
+    assert receipt.memory == {"sent": ["alice@harbour.example", "bob@harbour.example"]}
+    Email().send(briefed(alice="confirmed"), earlier, outside)
+    assert len(mailer.mails) == 1, "who got it all in an earlier try gets nothing again"
+
+
+def test_what_takes_too_long_is_gone_on_with_in_the_next_try(outside, mailer, monkeypatch):
+    monkeypatch.setattr(channel, "BEGIN_WITHIN", -1.0)
+    with pytest.raises(DeliveryError, match="no time left") as caught:
+        Email().send(briefed(alice="confirmed"), message(), outside)
+    assert not caught.value.permanent
+
+
+LISTED = tuple(
+    Listed(
+        monitor_name=f"Orders → warehouse {n} with a name that is rather long",
+        summary="missed its 02:05 ping, and nobody knows why it did",
+        url=f"https://tokiflow.example/app/incidents/inc_01k9zq3v7wexample{n:011}",
+        status=("down", "late", "up")[n % 3],
+        at=OPENED,
+    )
+    for n in range(200)
+)
+
+
+def test_a_summary_lists_what_there_is_and_says_how_much_more(outside):
+    told = message("summary", listed=LISTED[:3], listed_total=37, thread_key="sum_1")
+    mail = letter(told, ["alice@harbour.example"], outside)
+    assert mail["Subject"] == "Down: 37 monitors of Harbour Freight, 1 is back"
+    for part in parts(mail):
+        for one in told.listed:
+            assert one.monitor_name in part
+        assert "and 34 more" in part
+        assert "Up, 02:05: missed its 02:05 ping" in " ".join(part.split())
+
+
+def test_even_a_long_summary_is_not_cut_off_by_mail_programs(outside):
+    mail = letter(message("summary", listed=LISTED, listed_total=4_321), ["alice@harbour.example"], outside)
+    plain, html = parts(mail)
+    assert "and 4,271 more" in plain
+    assert len(quopri.encodestring(html.encode())) < 100_000
+
+
+def test_what_is_told_again_says_why(outside):
+    escalated = parts(letter(message("escalated", step=2), ["alice@harbour.example"], outside))
+    reminded = parts(letter(message("reminder", acknowledged_by="Bob"), ["alice@harbour.example"], outside))
+    for part in escalated:
+        assert "Nobody has acknowledged it yet" in part
+    for part in reminded:
+        assert "A reminder: it is not over. Bob has acknowledged it." in part
 
 
 def test_a_retry_is_the_same_mail_and_the_recovery_joins_the_thread(outside):

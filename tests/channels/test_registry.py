@@ -32,7 +32,8 @@ def configs(httpserver):
 @pytest.fixture
 def briefings(httpserver):
     """What a kind is told beyond its config when it sends."""
-    return {"slack_app": {"token": "xoxb-1", "server": httpserver.url_for("")}}
+    wants = {"alice@harbour.example": {"state": "confirmed", "unsubscribe": "https://tokiflow.example/unsubscribe/1"}}
+    return {"email": {"recipients": wants}, "slack_app": {"token": "xoxb-1", "server": httpserver.url_for("")}}
 
 
 def test_kinds_are_found_by_name():

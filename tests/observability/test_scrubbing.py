@@ -23,6 +23,8 @@ PLACES = {
     "ping in a query": "/auth/sign-in?next=%2Fping%2F{}%2Ffail",
     "sign-in link": "GET /auth/link/{} HTTP/1.1",
     "invitation": "'/invitations/{}'",
+    "question": "https://tokiflow.example.com/confirm/{}/again",
+    "unsubscribe": "List-Unsubscribe: <https://tokiflow.example.com/unsubscribe/{}>",
     "bearer": "Authorization: Bearer {}",
     "header pairs": "[('Authorization', 'Bearer {}'), ('Accept', '*')]",
     "cookie": "Cookie: tokiflow={}; theme=dark",

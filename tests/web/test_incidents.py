@@ -11,11 +11,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, select
 
-from tests.factories import make_channel, make_monitor, make_organization, save
+from tests.factories import make_channel, make_monitor, make_organization, make_rule, save
 from tests.fixtures.app import Client
 from tokiflow.core import ids
-from tokiflow.core.actors import TOKIFLOW
-from tokiflow.db import db
+from tokiflow.core.actors import TOKIFLOW, Actor
+from tokiflow.core.signals import Ping as Signalled
+from tokiflow.core.signals import Signal
+from tokiflow.db import db, transaction
 from tokiflow.models import (
     Alert,
     Attempt,
@@ -29,6 +31,9 @@ from tokiflow.models import (
     Run,
     User,
 )
+from tokiflow.services import alerts, incidents, pings, routing
+from tokiflow.services.news import News
+from tokiflow.services.pings import Incoming
 
 ClientFor = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
@@ -223,6 +228,47 @@ def test_the_page_tells_the_whole_story(
         "Nobody has acknowledged", 'data-key="a"',
     ):  # fmt: skip
         assert said in page, said
+
+
+def test_the_page_says_who_is_told_next_and_why_others_are_not(
+    alice: User, organization: Organization, monitor: Monitor, client_for: ClientFor
+) -> None:
+    ops, bob = make_channel(organization, "slack", name="#ops"), make_channel(organization, name="Bob")
+    night, off = make_channel(organization, name="Night"), make_channel(organization, name="Off", enabled=False)
+    make_channel(organization, name="Unnamed")
+    make_rule(organization, [ops, off], [bob], name="Outages", waits=[900], remind_seconds=3600)
+    make_rule(organization, [night], name="Warnings", condition={"severities": ["warning"]})
+    pings.record([Incoming(monitor.token, Signalled(Signal.FAIL, now()))], now())
+    incident = db.session.execute(select(Incident)).scalar_one()
+
+    page = client_for(alice).get(address(incident)).text
+    for said in (
+        "By the rule “Outages”", "<strong><bdi>Bob</bdi></strong>, by step 2 of “Outages”",
+        "those again whom “Outages” has told", "by step 2 of “Outages”, unless somebody acknowledges.",
+        "“Warnings” would tell it, but kept silent: not a warning.", "No rule that spoke names it.",
+        "Disabled when people were told; else it would have been told by the rule “Outages”.",
+    ):  # fmt: skip
+        assert said in page, said
+
+    incidents.acknowledge(incident.id, Actor("person", "Bob"), now())
+    page = client_for(alice).get(address(incident)).text
+    assert "by step 2 of “Outages”. Bob had acknowledged by then." in page
+    assert "Still to come" not in page
+
+
+def test_the_page_says_what_is_held_back(
+    alice: User, organization: Organization, monitor: Monitor, client_for: ClientFor
+) -> None:
+    make_channel(organization, "slack", name="#ops")
+    # From two hours ago until two hours from now: whatever the time is, it is in the middle.
+    hours = {"from": f"{now() - timedelta(hours=2):%H:%M}", "to": f"{now() + timedelta(hours=2):%H:%M}"}
+    routing.set_quiet_hours(organization.id, {**hours, "timezone": "UTC"}, TOKIFLOW, now())
+    incident = make_incident(monitor, class_="performance", kind="degraded")
+    with transaction():
+        alerts.plan([News(incident, monitor, "opened", now())], now())
+    page = client_for(alice).get(address(incident)).text
+    assert "Held back: quiet hours for warnings until" in page
+    assert "Told nobody yet: quiet hours for warnings until" in page
 
 
 def test_a_channel_the_monitor_does_not_name_is_explained(

@@ -1,7 +1,8 @@
 """Handing mail over: to an SMTP server, to Resend, or, in development, to a folder that a page shows.
 
 All of them take a finished `EmailMessage` and say what they were answered. An error is permanent only if every
-recipient was refused for good; that our own account is wrong is nobody's fault but ours, and passes.
+recipient was refused for good, and then names each in `refused`; that our own account or sender is wrong is nobody's
+fault but ours, and passes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import smtplib
 import ssl
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -29,7 +31,10 @@ from tokiflow.settings import Settings
 if TYPE_CHECKING:
     from tokiflow.adapters.http import Client, OutboundResponse
 
-TIME_LIMIT = 15.0
+TIME_LIMIT = 14.0
+"""Seconds for one mail from first to last: far less than anybody holds a lease for."""
+PATIENCE = 2.0
+"""Seconds: when Resend asks for no more than this, it is waited for, up to three times."""
 OUTBOX_KEEPS = 500
 RESEND_API = "https://api.resend.com"
 
@@ -71,21 +76,26 @@ class Smtp:
     tls: ssl.SSLContext | None = None
 
     def send(self, message: EmailMessage) -> str:
-        """What the server said when it took the mail, and whom it refused. A time-out counts per step."""
+        """What the server said when it took the mail, and whom it refused."""
         if self.forbidden():
             raise RuntimeError("no network inside a database transaction: commit first, then send")
         try:
             with self._connection() as server:
                 return _hand_over(server, message)
+        except smtplib.SMTPResponseException as error:
+            raise DeliveryError(
+                f"the mail server did not take it: {_said(error)}", status_code=error.smtp_code
+            ) from None
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise DeliveryError(f"the mail server did not take it: {_said(error)}") from None
+            away = isinstance(error, OSError) and not isinstance(error, smtplib.SMTPException)
+            raise DeliveryError(f"the mail server did not take it: {_said(error)}", unreachable=away) from None
 
     def _connection(self) -> smtplib.SMTP:
         context = self.tls or ssl.create_default_context()
         server = (
-            smtplib.SMTP_SSL(self.host, self.port, timeout=TIME_LIMIT, context=context)
+            _PunctualTls(self.host, self.port, timeout=TIME_LIMIT, context=context)
             if self.encryption == "tls"
-            else smtplib.SMTP(self.host, self.port, timeout=TIME_LIMIT)
+            else _Punctual(self.host, self.port, timeout=TIME_LIMIT)
         )
         try:
             if self.encryption == "starttls":
@@ -97,6 +107,39 @@ class Smtp:
             server.close()
             raise
         return server
+
+
+class _OnTime:
+    """A conversation that ends in TIME_LIMIT seconds, however slow each answer comes."""
+
+    sock: Any
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._until = time.monotonic() + TIME_LIMIT
+        super().__init__(*args, **options)
+
+    def getreply(self) -> tuple[int, bytes]:
+        self._hurry()
+        return super().getreply()  # type: ignore[misc, no-any-return]
+
+    def send(self, s: Any) -> None:
+        self._hurry()
+        super().send(s)  # type: ignore[misc]
+
+    def _hurry(self) -> None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"timed out after {TIME_LIMIT:g} s")
+        if self.sock is not None:
+            self.sock.settimeout(left)
+
+
+class _Punctual(_OnTime, smtplib.SMTP):
+    pass
+
+
+class _PunctualTls(_OnTime, smtplib.SMTP_SSL):
+    pass
 
 
 def smtp_from(url: str, **options: Any) -> Smtp:
@@ -129,18 +172,49 @@ def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> str:
         raise _nobody(refused)
     code, said = server.data(message.as_bytes())
     if code != 250:
-        raise DeliveryError(f"the mail server refused the mail: {_reply(code, said)}", status_code=code)
+        raise _not_taken(recipients, code, said)
     return "; ".join([_reply(code, said), *_refusals(refused)])
 
 
+def _not_taken(recipients: Sequence[str], code: int, said: bytes) -> DeliveryError:
+    """Some servers look whether there is such a mailbox only when they have the mail; they say so by 5.1.x or 5.2.1."""
+    nowhere = len(recipients) == 1 and code >= 500 and _NO_MAILBOX.search(said) is not None
+    return DeliveryError(
+        f"the mail server refused the mail: {_reply(code, said)}",
+        status_code=code,
+        permanent=nowhere,
+        refused={recipients[0]: _reply(code, said)} if nowhere else None,
+    )
+
+
 def _nobody(refused: dict[str, tuple[int, bytes]]) -> DeliveryError:
-    """Permanent only if each single address was refused for good (5xx); a grey list says 4xx first."""
+    """Permanent only if each single address was refused for good; a grey list says 4xx first."""
     codes = [code for code, _ in refused.values()]
+    for_good = {address: _reply(code, said) for address, (code, said) in refused.items() if _is_for_good(code, said)}
     return DeliveryError(
         "; ".join(_refusals(refused)) or "the mail has no recipient",
-        permanent=bool(codes) and all(500 <= code < 600 for code in codes),
+        permanent=bool(codes) and len(for_good) == len(codes),
         status_code=codes[0] if codes else None,
+        refused=for_good,
     )
+
+
+# RFC 3463: 5.1.x bad address, 5.2.1 mailbox disabled. Any other class (5.7.x: relaying, authentication, policy;
+# 5.2.2: full) is about us, or passes.
+_NO_MAILBOX = re.compile(rb"(?<![0-9.])5\.(1\.(?!7\b|8\b)[0-9]+|2\.1)(?![0-9])")
+_ENHANCED = re.compile(rb"(?<![0-9.])5\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])")
+_ABOUT_US = re.compile(rb"(?i)relay|authenticat|spam|blacklist|block ?list|blocked|\bspf\b|dkim|dmarc|sender|policy")
+_ADDRESS_CODES = frozenset({521, 550, 551, 553, 556})
+
+
+def _is_for_good(code: int, said: bytes) -> bool:
+    """Whether an answer to RCPT means that this address will never take mail, and not that we may not send it.
+
+    The enhanced status code says it plainly where there is one; many servers only say 550 and some words.
+    """
+    if _ENHANCED.search(said):
+        return code >= 500 and _NO_MAILBOX.search(said) is not None
+    return code in _ADDRESS_CODES and not _ABOUT_US.search(said)
 
 
 def _refusals(refused: dict[str, tuple[int, bytes]]) -> list[str]:
@@ -174,22 +248,27 @@ class Resend:
 
     def send(self, message: EmailMessage) -> str:
         """The id Resend gave the mail. The Message-ID is its idempotency key, so a retry arrives once."""
-        answer = self.client.send(
-            "POST",
-            f"{self.api}/emails",
-            json=_resend_body(message),
-            headers={
-                "Authorization": f"Bearer {self.api_key}",
-                "Idempotency-Key": str(message["Message-ID"] or ids.new()).strip("<>"),
-            },
-        )
+        answer = self._ask(message)
         said = _parsed(answer)
         # The same key with another body: the first try did arrive, and only its answer was lost.
         if answer.status_code == 409 and said.get("name") == "invalid_idempotent_request":
             return "taken by Resend in an earlier try"
         if not 200 <= answer.status_code < 300:
-            raise _resend_error(answer, said)
+            raise _resend_error(answer, said, recipients_of(message))
         return f"taken by Resend as {said.get('id', 'unknown')}"
+
+    def _ask(self, message: EmailMessage) -> OutboundResponse:
+        """Resend takes two requests a second by default; a mail for each of three addresses is more already."""
+        key = str(message["Message-ID"] or ids.new()).strip("<>")
+        body = _resend_body(message)
+        headers = {"Authorization": f"Bearer {self.api_key}", "Idempotency-Key": key}
+        for again in (True, True, True, False):
+            answer = self.client.send("POST", f"{self.api}/emails", json=body, headers=headers, timeout=5.0)
+            wait = answer.retry_after
+            if not (again and answer.status_code == 429 and wait is not None and wait <= PATIENCE):
+                break
+            time.sleep(wait)
+        return answer
 
 
 # Resend writes these itself; the rest of the headers are handed over as they are.
@@ -207,12 +286,14 @@ def _resend_body(message: EmailMessage) -> dict[str, Any]:
     }
 
 
-def _resend_error(answer: OutboundResponse, said: dict[str, Any]) -> DeliveryError:
+def _resend_error(answer: OutboundResponse, said: dict[str, Any], recipients: Sequence[str]) -> DeliveryError:
     """Permanent only where Resend complains of the recipients; keys and limits are the operator's to mend."""
     about = str(said.get("message", ""))
+    theirs = answer.status_code == 422 and "`to`" in about
     return DeliveryError(
         f"Resend answered {answer.status_code}: {about or 'nothing'}"[:500],
-        permanent=answer.status_code == 422 and "`to`" in about,
+        permanent=theirs,
+        refused=dict.fromkeys(recipients, about[:500]) if theirs and len(recipients) == 1 else None,
         retry_after=answer.retry_after,
         status_code=answer.status_code,
         response=answer.text[:2_000],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, current_app
 
 from tokiflow import outside
@@ -9,7 +11,8 @@ from tokiflow.api import access, answers, bodies, moments, parameters
 from tokiflow.api.operations import V1, Answer, Body, Operations
 from tokiflow.api.shapes import channels as shapes
 from tokiflow.core import ids
-from tokiflow.queries import channels
+from tokiflow.models import Channel
+from tokiflow.queries import channels, recipients
 from tokiflow.services import channels as service
 
 operations = Operations("Channels")
@@ -27,7 +30,8 @@ _A_CHANNEL = Answer("The channel as it is now.", "Channel", shapes.EXAMPLE)
 def index() -> Response:
     """List channels. By name."""
     page = channels.page(access.organization_id(), parameters.CURSOR.value(), parameters.LIMIT.value())
-    return answers.page(page, shapes.channel)
+    standing = recipients.of_channels(page.items)
+    return answers.page(page, lambda row: shapes.channel(row, standing.get(row.id, ())))
 
 
 @operations.post(
@@ -42,13 +46,13 @@ def create() -> Response:
     channel_id = service.create(access.organization_id(), values, access.actor(), moments.now())
     access.look_again()
     public_id = ids.public("chn", channel_id)
-    return answers.created(shapes.channel(access.channel(public_id)), f"{V1}/channels/{public_id}")
+    return answers.created(_shaped(access.channel(public_id)), f"{V1}/channels/{public_id}")
 
 
 @operations.get(ONE, "channels.read", _A_CHANNEL)
 def show(channel_id: str) -> Response:
     """Read a channel. Secrets are never read back: where one is kept, it says "set"."""
-    return answers.ok(shapes.channel(access.channel(channel_id)))
+    return answers.ok(_shaped(access.channel(channel_id)))
 
 
 @operations.patch(ONE, "channels.change", _A_CHANNEL, body=Body("ChannelChange", {"enabled": False}))
@@ -59,7 +63,7 @@ def edit(channel_id: str) -> Response:
     values = bodies.only(bodies.read(), shapes.WRITABLE, shapes.KNOWN, "a channel")
     service.edit(channel.id, values, access.actor(), moments.now())
     access.look_again()
-    return answers.ok(shapes.channel(access.channel(channel_id)))
+    return answers.ok(_shaped(access.channel(channel_id)))
 
 
 @operations.delete(ONE, "channels.delete")
@@ -80,3 +84,7 @@ def test(channel_id: str) -> Response:
     channel = access.channel(channel_id)
     attempt = service.test(channel.id, access.actor(), outside.of(current_app), moments.now())
     return answers.ok(shapes.trial(attempt))
+
+
+def _shaped(channel: Channel) -> dict[str, Any]:
+    return shapes.channel(channel, recipients.of_channels([channel]).get(channel.id, ()))

@@ -9,7 +9,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email import policy
+from email.headerregistry import HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
+from email.policy import Policy
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from textwrap import fill
@@ -22,6 +24,21 @@ from tokiflow.channels.inlining import inlined
 
 SUBJECT_LIMIT = 160
 _WIDTH = 72
+
+
+class _Address(UnstructuredHeader):
+    """A header that holds one web address. It may be long, and must never be folded as an encoded word, as the email
+    package does with what fits on no line: no mail program would take that for an address."""
+
+    name: str
+
+    def fold(self, *, policy: Policy[Any]) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _Address)  # type: ignore[arg-type]  # made a header by the registry
+_POLICY = policy.SMTP.clone(header_factory=_HEADERS)
 
 
 def compose(
@@ -41,7 +58,7 @@ def compose(
     """
     subject = text.line(subject, SUBJECT_LIMIT)
     values = {"subject": subject, **context}
-    message = EmailMessage(policy=policy.SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["Subject"] = subject
     message["From"] = sender
     message["To"] = ", ".join(to)

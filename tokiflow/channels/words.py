@@ -48,6 +48,11 @@ def tone(message: Message) -> Tone:
     return _TONES.get(message.kind, _WARNING)
 
 
+def tone_of(one: Listed) -> Tone:
+    """How one of many stands."""
+    return {"late": _WARNING, "up": _TONES["resolved"]}.get(one.status, _TONES["opened"])
+
+
 def headline(message: Message) -> str:
     """All of it in a subject line: "Down: Nightly backup missed its 02:05 ping"."""
     if message.kind == "test":
@@ -163,6 +168,22 @@ def links(message: Message) -> list[tuple[str, str]]:
 def moment(message: Message, at: datetime) -> str:
     """`at` for the reader, with the zone it is told in: "Sat 21 Nov, 02:05 (Europe/Berlin)"."""
     return f"{_day_and_time(message, at)} ({message.timezone})"
+
+
+def clock(message: Message, at: datetime) -> str:
+    """`at` as short as can be told apart: "02:05" on the day of the message, else "Fri 20 Nov, 23:50"."""
+    today = message.local(at).date() == message.local(message.sent_at).date()
+    return f"{message.local(at):%H:%M}" if today else _day_and_time(message, at)
+
+
+def follow_up(message: Message) -> str:
+    """Why it is told again, in a sentence; empty for news."""
+    if message.kind == "escalated":
+        return f"Nobody has acknowledged it yet, so it comes to you: step {message.step} of its escalation."
+    if message.kind == "reminder":
+        by = message.acknowledged_by
+        return f"A reminder: it is not over. {by} has acknowledged it." if by else "A reminder: it is not over."
+    return ""
 
 
 def _day_and_time(message: Message, at: datetime) -> str:

@@ -53,7 +53,7 @@ class Clock:
         # Since when the database can't be reached. Set at first: nobody knows what was before.
         self.lost_at: datetime | None = self.well_at
         self.interruption: Gap | None = None
-        self.batch = 1
+        self.batch = 1  # how many are judged at once; overdue.next_batch says how many next
         self.rang = self.carried = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
 
     def run(self, stop: threading.Event) -> None:
@@ -94,6 +94,7 @@ class Clock:
         more = swept == self.batch or fired == follow_ups.BATCH
         self.batch = overdue.next_batch(self.batch, swept)
         if more:
+            overdue.sweep(now, overdue.FIRST_BATCH, latest=True)
             return 0.0
         following = overdue.next_at()
         if following is None:
@@ -119,6 +120,7 @@ class Clock:
             deliveries,
             erasures,
             heartbeats,
+            letters,
             maintenance,
             outputs,
             retention,
@@ -129,6 +131,7 @@ class Clock:
             self.rang = now
             deliveries.ring(now)
             sign_in.ring(now)
+            letters.ring(now)
         if now - self.carried >= CARRY_EVERY:
             self.carried = now
             outputs.ring(now)
@@ -138,6 +141,7 @@ class Clock:
             self.forgot = now
             heartbeats.forget(now)
             sign_in.forget(now)
+            letters.forget(now)
             maintenance.forget(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now

@@ -100,14 +100,14 @@ class Routing:
 def route(rules: Sequence[Rule], subject: Subject, at: datetime, all_channels: Collection[UUID]) -> Routing:
     """Who is told of `subject` at `at`. Whether a channel is enabled is for the caller to ask."""
     if subject.own is not None:
-        return Routing({channel: OWN for channel in all_channels if channel in subject.own})
+        return Routing({channel: OWN for channel in sorted(subject.own) if channel in all_channels})
     verdicts = judge(rules, subject, at)
     chosen: dict[UUID, list[str]] = {}
     for verdict in verdicts:
         if verdict.matched:
             for channel in verdict.rule.step(0, all_channels):
                 chosen.setdefault(channel, []).append(verdict.rule.name)
-    return Routing({channel: named(chosen[channel]) for channel in all_channels if channel in chosen}, verdicts)
+    return Routing({channel: named(chosen[channel]) for channel in sorted(chosen) if channel in all_channels}, verdicts)
 
 
 def judge(rules: Sequence[Rule], subject: Subject, at: datetime) -> list[Verdict]:

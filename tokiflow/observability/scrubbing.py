@@ -20,9 +20,11 @@ _SLASH = r"(?:/|%2[Ff])"
 _SEGMENT = r"[^/\s?#\"'<>&%,;)\\]+"
 
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # /ping/<token>, /auth/link/<token>, /invitations/<token>, /unsubscribe/<token>
+    # /ping/<token>, /auth/link/<token>, /invitations/<token>, /confirm/<token>, /unsubscribe/<token>
     (
-        re.compile(rf"({_SLASH}(?:ping|auth{_SLASH}link|invitations|unsubscribe){_SLASH})(?:{_SEGMENT}|%(?!2[Ff]))+"),
+        re.compile(
+            rf"({_SLASH}(?:ping|auth{_SLASH}link|invitations|confirm|unsubscribe){_SLASH})(?:{_SEGMENT}|%(?!2[Ff]))+"
+        ),
         r"\1",
     ),
     (re.compile(rf"(hooks\.slack\.com{_SLASH}(?:services|workflows|triggers){_SLASH})[^\s\"'<>?#&,;)\\]+"), r"\1"),

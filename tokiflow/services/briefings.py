@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from tokiflow.services import slack_installations
+from tokiflow.services import bounces, recipients, slack_installations
 
 
 class Listener(NamedTuple):
@@ -20,7 +20,10 @@ class Listener(NamedTuple):
 
 
 Briefing = Callable[[Sequence[Listener], datetime], dict[UUID, dict[str, Any]]]
-_BY_KIND: dict[str, Briefing] = {"slack_app": slack_installations.briefing}
+_BY_KIND: dict[str, Briefing] = {
+    "email": recipients.briefing,
+    "slack_app": slack_installations.briefing,
+}
 """By kind of channel: what tells, by channel, what is to be merged into the config. Each takes a statement or two."""
 
 
@@ -36,3 +39,4 @@ def of(listeners: Sequence[Listener], now: datetime) -> dict[UUID, dict[str, Any
 
 def learn(organization_id: UUID, refused: Mapping[str, str], now: datetime) -> None:
     """Remember which addresses will never take mail, and why. Called inside the recording transaction."""
+    bounces.refused(organization_id, refused, now)

@@ -17,7 +17,7 @@ from tokiflow.core.actors import Actor
 from tokiflow.core.monitor_draft import line
 from tokiflow.db import db, transaction
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization
-from tokiflow.services import audit, deliveries
+from tokiflow.services import audit, deliveries, recipients
 
 
 def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime) -> UUID:
@@ -35,6 +35,7 @@ def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: dat
             "channel.created", by, organization_id, now,
             object_id=channel.id, object_name=name, after=kind.public(config),
         )  # fmt: skip
+        _ask_whom_it_writes_to(channel, by, now)
     return channel.id
 
 
@@ -63,6 +64,7 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
             "channel.edited", by, channel.organization_id, now,
             object_id=channel.id, object_name=channel.name, before=was, after=is_now,
         )  # fmt: skip
+        _ask_whom_it_writes_to(channel, by, now)
 
 
 def delete(channel_id: UUID, by: Actor, now: datetime) -> None:
@@ -139,6 +141,11 @@ def _checked(kind: channels.ChannelKind, config: Any, name: Any) -> tuple[dict[s
     if mistakes:
         raise errors.Invalid(mistakes)
     return checked, clean
+
+
+def _ask_whom_it_writes_to(channel: Channel, by: Actor, now: datetime) -> None:
+    if channel.kind == "email":
+        recipients.remember(channel.organization_id, channel.config["to"], by, now)
 
 
 def _flag(value: Any) -> bool:

@@ -19,7 +19,7 @@ from tokiflow.adapters import http
 from tokiflow.channels import Outside, Receipt
 from tokiflow.core import alerting
 from tokiflow.db import db, transaction
-from tokiflow.services import briefings, messages
+from tokiflow.services import briefings, disablings, messages
 from tokiflow.services.claims import Claimed
 
 log = structlog.get_logger()
@@ -84,7 +84,8 @@ def record(made: Sequence[tuple[Claimed, Result]], now: datetime) -> list[UUID]:
         for one, result in there:
             if refused := _answer(result).refused:
                 briefings.learn(one.organization_id, refused, now)
-        _execute(_WRITE_CHANNELS, _channels(there), now=now, lately=now - SEEN_WITHIN)
+        written = _execute(_WRITE_CHANNELS, _channels(there), now=now, lately=now - SEEN_WITHIN)
+        disablings.announce({row.id for row in written if row.disabled} - _only_tested(there), now)
     _log(there, ends)
     return following
 
@@ -175,7 +176,7 @@ _WRITE_CHANNELS = text("""
             cast(:ids as uuid[]), cast(:delivered as boolean[]), cast(:errors as text[]), cast(:permanent as boolean[])
         ) as v (id, delivered, error, permanent)
     ), locked as (
-        select c.id from channels c join told on told.id = c.id
+        select c.id, c.enabled from channels c join told on told.id = c.id
         where c.last_error <> told.error or told.permanent
             or (told.delivered and (c.last_delivery_at is null or c.last_delivery_at < :lately))
         order by c.id for no key update of c
@@ -186,6 +187,7 @@ _WRITE_CHANNELS = text("""
         disabled_reason = case when told.permanent then told.error else c.disabled_reason end
     from told join locked on locked.id = told.id
     where c.id = told.id
+    returning c.id, locked.enabled and told.permanent as disabled
 """)
 """In the order of their ids and last of all, so that workers never wait for each other in a ring, and not for long."""
 
@@ -202,10 +204,14 @@ def _channels(made: Sequence[tuple[Claimed, Result]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _execute(statement: Any, rows: Sequence[dict[str, Any]], **more: Any) -> None:
-    """`statement` with a list for each name in `rows`."""
-    if rows:
-        db.session.execute(statement, {name: [row[name] for row in rows] for name in rows[0]} | more)
+def _only_tested(made: Sequence[tuple[Claimed, Result]]) -> set[UUID]:
+    """Channels to which nothing but a test was sent: whoever pressed the button sees what came of it."""
+    return {one.channel_id for one, _ in made} - {one.channel_id for one, _ in made if one.alert_kind != "test"}
+
+
+def _execute(statement: Any, rows: Sequence[dict[str, Any]], **more: Any) -> Any:
+    """`statement` with a list for each name in `rows`, which are one at least; its result."""
+    return db.session.execute(statement, {name: [row[name] for row in rows] for name in rows[0]} | more)
 
 
 def _plain(said: str) -> str:

@@ -25,6 +25,8 @@ def init_app(app: Flask) -> None:
         outbox,
         overview,
         profile,
+        recipients,
+        resend,
         rules,
         runs,
         security,
@@ -55,6 +57,8 @@ def init_app(app: Flask) -> None:
     )
     for noun in nouns:
         app.register_blueprint(noun.blueprint)
+    for answers in (recipients, resend):
+        app.register_blueprint(answers.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.
         app.register_blueprint(outbox.blueprint)

@@ -11,10 +11,11 @@ from tokiflow import errors, outside
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Attempt, Channel
-from tokiflow.queries import channels, slack_installations
+from tokiflow.queries import channels, recipients, slack_installations
 from tokiflow.services import channels as service
+from tokiflow.services import recipients as asking
 from tokiflow.settings import Settings
-from tokiflow.web import access, channel_offers, channel_rows, frame, htmx, trials, verifiers
+from tokiflow.web import access, channel_offers, channel_rows, frame, htmx, recipient_rows, trials, verifiers
 from tokiflow.web.forms import channel as forms
 from tokiflow.web.forms.channel import ChannelForm
 
@@ -137,6 +138,27 @@ def test(channel_id: str) -> Response:
     return make_response(render_template("channels/show.html", **{**_context(channels.get(channel.id)), **result}))
 
 
+@blueprint.post("/<channel_id>/ask")
+@access.requires(Right.EDIT_CHANNELS)
+def ask(channel_id: str) -> Response:
+    """Send the question to an address once more, whether it wants these mails."""
+    channel = access.channel(channel_id)
+    address = request.form.get("address", "")
+    if address not in channel.config.get("to", ()):
+        raise errors.Invalid({"address": ["is none of this channel; choose one of its own"]})
+    try:
+        asking.ask_again(channel.organization_id, address, access.actor(), frame.now())
+        said, kind = f"The question is on its way to {address}.", "up"
+    except (errors.Conflict, errors.RateLimited) as error:
+        said, kind = error.message, "late"
+    if htmx.target() == LIVE:
+        return htmx.toast(
+            make_response(render_template("channels/_channel.html", **_context(channels.get(channel.id)))), said, kind
+        )
+    flash(said, "success" if kind == "up" else "warning")
+    return htmx.see_other(_url(channel))
+
+
 def _context(channel: Channel) -> dict[str, Any]:
     now = frame.now()
     latest = channels.deliveries(channel.id)
@@ -153,6 +175,7 @@ def _context(channel: Channel) -> dict[str, Any]:
             for one in latest
         ],
         "to_outbox": channel.kind == "email" and _mails_stay_here(),
+        "recipients": recipient_rows.of(recipients.of_channels([channel]).get(channel.id, ()), now),
     }
 
 

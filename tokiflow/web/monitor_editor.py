@@ -221,7 +221,7 @@ def _schedule_words(said: Mapping[str, Any]) -> str:
 
 def _words(name: str, value: Any) -> str:
     if value is None:
-        return "every channel"
+        return "whom the rules choose"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -29,6 +29,12 @@ _HEADS = {
 }
 
 
+_SILENCES = {
+    "muted": "the mute", "maintenance": "maintenance", "quiet_hours": "the quiet hours",
+    "dependency": "the trouble that it depends on",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Telling:
     """One alert and where it went."""
@@ -90,7 +96,8 @@ def _coming(one: FollowUp, rule: Rule | None, listeners: Mapping[UUID, Listener]
     if rule is None or not rule.enabled:
         return Coming(one.at, (), f"nobody: the rule was {'disabled' if rule else 'deleted'}")
     names = rule_views.names_of(rule.step(one.step, listeners), listeners)
-    return Coming(one.at, names or ("nobody",), one.words)
+    waits = f"; it waits for the end of {_SILENCES[one.reason]}" if one.reason in _SILENCES else ""
+    return Coming(one.at, names or ("nobody",), one.words + waits)
 
 
 def untold(

@@ -30,6 +30,7 @@ def _delivery(record: DeliveryRecord) -> dict[str, Any]:
         "id": ids.public("dlv", row.id),
         "channel": {"id": ids.public("chn", channel.id), "kind": channel.kind, "name": channel.name},
         "status": row.status,
+        "because": row.because or None,
         "sent_at": moments.say(row.sent_at),
         "next_attempt_at": moments.say(row.next_attempt_at) if row.status == "pending" else None,
         "last_error": row.last_error or None,
@@ -49,12 +50,16 @@ def _attempt(row: Attempt) -> dict[str, Any]:
     }
 
 
+KINDS = [
+    "opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "summary", "test",
+]  # fmt: skip
+
 SCHEMAS: dict[str, Schema] = {
     "Alert": obj(
         {
             "id": identifier("alr"),
             "incident": maybe(identifier("inc")),
-            "kind": word(["opened", "reopened", "flapping", "resolved", "test"]),
+            "kind": word(KINDS),
             "at": moment("When what it tells of happened."),
             "summary": text(),
             "deliveries": {"type": "array", "items": {"$ref": "#/components/schemas/Delivery"}},
@@ -64,7 +69,10 @@ SCHEMAS: dict[str, Schema] = {
         {
             "id": identifier("dlv"),
             "channel": obj({"id": identifier("chn"), "kind": text(), "name": text()}),
-            "status": word(["pending", "sent", "dead"], "`dead` was given up."),
+            "status": word(
+                ["pending", "sent", "merged", "dead"], "`merged` was told in a summary; `dead` was given up."
+            ),
+            "because": maybe(text("What chose the channel, in words.")),
             "sent_at": maybe(moment()),
             "next_attempt_at": maybe(moment("Null unless it is pending.")),
             "last_error": maybe(text()),
@@ -95,6 +103,7 @@ EXAMPLE: dict[str, Any] = {
             "id": "dlv_01jd6m3v9kf8r2t5w8x1y4z7a0",
             "channel": {"id": "chn_01jd6m3v9kf8r2t5w8x1y4z7a0", "kind": "webhook", "name": "On-call robot"},
             "status": "sent",
+            "because": "by the rule “Database”",
             "sent_at": "2026-11-21T01:05:01.200Z",
             "next_attempt_at": None,
             "last_error": None,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tokiflow import channels
 from tokiflow.api import moments
-from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, text, whole, word
+from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, ref, text, whole, word
 from tokiflow.core import ids
 from tokiflow.models import Attempt, Channel
+from tokiflow.queries.recipients import Standing
 
 
-def channel(row: Channel) -> dict[str, Any]:
-    """`row` for outsiders."""
+def channel(row: Channel, addresses: Sequence[Standing] = ()) -> dict[str, Any]:
+    """`row` for outsiders; `addresses` are those of an e-mail channel."""
     return {
         "id": ids.public("chn", row.id),
         "kind": row.kind,
@@ -22,9 +24,14 @@ def channel(row: Channel) -> dict[str, Any]:
         "disabled_reason": row.disabled_reason or None,
         "last_delivery_at": moments.say(row.last_delivery_at),
         "last_error": row.last_error or None,
+        "recipients": [_recipient(one) for one in addresses],
         "created_at": moments.say(row.created_at),
         "updated_at": moments.say(row.updated_at),
     }
+
+
+def _recipient(one: Standing) -> dict[str, Any]:
+    return {"address": one.address, "status": one.status, "reason": one.reason or None}
 
 
 def trial(attempt: Attempt) -> dict[str, Any]:
@@ -61,6 +68,11 @@ SCHEMAS: dict[str, Schema] = {
             "disabled_reason": maybe(text("Why Tokiflow switched it off, if it did.")),
             "last_delivery_at": maybe(moment()),
             "last_error": maybe(text()),
+            "recipients": {
+                "type": "array",
+                "description": "The addresses of an e-mail channel, and how each stands. Empty for other kinds.",
+                "items": ref("Recipient"),
+            },
             "created_at": moment(),
             "updated_at": moment(),
         }
@@ -68,6 +80,16 @@ SCHEMAS: dict[str, Schema] = {
     "NewChannel": obj({"kind": _KIND, "name": _NAME, "config": _CONFIG, "enabled": _ENABLED}, optional=("enabled",)),
     "ChannelChange": obj(
         {"name": _NAME, "config": _CONFIG, "enabled": _ENABLED}, optional=("name", "config", "enabled")
+    ),
+    "Recipient": obj(
+        {
+            "address": text(),
+            "status": word(
+                ["confirmed", "waiting", "unsubscribed", "bounced"],
+                "Only a confirmed address gets mail; a waiting one was asked and has not answered yet.",
+            ),
+            "reason": maybe(text("Why it takes no mail, in the words of its mail server.")),
+        }
     ),
     "Trial": obj(
         {
@@ -93,6 +115,7 @@ EXAMPLE: dict[str, Any] = {
     "disabled_reason": None,
     "last_delivery_at": "2026-11-21T01:05:01.200Z",
     "last_error": None,
+    "recipients": [],
     "created_at": "2026-11-01T09:00:00.000Z",
     "updated_at": "2026-11-01T09:00:00.000Z",
 }  # fmt: skip

@@ -22,7 +22,7 @@ from tokiflow.local.demo.jobs import JOBS, Ending, Job
 from tokiflow.local.demo.replay import Life
 from tokiflow.local.demo.story import Story, date_back
 from tokiflow.models import Membership, Monitor, Organization, User
-from tokiflow.services import channels, monitor_rows, monitors, people
+from tokiflow.services import channels, monitor_rows, monitors, people, recipients
 
 SEED = 2026
 COMPANY = "Harbour Freight"
@@ -59,6 +59,9 @@ def fill(now: datetime, say: Callable[[str], object] = lambda text: None, seed: 
             return Filled(organization.name, len(there), 0, 0, new=False)
         say("People, channels and monitors")
         team = _team(organization.id, now)
+        for one in CHANNELS:
+            # Nobody reads the mails of people who are made up.
+            recipients.take_as_confirmed(organization.id, one["config"].get("to", ()), now - history.LENGTH)
         channel_ids = [channels.create(organization.id, one, team["Alice"], now - history.LENGTH) for one in CHANNELS]
         made = _monitors(organization.id, team, now)
         say("A month of pings")
