@@ -200,9 +200,11 @@ def test_alice_acknowledges(
     assert (audited.by, audited.by_kind) == ("alice (Slack)", "slack")
     assert list(card.buttons) == ["Mute 1 h", "Resolve"]
     assert "Acknowledged by alice (Slack)" in card.text
-    assert "disk" in card.text, "the last output stays in sight"
+    assert "Last output" in card.text, "the last output stays in sight"
     deliver()
-    assert len(slack.cards()) == 1
+    assert slack.cards() == [card]
+    assert [one.body["text"] for one in slack.thread(card.ts)] == ["◔ Acknowledged by alice (Slack)"]
+    assert "Last output" in card.text, "and stays when the outbox has told of it, too"
 
 
 def test_bob_mutes_and_unmutes(client: Client, slack: SlackStandin, card: Posted, monitor: Monitor) -> None:

@@ -18,12 +18,12 @@ from sqlalchemy import select, update
 
 from tokiflow.core.routing import Rule
 from tokiflow.db import changed, db, transaction
-from tokiflow.models import Alert, FollowUp, Incident, Monitor
+from tokiflow.models import FollowUp, Incident, Monitor
 from tokiflow.queries.routing import Audience
 from tokiflow.services import alerts, contents, news
 from tokiflow.services.alerts import Telling
 from tokiflow.services.monitor_rows import MonitorRow
-from tokiflow.services.news import TROUBLE, Facts, News
+from tokiflow.services.news import Facts, News
 from tokiflow.services.silences import Silence
 
 log = structlog.get_logger()
@@ -197,7 +197,7 @@ def _keep(due: Sequence[tuple[FollowUp, Monitor]], now: datetime) -> None:
 
 
 def _tell(sheet: _Sheet, rows: Mapping[UUID, MonitorRow], people: Audience, now: datetime) -> None:
-    facts = _facts({incident_id for incident_id, _ in sheet.calls})
+    facts = news.told({incident_id for incident_id, _ in sheet.calls})
     tellings = []
     for (incident_id, kind), by in sheet.calls.items():
         told_already = sheet.calls.get((incident_id, "escalated"), {}) if kind == "reminder" else {}
@@ -209,16 +209,6 @@ def _tell(sheet: _Sheet, rows: Mapping[UUID, MonitorRow], people: Audience, now:
             tellings.append(Telling(one, by, step=step))
     if tellings:
         alerts.promise(tellings, people, contents.latest_runs({one.news.row.id for one in tellings}), now)
-
-
-def _facts(incident_ids: Collection[UUID]) -> dict[UUID, Facts]:
-    """By incident: what the job had said when people were told of its latest trouble."""
-    if not incident_ids:
-        return {}
-    statement = select(Alert.incident_id, Alert.content).where(Alert.incident_id.in_(incident_ids))
-    statement = statement.where(Alert.kind.in_(TROUBLE)).order_by(Alert.id)
-    # Of one that came back, the later content takes the place of the earlier.
-    return {id: news.facts_of(content) for id, content in db.session.execute(statement) if id is not None}
 
 
 def _postpone(one: FollowUp, silence: Silence, now: datetime) -> None:

@@ -25,7 +25,7 @@ from tokiflow.db import db, transaction
 from tokiflow.models import BlindSpell, Incident, IncidentEvent, Monitor
 from tokiflow.services import alerts, audit, follow_ups, monitor_rows, timeline
 from tokiflow.services.monitor_rows import MonitorRow
-from tokiflow.services.news import Facts, News
+from tokiflow.services.news import Facts, News, told
 
 log = structlog.get_logger()
 
@@ -150,7 +150,8 @@ def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
         db.session.add(timeline.step(incident.id, "acknowledged", now, by))
         _audit("incident.acknowledged", incident, by, now)
         db.session.flush()
-        alerts.plan([News(incident, row, "acknowledged", now)], now)
+        facts = told([incident.id]).get(incident.id, Facts())
+        alerts.plan([News(incident, row, "acknowledged", now, facts)], now)
 
 
 def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:

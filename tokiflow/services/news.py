@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from tokiflow.models import Incident
+from sqlalchemy import select
+
+from tokiflow.db import db
+from tokiflow.models import Alert, Incident
 from tokiflow.services.monitor_rows import MonitorRow
 
 TROUBLE = frozenset({"opened", "reopened", "flapping"})
@@ -49,6 +53,16 @@ def kept(one: News) -> dict[str, Any]:
 def again(said: Mapping[str, Any], incident: Incident, row: MonitorRow) -> News:
     """The news that `kept` put away."""
     return News(incident, row, said["kind"], datetime.fromisoformat(said["at"]), Facts(**said["facts"]))
+
+
+def told(incident_ids: Collection[UUID]) -> dict[UUID, Facts]:
+    """By incident: what the job had said when people were told of its latest trouble."""
+    if not incident_ids:
+        return {}
+    statement = select(Alert.incident_id, Alert.content).where(Alert.incident_id.in_(incident_ids))
+    statement = statement.where(Alert.kind.in_(TROUBLE)).order_by(Alert.id)
+    # Of one that came back, the later content takes the place of the earlier.
+    return {id: facts_of(content) for id, content in db.session.execute(statement) if id is not None}
 
 
 def facts_of(content: Mapping[str, Any]) -> Facts:

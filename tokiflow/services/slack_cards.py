@@ -28,7 +28,7 @@ from tokiflow.services import slack_installations
 
 log = structlog.get_logger()
 
-TIME_LIMIT = 1.2
+TIME_LIMIT = 0.9
 """Seconds for each call: Slack waits three for all of it."""
 MOST = 2
 """So many cards are changed while somebody waits."""
