@@ -33,7 +33,6 @@ from tokiflow.services.silences import Silence
 RING_FOR = 200
 """So many deliveries one ring of the doorbell is for: it wakes the sender of one worker (services.sender)."""
 
-
 JUDGED_AGAIN = timedelta(minutes=3)
 """So often it is asked whether a silence still holds: windows are shortened, and what a monitor depends on recovers."""
 
