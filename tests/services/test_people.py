@@ -12,7 +12,6 @@ from sqlalchemy import func, select
 from tokiflow import errors
 from tokiflow.db import db
 from tokiflow.models import AuditEvent, Membership, Organization, User
-from tokiflow.queries import people as queries
 from tokiflow.services import organizations, people
 
 NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
@@ -94,17 +93,3 @@ def test_a_profile_is_changed_or_every_mistake_named(alice):
         people.set_profile(alice.id, "", "Berln", NOW)
     assert refused.value.fields["timezone"] == ["is not a time zone; did you mean Europe/Berlin?"]
     assert list(refused.value.fields) == ["name", "timezone"]
-
-
-def test_a_session_names_a_person_until_all_their_sessions_are_ended(alice):
-    found, named = db.session.get_one(User, alice.id), alice.get_id()
-    assert queries.in_session(named) is found
-    found.session_epoch += 1
-    db.session.commit()
-    assert queries.in_session(named) is None
-    assert queries.in_session(found.get_id()) is found
-
-
-@pytest.mark.parametrize("text", ["", ":", "x", "1:0", "00000000-0000-7000-8000-000000000000:0"])
-def test_a_session_that_names_nobody_is_nobodys(text):
-    assert queries.in_session(text) is None

@@ -24,7 +24,7 @@ from tokiflow.app import create_app
 from tokiflow.channels import Outside
 from tokiflow.db import db, in_transaction, transaction
 from tokiflow.models import Organization, SignInLink, User
-from tokiflow.services import sign_in
+from tokiflow.services import sessions, sign_in
 
 PROFILE = "/app/settings/profile"
 FIREFOX = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
@@ -252,11 +252,19 @@ def test_alice_signs_out(client_for, alice):
     assert "You are signed out." in hers.get("/auth/sign-in").text
 
 
+def test_a_cookie_that_was_copied_is_worth_nothing_after_she_signed_out(client_for, alice, other):
+    hers = client_for(alice)
+    cookie = hers.get_cookie("tokiflow")
+    other.set_cookie("tokiflow", cookie.value)
+    assert is_in(other)
+    post(hers, "/auth/sign-out", page=PROFILE)
+    assert not is_in(other)
+
+
 def test_all_of_alices_sessions_can_be_ended_at_once(client_for, alice):
     browsers = [client_for(alice), client_for(alice)]
     assert all(is_in(one) for one in browsers)
-    with transaction():
-        alice.session_epoch += 1
+    sessions.end_all(alice.id, datetime.now(UTC))
     assert not any(is_in(one) for one in browsers)
 
 

@@ -20,11 +20,21 @@ class Right(StrEnum):
     EDIT_RULES = "edit_rules"
     EDIT_KEYS = "edit_keys"
     EDIT_REDACTION = "edit_redaction"
+    EDIT_MEMBERS = "edit_members"
+    SEE_AUDIT = "see_audit"
+    EXPORT_ORGANIZATION = "export_organization"
     EDIT_ORGANIZATION = "edit_organization"
 
 
 _MEMBER = frozenset({Right.SEE, Right.EDIT_MONITORS, Right.WORK_INCIDENTS})
-_ADMIN = _MEMBER | {Right.EDIT_CHANNELS, Right.EDIT_RULES, Right.EDIT_KEYS, Right.EDIT_REDACTION}
+_ADMIN = _MEMBER | {
+    Right.EDIT_CHANNELS,
+    Right.EDIT_RULES,
+    Right.EDIT_KEYS,
+    Right.EDIT_REDACTION,
+    Right.EDIT_MEMBERS,
+    Right.SEE_AUDIT,
+}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OWNER: frozenset(Right),

@@ -2,17 +2,22 @@
 
 from tokiflow.models.alert import Alert
 from tokiflow.models.api_key import ApiKey
+from tokiflow.models.api_key_use import ApiKeyUse
 from tokiflow.models.attempt import Attempt
+from tokiflow.models.audit_chain import AuditChain
 from tokiflow.models.audit_event import AuditEvent
+from tokiflow.models.authenticator import Authenticator
 from tokiflow.models.blind_spell import BlindSpell
 from tokiflow.models.channel import Channel, MonitorChannel
 from tokiflow.models.delivery import Delivery
 from tokiflow.models.erasure import Erasure
+from tokiflow.models.export import Export
 from tokiflow.models.follow_up import FollowUp
 from tokiflow.models.heartbeat import Heartbeat
 from tokiflow.models.idempotency_key import IdempotencyKey
 from tokiflow.models.incident import Incident
 from tokiflow.models.incident_event import IncidentEvent
+from tokiflow.models.invitation import Invitation
 from tokiflow.models.letter import Letter
 from tokiflow.models.maintenance_window import MaintenanceOccurrence, MaintenanceWindow, MaintenanceWindowMonitor
 from tokiflow.models.membership import Membership
@@ -20,8 +25,10 @@ from tokiflow.models.monitor import Monitor
 from tokiflow.models.monitor_dependency import MonitorDependency
 from tokiflow.models.offload import Offload
 from tokiflow.models.organization import Organization
+from tokiflow.models.passkey import Passkey
 from tokiflow.models.ping import Ping
 from tokiflow.models.recipient import Recipient
+from tokiflow.models.recovery_code import RecoveryCode
 from tokiflow.models.routing_rule import RoutingRule, RoutingRuleChannel
 from tokiflow.models.run import Run
 from tokiflow.models.sign_in_link import SignInLink
@@ -29,21 +36,27 @@ from tokiflow.models.slack_installation import SlackInstallation
 from tokiflow.models.spool import Spool
 from tokiflow.models.summary import Summary
 from tokiflow.models.user import User
+from tokiflow.models.user_session import UserSession
 
 __all__ = [
     "Alert",
     "ApiKey",
+    "ApiKeyUse",
     "Attempt",
+    "AuditChain",
     "AuditEvent",
+    "Authenticator",
     "BlindSpell",
     "Channel",
     "Delivery",
     "Erasure",
+    "Export",
     "FollowUp",
     "Heartbeat",
     "IdempotencyKey",
     "Incident",
     "IncidentEvent",
+    "Invitation",
     "Letter",
     "MaintenanceOccurrence",
     "MaintenanceWindow",
@@ -54,8 +67,10 @@ __all__ = [
     "MonitorDependency",
     "Offload",
     "Organization",
+    "Passkey",
     "Ping",
     "Recipient",
+    "RecoveryCode",
     "RoutingRule",
     "RoutingRuleChannel",
     "Run",
@@ -64,4 +79,5 @@ __all__ = [
     "Spool",
     "Summary",
     "User",
+    "UserSession",
 ]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from sqlalchemy import Index, String
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
@@ -22,5 +24,10 @@ class ApiKey(Model):
     expires_at: Mapped[Moment | None]
     last_used_at: Mapped[Moment | None]
     revoked_at: Mapped[Moment | None]
+    # The key that takes its place; until `expires_at` both work.
+    replaced_by: Mapped[UUID | None] = mapped_column(ForeignKey("api_keys.id", ondelete="SET NULL"))
 
-    __table_args__ = (Index("ix_api_keys_organization_id", "organization_id"),)
+    __table_args__ = (
+        Index("ix_api_keys_organization_id", "organization_id"),
+        Index("ix_api_keys_replaced_by", "replaced_by", postgresql_where=text("replaced_by is not null")),
+    )

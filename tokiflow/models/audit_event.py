@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Index, String, text
+from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
@@ -24,9 +24,16 @@ class AuditEvent(Model):
     object_name: Mapped[Words]
     before: Mapped[Json]
     after: Mapped[Json]
+    # The network address it came from, where there was one.
+    address: Mapped[Words]
+    # Its place in the chain of its organization, and the hash that holds it there (services.audit); old ones have none.
+    n: Mapped[int | None] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(String(64), server_default="")
 
     __table_args__ = (
         Index("ix_audit_events_organization_id", "organization_id", text("id desc")),
         # queries.audit: what was done to one thing
         Index("ix_audit_events_object_id", "organization_id", "object_id", text("id desc")),
+        # services.audit: the chain, one link after the other
+        Index("uq_audit_events_n", "organization_id", "n", unique=True, postgresql_where=text("n is not null")),
     )

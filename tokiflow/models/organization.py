@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from sqlalchemy import String
+from sqlalchemy import Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
-from tokiflow.models.columns import CreatedAt, Json, Key, Name, TextList
+from tokiflow.models.columns import CreatedAt, Json, Key, MaybeMoment, Name, TextList
 
 
 class Organization(Model):
@@ -21,3 +21,10 @@ class Organization(Model):
     # When warnings wait (core.quiet_hours): {} for never.
     quiet_hours: Mapped[Json]
     created_at: Mapped[CreatedAt]
+    # Until then somebody may change their mind; then all of it goes.
+    erase_at: Mapped[MaybeMoment]
+
+    __table_args__ = (
+        # services.organizations: which are due to go
+        Index("ix_organizations_erase_at", "erase_at", postgresql_where=text("erase_at is not null")),
+    )

@@ -13,16 +13,6 @@ def get(user_id: UUID) -> User | None:
     return db.session.get(User, user_id)
 
 
-def in_session(text: str) -> User | None:
-    """The person a session names by `User.get_id()`; None for one that is gone or whose sessions were all ended."""
-    identifier, _, epoch = text.partition(":")
-    try:
-        found = get(UUID(identifier))
-    except ValueError:
-        return None
-    return found if found is not None and str(found.session_epoch) == epoch else None
-
-
 def sign_in_link(link_id: UUID) -> SignInLink | None:
     """The link, or None."""
     return db.session.get(SignInLink, link_id)

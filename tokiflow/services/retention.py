@@ -17,7 +17,7 @@ from tokiflow import errors
 from tokiflow.adapters import storage
 from tokiflow.db import changed, db, transaction
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import outputs, partitions
+from tokiflow.services import letters, outputs, partitions, sessions
 from tokiflow.settings import Settings
 
 log = structlog.get_logger()
@@ -58,6 +58,8 @@ def _steps(now: datetime) -> Iterator[None]:
         datetime.combine(now.astimezone(UTC) - timedelta(days=days), datetime.min.time(), UTC)
         for days in (settings.retention_days, settings.output_kept_days)
     )
+    letters.forget(now)
+    sessions.forget(now)
     partitions.ensure(now)
     partitions.drop_expired(now, settings.retention_days)
     yield from _in_chunks("delete from pings_default", "at < :before", oldest)

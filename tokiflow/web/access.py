@@ -8,6 +8,7 @@ only in the person's own organizations: outside them it does not exist (404); in
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 from uuid import UUID
@@ -49,6 +50,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 RULE = "tokiflow_access"
+PROVED = "tokiflow_proved"
+
+PROOF_LASTS = timedelta(minutes=15)
+"""So long nobody is asked again who they are."""
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
@@ -88,6 +93,21 @@ def requires(right: Right) -> Callable[[Callable[P, R]], Callable[P, R | Respons
         return wrapped
 
     return decorate
+
+
+def proved(view: Callable[P, R]) -> Callable[P, R | Response]:
+    """Beside one of the above, for what does harm that cannot be undone: whoever asks has shown who they are within
+    PROOF_LASTS, or does so first and comes back to this address."""
+
+    @wraps(view)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+        found = g.get("user_session")
+        if found is None or found.proved_at is None or found.proved_at <= g.now - PROOF_LASTS:
+            return _go(url_for("auth.prove", next=request.full_path.rstrip("?")))
+        return view(*args, **kwargs)
+
+    setattr(wrapped, PROVED, True)
+    return wrapped
 
 
 def check(right: Right) -> None:
@@ -207,7 +227,10 @@ def _enter(found: Membership | None) -> None:
 def _to_sign_in() -> Response:
     """Sign in first, and come back; after a POST, to the page it was sent from."""
     back = request.full_path.rstrip("?") if request.method == "GET" else url_for("overview.show")
-    target = url_for("auth.sign_in", next=back)
+    return _go(url_for("auth.sign_in", next=back))
+
+
+def _go(target: str) -> Response:
     if request.headers.get("HX-Request") == "true":
         return Response(status=200, headers={"HX-Redirect": target})
     return redirect(target, code=303)

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, current_app, flash, make_response, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_user, logout_user
+from flask_login import current_user
 
 from tokiflow import errors, extensions
-from tokiflow.core import devices
 from tokiflow.models import User
-from tokiflow.queries import people
 from tokiflow.services import sign_in
 from tokiflow.settings import Settings
-from tokiflow.web import access, frame, htmx, local, redirects
+from tokiflow.web import access, frame, htmx, local, redirects, signed_in
 from tokiflow.web.forms.sign_in import AskForLink, Confirm
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ BROWSER_COOKIE_SECONDS = 365 * 86_400
 ASKED_FOR, NEXT = "sign_in_email", "sign_in_next"
 _GOOGLE = "tokiflow.google"
 
-extensions.login.user_loader(people.in_session)
-
 
 # --- the ways in ------------------------------------------------------------------------------------------------
 
@@ -44,7 +40,7 @@ def show() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return htmx.see_other(target)
     if local.comes_in_unasked():
-        return _enter(sign_in.locally(frame.now()), target)
+        return _enter(sign_in.locally(frame.now()), "local", target)
     return _form(AskForLink(formdata=None, next=target, email=session.get(ASKED_FOR, "")))
 
 
@@ -60,7 +56,7 @@ def ask() -> ResponseReturnValue:
         return _form(form, 422)
     browser = request.cookies.get(BROWSER_COOKIE) or secrets.token_urlsafe(32)
     try:
-        sign_in.request_link(form.email.data or "", browser, target, frame.now(), _device())
+        sign_in.request_link(form.email.data or "", browser, target, frame.now(), signed_in.device())
     except errors.Invalid as invalid:
         form.take(invalid)
         return _form(form, 422)
@@ -97,7 +93,7 @@ def use(token: str) -> ResponseReturnValue:
         user = sign_in.use(token, _browser(), frame.now(), Confirm().timezone.data or "")
     except sign_in.LinkRefused as refused:
         return _refused(refused)
-    return _enter(user, redirects.safe(target))
+    return _enter(user, "link", redirects.safe(target))
 
 
 @blueprint.post("/local", endpoint="local")
@@ -106,7 +102,7 @@ def continue_here() -> ResponseReturnValue:
     """Sign in whoever sits at this machine. Elsewhere this address does not exist."""
     if not local.may_sign_in():
         raise errors.NotFound
-    return _enter(sign_in.locally(frame.now()), redirects.safe(request.form.get("next")))
+    return _enter(sign_in.locally(frame.now()), "local", redirects.safe(request.form.get("next")))
 
 
 @blueprint.get("/google")
@@ -126,7 +122,7 @@ def google_callback() -> ResponseReturnValue:
         user = sign_in.with_google(person, frame.now(), request.cookies.get(frame.ZONE_COOKIE, ""))
     except errors.Forbidden as refused:
         return _refused(refused)
-    return _enter(user, redirects.safe(session.get(NEXT)))
+    return _enter(user, "google", redirects.safe(session.get(NEXT)))
 
 
 # --- the way out ------------------------------------------------------------------------------------------------
@@ -136,8 +132,7 @@ def google_callback() -> ResponseReturnValue:
 @access.public
 def sign_out() -> ResponseReturnValue:
     """End this browser's session."""
-    logout_user()
-    session.clear()
+    signed_in.end()
     local.remember_sign_out()
     flash("You are signed out.", "success")
     return htmx.see_other(url_for("auth.sign_in"))
@@ -146,11 +141,9 @@ def sign_out() -> ResponseReturnValue:
 # --- what they share --------------------------------------------------------------------------------------------
 
 
-def _enter(user: User, target: str) -> Response:
-    """Begin a session for `user` and go to `target`. Nothing of the session before is carried over."""
-    session.clear()
-    login_user(user)
-    session.permanent = True
+def _enter(user: User, how: str, target: str) -> Response:
+    """Begin a session for `user` and go to `target`."""
+    signed_in.begin(user, how)
     return htmx.see_other(target)
 
 
@@ -193,10 +186,6 @@ def _with_browser_cookie(response: Response, browser: str) -> Response:
         samesite="Lax",
     )
     return response
-
-
-def _device() -> str:
-    return devices.describe(request.headers.get("User-Agent", "")[:500])
 
 
 def _client() -> str:

@@ -26,8 +26,7 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def look() -> None:
-        g.now = datetime.now(UTC)
-        filters.look(g.now, _zone())
+        filters.look(now(), _zone())
 
     app.context_processor(_context)
     app.jinja_env.globals.update(may=access.may, Right=Right, known_endpoints=app.view_functions.keys)
@@ -35,6 +34,8 @@ def init_app(app: Flask) -> None:
 
 def now() -> datetime:
     """The moment of this request, the same for all it does."""
+    if "now" not in g:
+        g.now = datetime.now(UTC)
     moment: datetime = g.now
     return moment
 
@@ -51,7 +52,7 @@ def _zone() -> ZoneInfo:
 
 def _context() -> dict[str, Any]:
     context: dict[str, Any] = {
-        "now": g.get("now") or datetime.now(UTC),
+        "now": now(),
         "system_notice": "",
         "outbox_url": _outbox_url(),
     }

@@ -1,0 +1,62 @@
+"""In whose name a request comes: the person of the browser's session (models.UserSession)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from flask import g, request, session
+from flask_login import login_user, logout_user
+
+from tokiflow import errors, extensions
+from tokiflow.core import devices
+from tokiflow.models import User, UserSession
+from tokiflow.queries import sessions as sessions_queries
+from tokiflow.services import sessions
+from tokiflow.web import frame
+
+
+def load(token: str) -> User | None:
+    """The person in whose browser's cookie `token` is; None once that session is over."""
+    found = sessions_queries.signed_in(token, frame.now())
+    if found is None:
+        return None
+    sessions.seen(found, device(), address(), frame.now())
+    g.user_session = found
+    return found.user
+
+
+extensions.login.user_loader(load)
+
+
+def begin(user: User, how: str) -> None:
+    """Sign `user` in. Nothing of the session before is carried over."""
+    session.clear()
+    user.session_token = sessions.begin(user.id, how, device(), address(), frame.now())
+    login_user(user)
+    session.permanent = True
+
+
+def end() -> None:
+    """Sign out whoever is signed in here, also where the cookie may have been copied to."""
+    found = current()
+    if found is not None:
+        with suppress(errors.NotFound):  # another tab was faster
+            sessions.end(found.id, found.user_id, frame.now())
+    logout_user()
+    session.clear()
+
+
+def current() -> UserSession | None:
+    """The session of this browser, or None if nobody is signed in."""
+    found: UserSession | None = g.get("user_session")
+    return found
+
+
+def device() -> str:
+    """What asks, in words a person knows their own devices by."""
+    return devices.describe(request.headers.get("User-Agent", "")[:500])
+
+
+def address() -> str:
+    """The network address that asks."""
+    return (request.remote_addr or "")[:45]
