@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 
 from tokiflow.core import ids
-from tokiflow.db import db, in_transaction, on_commit, transaction
+from tokiflow.db import at_end, db, in_transaction, on_commit, transaction
 from tokiflow.models import BlindSpell, Organization
 
 
@@ -78,3 +78,26 @@ def test_a_machine_that_says_nothing_is_given_up(app: Flask) -> None:
     told = raw.info.get_parameters()
     assert (told["keepalives_idle"], told["keepalives_interval"], told["keepalives_count"]) == ("10", "5", "3")
     assert told["tcp_user_timeout"] == "20000"
+
+
+def test_what_is_for_the_end_is_written_last_and_together(app: Flask) -> None:
+    written: list[list[int]] = []
+    with transaction():
+        at_end(written.append, 1)
+        with transaction():
+            at_end(written.append, 2)
+        assert written == []
+    assert written == [[1, 2]]
+
+    def fail() -> None:
+        with transaction():
+            at_end(written.append, 3)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with transaction():
+        pass
+    assert written == [[1, 2]]
+    with pytest.raises(RuntimeError, match="outside"):
+        at_end(written.append, 4)

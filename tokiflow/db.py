@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from flask_sqlalchemy import SQLAlchemy
@@ -57,12 +58,21 @@ if TYPE_CHECKING:
 else:
     Model = db.Model
 
-_after_commit: ContextVar[list[Callable[[], object]] | None] = ContextVar("after_commit", default=None)
+
+@dataclass
+class _Open:
+    """What the outermost transaction still has to do: `at_end` before it commits, `after` when it has."""
+
+    at_end: dict[Callable[[Any], object], list[Any]] = field(default_factory=dict)
+    after: list[Callable[[], object]] = field(default_factory=list)
+
+
+_open: ContextVar[_Open | None] = ContextVar("open_transaction", default=None)
 
 
 def in_transaction() -> bool:
     """Whether a `transaction()` is open here. The outbound client asks before it touches the network."""
-    return _after_commit.get() is not None
+    return _open.get() is not None
 
 
 @contextmanager
@@ -71,17 +81,20 @@ def transaction() -> Iterator[None]:
     if in_transaction():
         yield
         return
-    token = _after_commit.set([])
+    opened = _Open()
+    token = _open.set(opened)
     try:
         yield
+        while opened.at_end:
+            write, items = opened.at_end.popitem()
+            write(items)
         db.session.commit()
-        callbacks = _after_commit.get() or []
     except BaseException:
         db.session.rollback()
         raise
     finally:
-        _after_commit.reset(token)
-    for callback in callbacks:
+        _open.reset(token)
+    for callback in opened.after:
         _call(callback)
 
 
@@ -102,10 +115,23 @@ def changed(statement: Executable, values: dict[str, Any] | None = None) -> int:
 
 def on_commit(callback: Callable[[], object]) -> None:
     """Call `callback` once the outermost transaction is on disk; never if it rolls back."""
-    callbacks = _after_commit.get()
-    if callbacks is None:
-        raise RuntimeError("on_commit() outside of a transaction()")
-    callbacks.append(callback)
+    _opened("on_commit").after.append(callback)
+
+
+T = TypeVar("T")
+
+
+def at_end(write: Callable[[list[T]], object], item: T) -> None:
+    """Call `write`, once, with all items given for it, as the last thing the outermost transaction does before it
+    commits: for a row that many transactions want to lock. Whoever locks it last waits for nobody while holding it."""
+    _opened("at_end").at_end.setdefault(write, []).append(item)
+
+
+def _opened(what: str) -> _Open:
+    opened = _open.get()
+    if opened is None:
+        raise RuntimeError(f"{what}() outside of a transaction()")
+    return opened
 
 
 _GIVES_UP = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}

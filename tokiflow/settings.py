@@ -92,6 +92,7 @@ class Settings(BaseModel):
     output_limit: int = Field(32_768, alias="TOKIFLOW_OUTPUT_LIMIT", ge=1_024, le=1_048_576)
     retention_days: int = Field(365, alias="TOKIFLOW_RETENTION_DAYS", ge=1, le=36_500)
     output_retention_days: int = Field(90, alias="TOKIFLOW_OUTPUT_RETENTION_DAYS", ge=1, le=36_500)
+    audit_retention_days: int = Field(365, alias="TOKIFLOW_AUDIT_RETENTION_DAYS", ge=1, le=36_500)
     s3_bucket: str = Field("", alias="S3_BUCKET")
     s3_endpoint_url: str = Field("", alias="S3_ENDPOINT_URL")
     s3_region: str = Field("", alias="S3_REGION")

@@ -21,6 +21,7 @@ def upgrade() -> None:
     op.add_column("api_keys", sa.Column("replaced_by", sa.Uuid(), nullable=True))
     op.add_column("audit_events", sa.Column("address", sa.Text(), server_default="", nullable=False))
     op.add_column("audit_events", sa.Column("n", sa.BigInteger(), nullable=True))
+    op.add_column("audit_events", sa.Column("words_hash", sa.String(length=64), server_default="", nullable=False))
     op.add_column("audit_events", sa.Column("hash", sa.String(length=64), server_default="", nullable=False))
     op.add_column("organizations", sa.Column("erase_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("users", sa.Column("erase_at", sa.DateTime(timezone=True), nullable=True))
@@ -45,6 +46,7 @@ def _add_tables() -> None:
     op.create_table(
         "audit_chains",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("sealed_key", sa.Text(), nullable=False),
         sa.Column("n", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("hash", sa.String(length=64), server_default="", nullable=False),
         sa.Column("gone_n", sa.BigInteger(), server_default="0", nullable=False),
@@ -222,6 +224,7 @@ def downgrade() -> None:
     op.drop_column("organizations", "erase_at")
     op.drop_index("uq_audit_events_n", table_name="audit_events", postgresql_where=sa.text("n is not null"))
     op.drop_column("audit_events", "hash")
+    op.drop_column("audit_events", "words_hash")
     op.drop_column("audit_events", "n")
     op.drop_column("audit_events", "address")
     op.drop_constraint(op.f("fk_api_keys_replaced_by"), "api_keys", type_="foreignkey")

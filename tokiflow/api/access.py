@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 from uuid import UUID
 
+from flask import request
+
 from tokiflow import errors
 from tokiflow.api import keys
 from tokiflow.core import ids
@@ -19,7 +21,7 @@ T = TypeVar("T")
 def actor() -> Actor:
     """The key, as timelines and audit log name it."""
     key = keys.current()
-    return Actor("api_key", f"API key {key.name}", key.id)
+    return Actor("api_key", f"API key {key.name}", key.id, (request.remote_addr or "")[:45])
 
 
 def organization_id() -> UUID:

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "db": "tokiflow.cli.db:database",
     "api-key": "tokiflow.cli.api_key:api_key",
     "ping-key": "tokiflow.cli.ping_key:ping_key",
+    "audit": "tokiflow.cli.audit:audit",
     "demo": "tokiflow.cli.demo:demo",
 }
 """Every command, and where it is: a module and the click command in it."""

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, String
+from sqlalchemy import BigInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
@@ -8,10 +8,12 @@ from tokiflow.models.columns import Count, OrganizationId
 
 
 class AuditChain(Model):
-    """Where the audit log of an organization begins and ends: each hash holds the one before (services.audit)."""
+    """Where the audit log of an organization begins and ends: each hash holds the one before (core.chain)."""
 
     __tablename__ = "audit_chains"
     organization_id: Mapped[OrganizationId] = mapped_column(primary_key=True)
+    # What its hashes are made with: without the key of the installation nobody makes others (core.sealing).
+    sealed_key: Mapped[str] = mapped_column(Text)
     # The last event's number and hash.
     n: Mapped[int] = mapped_column(BigInteger, server_default="0")
     hash: Mapped[str] = mapped_column(String(64), server_default="")

@@ -26,8 +26,9 @@ class AuditEvent(Model):
     after: Mapped[Json]
     # The network address it came from, where there was one.
     address: Mapped[Words]
-    # Its place in the chain of its organization, and the hash that holds it there (services.audit); old ones have none.
+    # Its place in the chain of its organization, and the hashes that hold it there (core.chain); old ones have none.
     n: Mapped[int | None] = mapped_column(BigInteger)
+    words_hash: Mapped[str] = mapped_column(String(64), server_default="")
     hash: Mapped[str] = mapped_column(String(64), server_default="")
 
     __table_args__ = (

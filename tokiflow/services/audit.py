@@ -1,16 +1,28 @@
-"""Who did what: written in the transaction of the change itself."""
+"""Who did what: written in the transaction of the change itself, as the next link of the organization's chain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tokiflow.core import ids
-from tokiflow.core.actors import Actor
-from tokiflow.db import db
-from tokiflow.models import AuditEvent
+import structlog
+from flask import current_app
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from tokiflow.core import chain, ids, sealing
+from tokiflow.core.actors import TOKIFLOW, Actor
+from tokiflow.db import at_end, changed, db, transaction
+from tokiflow.models import AuditChain, AuditEvent
+from tokiflow.queries import audit as queries
+
+log = structlog.get_logger()
+
+TAKEN_OUT = "(taken out)"
+"""Stands where somebody's words were, after they had to go."""
 
 
 def record(
@@ -24,25 +36,129 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Note that `by` did `what` (`monitor.paused`). `before` and `after` hold what changed, never a secret."""
-    db.session.add(
-        AuditEvent(
-            id=ids.new(),
-            organization_id=organization_id,
-            at=now,
-            what=what,
-            by=by.name,
-            by_kind=by.kind,
-            by_id=by.id,
-            object_id=object_id,
-            object_name=object_name,
-            before=dict(before or {}),
-            after=dict(after or {}),
-        )
-    )
+    """Note that `by` did `what` (`monitor.paused`). `before` and `after` hold what changed, never a secret.
+
+    It is written at the end of the transaction: the chain's row is locked by all who change something in this
+    organization, and who locks it last never waits for somebody who waits for it.
+    """
+    event = AuditEvent(
+        id=ids.new(), organization_id=organization_id, at=now, what=what, by=by.name, by_kind=by.kind, by_id=by.id,
+        object_id=object_id, object_name=object_name, before=dict(before or {}), after=dict(after or {}),
+        address=by.address,
+    )  # fmt: skip
+    at_end(_chain, event)
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Only what differs: the two halves that `record` takes."""
-    changed = [name for name in after if before.get(name) != after[name]]
-    return {name: before.get(name) for name in changed}, {name: after[name] for name in changed}
+    changed_names = [name for name in after if before.get(name) != after[name]]
+    return {name: before.get(name) for name in changed_names}, {name: after[name] for name in changed_names}
+
+
+def forget(before: datetime, most: int = 2_000) -> int:
+    """Let go of events from before this moment, oldest first, at most so many of each organization; how many went.
+
+    The chain then begins where they ended.
+    """
+    gone = 0
+    for organization_id in queries.organizations_with_events_before(before):
+        with transaction():
+            chained = _locked([organization_id]).get(organization_id)
+            if chained is not None:
+                gone += _forget(chained, before, most)
+    return gone
+
+
+def redact(event_ids: Collection[UUID], organization_id: UUID, reason: str, now: datetime) -> None:
+    """Take the words out of these events of the organization, for good, and say so in the chain."""
+    numbers = db.session.execute(
+        update(AuditEvent)
+        .where(AuditEvent.organization_id == organization_id, AuditEvent.id.in_(event_ids))
+        .where(AuditEvent.what != chain.REDACTED)
+        .values(by=TAKEN_OUT, object_name=TAKEN_OUT, address="", before={}, after={})
+        .returning(AuditEvent.n)
+        .execution_options(synchronize_session=False)
+    ).scalars()
+    after = {"events": sorted(n for n in numbers if n is not None), "reason": reason}
+    record(chain.REDACTED, TOKIFLOW, organization_id, now, after=after)
+
+
+def key_of(row: AuditChain) -> bytes:
+    """What the hashes of this chain are made with. Raises ValueError if the installation's key is another by now."""
+    return sealing.unseal(row.sealed_key, _secret()).encode()
+
+
+def _chain(events: Sequence[AuditEvent]) -> None:
+    """Write `events`, each as the next link of its organization's chain."""
+    chains = _locked(sorted({event.organization_id for event in events}))
+    for event in events:
+        row = chains[event.organization_id]
+        key = key_of(row)
+        event.n = row.n + 1
+        event.words_hash = chain.words_hash(key, queries.words(event))
+        event.hash = chain.link_hash(key, row.hash, event.n, queries.fixed(event), event.words_hash)
+        row.n, row.hash = event.n, event.hash
+    db.session.add_all(events)
+    db.session.flush()
+
+
+def _locked(organization_ids: Sequence[UUID]) -> dict[UUID, AuditChain]:
+    """The chains of these organizations, in their order, ours until the commit. New ones begin here."""
+    statement = (
+        select(AuditChain)
+        .where(AuditChain.organization_id.in_(organization_ids))
+        .order_by(AuditChain.organization_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    found = {row.organization_id: row for row in db.session.execute(statement).scalars()}
+    new = [one for one in organization_ids if one not in found]
+    if new:
+        _begin(new)
+        return _locked(organization_ids)
+    return found
+
+
+def _begin(organization_ids: Iterable[UUID]) -> None:
+    counted = db.session.execute(
+        select(AuditEvent.organization_id, func.count())
+        .where(AuditEvent.organization_id.in_(organization_ids), AuditEvent.n.is_(None))
+        .group_by(AuditEvent.organization_id)
+    )
+    older = {row[0]: row[1] for row in counted}
+    rows = [
+        {
+            "organization_id": one,
+            "sealed_key": sealing.seal(secrets.token_urlsafe(32), _secret()),
+            "before": older.get(one, 0),
+        }
+        for one in organization_ids
+    ]
+    db.session.execute(insert(AuditChain).values(rows).on_conflict_do_nothing())
+
+
+def _forget(row: AuditChain, before: datetime, most: int) -> int:
+    old = (
+        select(AuditEvent.id)
+        .where(AuditEvent.organization_id == row.organization_id, AuditEvent.at < before)
+        .order_by(AuditEvent.n.asc().nulls_first())
+        .limit(most)
+    )
+    found = db.session.execute(
+        select(AuditEvent.id, AuditEvent.n, AuditEvent.hash).where(AuditEvent.id.in_(old)).order_by(AuditEvent.n)
+    ).all()
+    row.before -= sum(one.n is None for one in found)
+    # Two that came in the wrong order by the clock: only an unbroken beginning may go.
+    going, last = [one.id for one in found if one.n is None], row.gone_n
+    for one in found:
+        if one.n == last + 1:
+            last, row.gone_hash = one.n, one.hash
+            going.append(one.id)
+    row.gone_n = last
+    count = changed(delete(AuditEvent).where(AuditEvent.id.in_(going)))
+    log.info("audit_events_forgotten", organization=str(row.organization_id), count=count)
+    return count
+
+
+def _secret() -> str:
+    return str(current_app.extensions["tokiflow.settings"].secret_key)

@@ -72,7 +72,8 @@ def set_redaction(organization_id: UUID, patterns: Sequence[str], by: Actor, now
 
 
 def _locked(organization_id: UUID) -> Organization:
-    row = db.session.get(Organization, organization_id, with_for_update=True, populate_existing=True)
+    # Not against those who only refer to it: they may hold the lock of its audit log, which we want at the end.
+    row = db.session.get(Organization, organization_id, with_for_update={"key_share": True}, populate_existing=True)
     if row is None:
         raise NotFound("This organization is gone.")
     return row

@@ -131,7 +131,7 @@ def user() -> User:
 
 def actor() -> Actor:
     """Who is signed in, as the timeline names them."""
-    return Actor("person", user().name or user().email, user().id)
+    return Actor("person", user().name or user().email, user().id, (request.remote_addr or "")[:45])
 
 
 def membership() -> Membership:

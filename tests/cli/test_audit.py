@@ -1,0 +1,67 @@
+"""`tokiflow audit verify` as operators and timers call it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from tests.fixtures.instance import ROOT
+from tokiflow.core.actors import TOKIFLOW
+from tokiflow.db import db, transaction
+from tokiflow.services import audit
+
+NOW = datetime(2026, 7, 1, 8, tzinfo=UTC)
+
+
+@pytest.fixture
+def verify(app, database):
+    """Runs `tokiflow audit verify …` against the database of the test."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tokiflow.cli", "audit", "verify", *arguments],
+            env={"PATH": "/usr/bin:/bin", **database.environment, **variables},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def three(organization):
+    for n in range(3):
+        with transaction():
+            audit.record(f"monitor.edited_{n}", TOKIFLOW, organization.id, NOW)
+    return organization
+
+
+def test_a_log_that_holds_is_said_to_hold(verify, three, other_organization):
+    done = verify()
+    assert done.returncode == 0, done.stderr
+    assert f"{three.slug}: 3 events hold\n" in done.stdout
+    assert f"{other_organization.slug}: nothing was done here yet\n" in done.stdout
+
+
+def test_a_log_that_was_changed_is_named_and_fails(verify, three, other_organization):
+    with transaction():
+        db.session.execute(text("update audit_events set what = 'monitor.deleted' where n = 2"))
+    done = verify()
+    assert done.returncode == 1
+    assert f"{three.slug}: altered: Event 2 is not as it was written\n" in done.stdout
+    assert verify("--org", other_organization.slug).returncode == 0
+
+
+def test_with_another_key_it_says_what_is_missing(verify, three):
+    done = verify("--org", three.slug, SECRET_KEY="another-key-that-is-long-enough-0123456789-abcdefghij")
+    assert done.returncode == 1
+    assert "SECRET_KEY is another than when it began" in done.stderr
+    unknown = verify("--org", "nowhere")
+    assert (unknown.returncode, "There is no organization" in unknown.stderr) == (1, True)
