@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from tokiflow import channels
+from tokiflow.adapters import storage
 from tokiflow.core import tokens
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
 from tokiflow.models import (
     Channel,
+    Export,
     Membership,
     Monitor,
     MonitorChannel,
@@ -91,6 +93,23 @@ def make_slack_installation(organization: Organization, **values: Any) -> SlackI
     number = next(_numbers)
     usual = {"team_id": f"T0{number}", "team_name": f"Workspace {number}", "sealed_token": "sealed", "scopes": ""}
     return save(SlackInstallation(organization_id=organization.id, **{**usual, **values}))
+
+
+def make_export(user: User, organization: Organization | None, now: datetime, **values: Any) -> Export:
+    """A file with the log of the organization, ready, and in the store."""
+    export = Export(
+        organization_id=organization and organization.id, user_id=user.id, kind="audit", status="done",
+        filename="audit.csv", size=5, created_at=now, next_attempt_at=now, finished_at=now,
+        expires_at=now + timedelta(days=7),
+    )  # fmt: skip
+    store = storage.current()
+    assert store is not None
+    for name, value in values.items():
+        setattr(export, name, value)
+    save(export)
+    export.key = f"exports/{export.id}"
+    store.put(export.key, b"log\r\n")
+    return save(export)
 
 
 def make_rule(organization: Organization, *steps: list[Channel], **values: Any) -> RoutingRule:

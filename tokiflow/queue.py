@@ -35,6 +35,7 @@ class Job(StrEnum):
 
     DELIVER = "jobs.alerts.deliver"
     ERASE = "jobs.erasures.erase"
+    EXPORT = "jobs.exports.make"
     KEEP_HOUSE = "jobs.retention.keep_house"
     MAIL_LETTERS = "jobs.letters.mail"
     MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"

@@ -15,12 +15,18 @@ from werkzeug.test import TestResponse
 from tests.factories import make_monitor, make_user
 from tests.fixtures.app import Client
 from tests.house.statements import statements
-from tests.house.things import make_things
+from tests.house.things import make_personal_things, make_things
 from tokiflow.core.roles import Right, Role, allows
 from tokiflow.models import Organization, User
 from tokiflow.web import access
 
 NOW = datetime.now(UTC)
+OF_A_PERSON = ("/app/settings/exports",)
+"""Pages about somebody, wherever they belong."""
+
+PERSONAL = {"export_id"}
+"""What an address can name that is one person's own."""
+
 THINGS = {"monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "window_id", "rule_id", "installation_id"}
 WORDS = {"kind": "webhook", "token": "none", "mail_id": "none"}
 """What stands in an address and is no thing of an organization."""
@@ -31,6 +37,8 @@ OTHERWISE = {"static": "files of ours, the same for all", "metrics": "METRICS_TO
 SIGNED = ("/hooks/", "/unsubscribe/<token>")
 """Where other services call, which have no session that could be misused: each request is signed instead. Mail programs
 unsubscribe with nothing but the address (RFC 8058), and in it is the signature."""
+
+_NONE = dict.fromkeys(PERSONAL, "none")
 
 DONE = {200, 303, 409, 422}
 NOBODYS = "ffffffffffffffffffffffffff"
@@ -48,7 +56,7 @@ class Stop:
     def address(self, things: dict[str, str]) -> str:
         path = self.rule
         for name in self.names:
-            path = path.replace(f"<{name}>", (WORDS | things)[name])
+            path = path.replace(f"<{name}>", (_NONE | WORDS | things)[name])
         return path
 
     @property
@@ -97,7 +105,7 @@ def test_every_view_says_who_may_see_it(app: Flask) -> None:
 
 def test_the_walk_knows_what_to_put_into_every_address(app: Flask) -> None:
     names = set().union(*(stop.names for stop in stops(app)))
-    assert names <= THINGS | set(WORDS), "teach THINGS or WORDS what the new name stands for"
+    assert names <= THINGS | PERSONAL | set(WORDS), "teach THINGS or WORDS what the new name stands for"
 
 
 def test_whoever_changes_something_needs_a_right_to(app: Flask) -> None:
@@ -107,7 +115,8 @@ def test_whoever_changes_something_needs_a_right_to(app: Flask) -> None:
 
 def test_every_page_of_an_organization_needs_a_right(app: Flask) -> None:
     inside = [stop for stop in stops(app) if stop.rule.startswith("/app") and not isinstance(stop.right, Right)]
-    assert [str(stop) for stop in inside] == ["POST /app/switch-organization"]
+    assert {stop.right for stop in inside} == {"person"}
+    assert [str(stop) for stop in inside if not stop.rule.startswith(OF_A_PERSON)] == ["POST /app/switch-organization"]
 
 
 # --- the walk ---------------------------------------------------------------------------------------------------
@@ -184,6 +193,25 @@ def test_nobody_is_sent_to_sign_in(
     for stop in (one for one in stops(app) if one.right != "public"):
         with subtests.test(str(stop)):
             assert to_sign_in(client.open(stop.address(there), method=stop.method))
+
+
+def test_what_is_a_persons_own_does_not_exist_for_others(
+    app: Flask,
+    organization: Organization,
+    alice: User,
+    adam: User,
+    client_for: Callable[[User], Client],
+    subtests: pytest.Subtests,
+) -> None:
+    hers, his = client_for(alice), client_for(adam)
+    for stop in (one for one in stops(app) if one.names & PERSONAL):
+        with subtests.test(str(stop)):
+            own = make_personal_things(alice, organization, NOW)
+            nobodys = {name: public[:4] + NOBODYS for name, public in own.items()}
+            theirs, unknown = (his.open(stop.address(one), method=stop.method) for one in (own, nobodys))
+            assert (theirs.status_code, unknown.status_code) == (404, 404)
+            assert looks(theirs) == looks(unknown)
+            assert hers.open(stop.address(own), method=stop.method).status_code in DONE
 
 
 def test_public_pages_never_break(

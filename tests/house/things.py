@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from tests.factories import make_channel, make_monitor, make_rule, make_slack_installation
+from tests.factories import make_channel, make_export, make_monitor, make_rule, make_slack_installation
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
-from tokiflow.models import Delivery, Incident, Monitor, Organization, Run
+from tokiflow.models import Delivery, Incident, Monitor, Organization, Run, User
 from tokiflow.services import maintenance, pings
 
 
@@ -39,6 +39,12 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
         "installation_id": ids.public("slk", make_slack_installation(organization).id),
         "rule_id": ids.public("rul", rule.id),
     }
+
+
+def make_personal_things(user: User, organization: Organization, now: datetime) -> dict[str, str]:
+    """By the name it has in routes: a file that the person asked for, and that is ready."""
+    export = make_export(user, organization, now)
+    return {"export_id": ids.public("exp", export.id)}
 
 
 HOUR = timedelta(hours=1)

@@ -10,11 +10,11 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from flask import Flask, current_app
 
@@ -23,6 +23,7 @@ from tokiflow.errors import StorageError
 from tokiflow.settings import Settings
 
 BYTES = "application/octet-stream"
+CHUNK = 256 * 1024
 CONNECT_SECONDS, ANSWER_SECONDS, TRIES = 2, 5, 2
 """The worker that moves outputs also sends alerts, so a store that hangs is not waited for long."""
 
@@ -33,8 +34,14 @@ class Storage(Protocol):
     def put(self, key: str, data: bytes, content_type: str = BYTES) -> None:
         """When this returns, the object is durable."""
 
+    def put_file(self, key: str, path: Path) -> None:
+        """The same, with what is in the file at `path`, which may be larger than memory."""
+
     def get(self, key: str) -> bytes:
         """The object. Raises StorageError, `missing` if there is none."""
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """The object, a piece at a time. Raises as `get` does, when the first is asked for."""
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the objects; those that are gone already are fine."""
@@ -95,13 +102,23 @@ class Folder:
         self._root = root
 
     def put(self, key: str, data: bytes, content_type: str = BYTES) -> None:
+        self._put(key, lambda file: file.write(data))
+
+    def put_file(self, key: str, path: Path) -> None:
+        def copy(file: BinaryIO) -> None:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, file, CHUNK)
+
+        self._put(key, copy)
+
+    def _put(self, key: str, write: Callable[[BinaryIO], object]) -> None:
         path = self._path(key)
         with _disk_errors():
             _make_durably(path.parent)
             handle, unfinished = tempfile.mkstemp(prefix=".", dir=path.parent)
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(data)
+                    write(file)
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(unfinished, path)
@@ -113,6 +130,11 @@ class Folder:
     def get(self, key: str) -> bytes:
         with _disk_errors():
             return self._path(key).read_bytes()
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        with _disk_errors(), self._path(key).open("rb") as file:
+            while piece := file.read(CHUNK):
+                yield piece
 
     def delete(self, keys: Sequence[str]) -> None:
         with _disk_errors():
@@ -206,6 +228,15 @@ class S3:
             answer = self._client.get_object(Bucket=self._bucket, Key=_checked(key))
             return bytes(answer["Body"].read())
 
+    def put_file(self, key: str, path: Path) -> None:
+        # In parts, where it is large; each is tried again by itself.
+        with _s3_errors():
+            self._client.upload_file(str(path), self._bucket, _checked(key), ExtraArgs={"ContentType": BYTES})
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        with _s3_errors():
+            yield from self._client.get_object(Bucket=self._bucket, Key=_checked(key))["Body"].iter_chunks(CHUNK)
+
     def delete(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), 1_000):
             objects = [{"Key": _checked(key)} for key in keys[start : start + 1_000]]
@@ -244,6 +275,7 @@ class S3:
 
 @contextmanager
 def _s3_errors() -> Iterator[None]:
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -252,5 +284,5 @@ def _s3_errors() -> Iterator[None]:
         said = error.response.get("Error", {})
         missing = said.get("Code") in ("NoSuchKey", "404")
         raise StorageError(f"The bucket of outputs answered: {said.get('Code', 'nothing')}", missing=missing) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise StorageError(f"The bucket of outputs: {type(error).__name__}") from error

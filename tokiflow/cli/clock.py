@@ -119,11 +119,13 @@ class Clock:
             calendars,
             deliveries,
             erasures,
+            exports,
             heartbeats,
             letters,
             maintenance,
             outputs,
             retention,
+            sessions,
             sign_in,
         )
 
@@ -136,12 +138,14 @@ class Clock:
             self.carried = now
             outputs.ring(now)
             erasures.ring(now)
+            exports.ring(now)
             calendars.ring(now)
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)
             sign_in.forget(now)
             letters.forget(now)
+            sessions.forget(now)
             maintenance.forget(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now

@@ -27,6 +27,30 @@ def of_object(organization_id: UUID, object_id: UUID, most: int) -> Sequence[Aud
     return db.session.execute(statement).scalars().all()
 
 
+def count(organization_id: UUID, until: datetime) -> int:
+    """How many events the log holds up to this moment."""
+    mine = AuditEvent.organization_id == organization_id, AuditEvent.at <= until
+    return db.session.scalar(select(func.count()).where(*mine)) or 0
+
+
+def oldest_first(organization_id: UUID, until: datetime) -> Iterator[AuditEvent]:
+    """The events up to this moment, some at a time, so that the log may be long. They are let go of as they pass."""
+    after = UUID(int=0)
+    while True:
+        statement = (
+            select(AuditEvent)
+            .where(AuditEvent.organization_id == organization_id, AuditEvent.id > after, AuditEvent.at <= until)
+            .order_by(AuditEvent.id)
+            .limit(READ_AT_ONCE)
+        )
+        found = db.session.execute(statement).scalars().all()
+        yield from found
+        if len(found) < READ_AT_ONCE:
+            return
+        after = found[-1].id
+        db.session.expunge_all()
+
+
 def organizations_with_events_before(before: datetime) -> Sequence[UUID]:
     """Whose log has events from before this moment."""
     statement = select(AuditEvent.organization_id).where(AuditEvent.at < before).distinct()

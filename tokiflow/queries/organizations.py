@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from tokiflow.db import db
+from tokiflow.errors import NotFound
 from tokiflow.models import Membership, Organization
 
 
@@ -31,6 +32,14 @@ def membership(user_id: UUID, organization_id: UUID) -> Membership | None:
         .options(joinedload(Membership.organization))
     )
     return db.session.execute(statement).scalar_one_or_none()
+
+
+def get(organization_id: UUID) -> Organization:
+    """The organization. Raises NotFound once it is gone."""
+    found = db.session.get(Organization, organization_id)
+    if found is None:
+        raise NotFound("This organization is gone.")
+    return found
 
 
 def by_slug(slug: str | None) -> Organization | None:

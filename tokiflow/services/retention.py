@@ -17,7 +17,7 @@ from tokiflow import errors
 from tokiflow.adapters import storage
 from tokiflow.db import changed, db, transaction
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import audit, letters, outputs, partitions, sessions
+from tokiflow.services import audit, exports, outputs, partitions
 from tokiflow.settings import Settings
 
 log = structlog.get_logger()
@@ -58,12 +58,11 @@ def _steps(now: datetime) -> Iterator[None]:
         datetime.combine(now.astimezone(UTC) - timedelta(days=days), datetime.min.time(), UTC)
         for days in (settings.retention_days, settings.output_kept_days)
     )
-    letters.forget(now)
-    sessions.forget(now)
     partitions.ensure(now)
     partitions.drop_expired(now, settings.retention_days)
     while audit.forget(now - timedelta(days=settings.audit_retention_days)):
         yield
+    exports.forget(now)
     yield from _in_chunks("delete from pings_default", "at < :before", oldest)
     yield from _in_chunks("delete from runs_default", f"at < :before and not ({partitions.WATCHED})", oldest)
     has_output = "(body is not null or body_key is not null)"

@@ -12,6 +12,7 @@ def init_app(app: Flask) -> None:
     from tokiflow.web import (
         auth,
         channels,
+        exports,
         failures,
         filters,
         frame,
@@ -54,6 +55,7 @@ def init_app(app: Flask) -> None:
         rules,
         profile,
         organization,
+        exports,
     )
     for noun in nouns:
         app.register_blueprint(noun.blueprint)

@@ -24,6 +24,7 @@ from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right, allows
 from tokiflow.models import (
     Channel,
+    Export,
     Incident,
     MaintenanceWindow,
     Membership,
@@ -37,6 +38,7 @@ from tokiflow.models import (
 from tokiflow.observability import requests as request_log
 from tokiflow.queries import (
     channels,
+    exports,
     incidents,
     maintenance,
     monitors,
@@ -52,6 +54,9 @@ R = TypeVar("R")
 RULE = "tokiflow_access"
 PROVED = "tokiflow_proved"
 
+EXPORTED = {"audit": Right.SEE_AUDIT, "organization": Right.EXPORT_ORGANIZATION}
+"""By kind of export: what somebody must be allowed to, to fetch it."""
+
 PROOF_LASTS = timedelta(minutes=15)
 """So long nobody is asked again who they are."""
 
@@ -63,11 +68,16 @@ def public(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def person(view: Callable[P, R]) -> Callable[P, R | Response]:
-    """Anybody signed in may see it; others are sent to sign in first."""
+    """Anybody signed in may see it, in an organization or in none; others are sent to sign in first."""
 
     @wraps(view)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R | Response:
-        return _to_sign_in() if not current_user.is_authenticated else view(*args, **kwargs)
+        if not current_user.is_authenticated:
+            return _to_sign_in()
+        chosen = _chosen()
+        if chosen is not None:
+            _enter(chosen)
+        return view(*args, **kwargs)
 
     setattr(wrapped, RULE, "person")
     return wrapped
@@ -83,7 +93,7 @@ def requires(right: Right) -> Callable[[Callable[P, R]], Callable[P, R | Respons
             if not current_user.is_authenticated:
                 return _to_sign_in()
             g.right = right
-            _enter(_chosen())
+            _enter(_chosen() or abort(404))
             if not kwargs:
                 # With a thing in the address, its loader decides, in the organization the thing belongs to.
                 check(right)
@@ -188,6 +198,15 @@ def rule(public_id: str) -> RoutingRule:
     return _admitted(found, found.organization_id)
 
 
+def export(public_id: str) -> Export:
+    """The file called `public_id` that the person asked for; what is in it, they must still be allowed to see."""
+    found = exports.get(ids.parse("exp", public_id), user().id)
+    if found.organization_id is not None:
+        g.right = EXPORTED[found.kind]
+        _admitted(found, found.organization_id)
+    return found
+
+
 def run(public_id: str, of: Monitor) -> Run:
     """The run called `public_id` of the monitor `of`."""
     return runs.get(of.id, ids.parse("run", public_id))
@@ -198,19 +217,17 @@ T = TypeVar("T")
 
 def _admitted(found: T, organization_id: UUID) -> T:
     """`found`, if the person belongs where it does; the page then is about that organization."""
-    if organization_id != membership().organization_id:
+    if "membership" not in g or organization_id != membership().organization_id:
         _enter(organizations.membership(user().id, organization_id))
     check(g.right)
     return found
 
 
-def _chosen() -> Membership:
-    """The membership for the organization last chosen, or else the first."""
+def _chosen() -> Membership | None:
+    """The membership for the organization last chosen, or else the first. None for somebody who is in none."""
     mine = organizations.memberships(user().id)
-    if not mine:
-        abort(404)
     chosen = session.get("organization")
-    return next((one for one in mine if str(one.organization_id) == chosen), mine[0])
+    return next((one for one in mine if str(one.organization_id) == chosen), mine[0] if mine else None)
 
 
 def _enter(found: Membership | None) -> None:
