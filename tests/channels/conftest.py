@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -134,3 +136,31 @@ def outside(mailer):
     client = Client((ip_network("127.0.0.0/8"), ip_network("::1/128")))
     yield Outside(client, mailer, "Tokiflow <alerts@tokiflow.example>", "https://tokiflow.example")
     client.close()
+
+
+class Diverted:
+    """An outbound client that takes what is meant for any service to a server here, and remembers whom it was for."""
+
+    def __init__(self, client: Client, server: str) -> None:
+        self.client, self.server = client, server
+        self.urls: list[str] = []
+        self.options: list[dict[str, object]] = []
+
+    def send(self, method, url, **options):
+        self.urls.append(url)
+        self.options.append(options)
+        parts = urlsplit(url)
+        return self.client.send(method, f"{self.server}{parts.path}?{parts.query}", **options)
+
+
+@pytest.fixture
+def diverted(outside, httpserver):
+    """`outside`, all of which is the server here."""
+    return replace(outside, http=Diverted(outside.http, httpserver.url_for("")))
+
+
+@pytest.fixture
+def mute():
+    """The address of a server that takes every connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"

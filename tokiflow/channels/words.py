@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from tokiflow.channels import text
 from tokiflow.channels.message import Listed, Message
 from tokiflow.core import durations
 
@@ -60,6 +61,19 @@ def headline(message: Message) -> str:
     if message.kind == "summary":
         return _summary_headline(message)
     return f"{tone(message).word}: {message.monitor_name} {_verb(message)}"
+
+
+def short_headline(message: Message, fits: Callable[[str], bool]) -> str:
+    """The headline, its name cut until it `fits`: what happened is worth more than the end of a long name."""
+    name = "monitor_name" if message.about_incident else "organization"
+    told: dict[str, str] = {}
+
+    def fitting(cut: str) -> bool:
+        told[cut] = headline(replace(message, **{name: cut}))
+        return fits(told[cut])
+
+    cut = text.fitting(getattr(message, name), fitting)
+    return told[cut] if cut else text.fitting(headline(message), fits)
 
 
 def _summary_headline(message: Message) -> str:
@@ -192,14 +206,14 @@ def _day_and_time(message: Message, at: datetime) -> str:
     return f"{local:%a} {local.day} {local:%b}{year}, {local:%H:%M}"
 
 
-def sentence(text: str) -> str:
-    """`text` with a full stop, unless it has an end already."""
-    return text if not text or text[-1] in ".!?…:" else f"{text}."
+def sentence(said: str) -> str:
+    """`said` with a full stop, unless it has an end already."""
+    return said if not said or said[-1] in ".!?…:" else f"{said}."
 
 
-def unbroken(text: str) -> str:
-    """`text` in which no line ends between a number and its unit."""
-    return _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", text)
+def unbroken(said: str) -> str:
+    """`said` in which no line ends between a number and its unit."""
+    return _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", said)
 
 
 def strip(message: Message) -> str:
