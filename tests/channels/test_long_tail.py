@@ -19,6 +19,7 @@ from werkzeug import Response
 
 from tests.channels.conftest import message
 from tests.channels.storms import HOSTILE, hostile, summary
+from tests.fixtures.instance import ROOT
 from tokiflow import channels
 from tokiflow.adapters import http
 from tokiflow.channels import long_tail_door, sms
@@ -91,6 +92,15 @@ def anything(httpserver):
 def test_each_service_has_an_example_here_and_a_form_there():
     assert list(URLS) == [service.schema for service in SERVICES]
     assert all(service.form.startswith(f"{service.schema}://") for service in SERVICES)
+
+
+def test_the_guide_lists_each_service():
+    guide = (ROOT / "docs" / "paging.md").read_text()
+    listed = re.findall(r"^\|[^|]*\| ([^|]+) \| `([^|]+://[^|]+)` \|$", guide, re.MULTILINE)
+    assert listed == [(service.title, service.form) for service in SERVICES]
+    assert Apprise.line.startswith(f"{len(SERVICES)} more services")
+    assert "Thirty-nine public services" in guide
+    assert len(SERVICES) == 39
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.schema)
@@ -283,6 +293,15 @@ def test_a_test_leaves_nobody_paged(service, diverted, anything):
     assert message("test").dedup_key in first
     assert message("test").dedup_key in last
     assert re.search(r"resolve|closed|recovery", last.lower())
+
+
+def test_a_test_insists_on_its_end(diverted, httpserver):
+    every = re.compile(".*")
+    httpserver.expect_oneshot_request(every).respond_with_data("{}", status=202)
+    httpserver.expect_oneshot_request(every).respond_with_data("busy", status=503)
+    httpserver.expect_oneshot_request(every).respond_with_data("{}", status=202)
+    Apprise().send({"url": URLS["ilert"]}, message("test"), diverted)
+    assert [json.loads(request.data)["eventType"] for request, _ in httpserver.log] == ["ALERT", "RESOLVE", "RESOLVE"]
 
 
 @pytest.mark.parametrize("service", [one for one in SERVICES if one.short], ids=lambda service: service.schema)

@@ -140,6 +140,14 @@ def test_a_test_creates_an_alert_of_its_own_and_closes_it_at_once(config, outsid
     assert receipt.response.count(TAKEN["requestId"]) == 2
 
 
+def test_a_test_that_can_not_be_closed_says_what_is_left_to_do(config, outside, httpserver):
+    httpserver.expect_request("/v2/alerts").respond_with_json(TAKEN, status=202)
+    httpserver.expect_request(f"/v2/alerts/{message('test').dedup_key}/close").respond_with_data("busy", status=503)
+    with pytest.raises(DeliveryError, match=r"could not be ended: .*busy\. Close it in Opsgenie"):
+        Opsgenie().send(config, message("test"), outside)
+    assert len(httpserver.log) == 4
+
+
 def test_a_long_name_loses_its_end_and_not_what_happened(config):
     body = alert(config, message("opened", "failed", monitor_name="Backup " * 17))
     assert body["message"].endswith("… failed with exit code 1")

@@ -103,16 +103,25 @@ def test_a_test_pages_under_a_key_of_its_own_and_ends_at_once(config, outside, p
     assert receipt.response.count("Event processed") == 2
 
 
-def test_a_test_whose_end_is_not_taken_is_tried_again_under_the_same_key(config, outside, httpserver):
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_test_insists_on_its_end_because_nobody_tries_it_again(failures, config, outside, httpserver):
     httpserver.expect_ordered_request("/v2/enqueue").respond_with_json(TAKEN, status=202)
-    httpserver.expect_ordered_request("/v2/enqueue").respond_with_data("", status=503)
-    for _ in range(2):
-        httpserver.expect_ordered_request("/v2/enqueue").respond_with_json(TAKEN, status=202)
-    with pytest.raises(DeliveryError):
-        PagerDuty().send(config, message("test"), outside)
+    for _ in range(failures):
+        httpserver.expect_ordered_request("/v2/enqueue").respond_with_data("", status=503)
+    httpserver.expect_ordered_request("/v2/enqueue").respond_with_json(TAKEN, status=202)
     PagerDuty().send(config, message("test"), outside)
-    assert {one["dedup_key"] for one in sent(httpserver)} == {message("test").dedup_key}
-    assert [one["event_action"] for one in sent(httpserver)] == ["trigger", "resolve"] * 2
+    assert [one["event_action"] for one in sent(httpserver)] == ["trigger", *["resolve"] * (failures + 1)]
+
+
+def test_a_test_that_can_not_be_ended_says_what_is_left_to_do(config, outside, httpserver):
+    httpserver.expect_oneshot_request("/v2/enqueue").respond_with_json(TAKEN, status=202)
+    httpserver.expect_request("/v2/enqueue").respond_with_data("busy", status=503)
+    with pytest.raises(DeliveryError) as caught:
+        PagerDuty().send(config, message("test"), outside)
+    assert caught.value.message == (
+        "The test arrived, and could not be ended: PagerDuty answered 503: busy. Resolve it in PagerDuty."
+    )
+    assert len(httpserver.log) == 4
 
 
 @pytest.mark.parametrize(

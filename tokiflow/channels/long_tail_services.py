@@ -31,8 +31,7 @@ class Service(NamedTuple):
         return self.form.partition("://")[0]
 
 
-SERVICES = (
-    # Chat
+_CHAT = (
     Service("Google Chat", "google_chat:NotifyGoogleChat", ("chat.googleapis.com",), "gchat://workspace/key/token"),
     Service("Zulip Cloud", "zulip:NotifyZulip", ("zulipchat.com",), "zulip://bot@organization/token/channel"),
     Service(
@@ -61,7 +60,8 @@ SERVICES = (
     Service("DingTalk", "dingtalk:NotifyDingTalk", ("oapi.dingtalk.com",), "dingtalk://secret@token"),
     Service("Feishu", "feishu:NotifyFeishu", ("open.feishu.cn",), "feishu://token"),
     Service("Lark", "lark:NotifyLark", ("open.larksuite.com",), "lark://token"),
-    # On call
+)
+_ON_CALL = (
     Service("ilert", "ilert:NotifyILert", ("api.ilert.com",), "ilert://key", key="dedup"),
     Service(
         "incident.io", "incidentio:NotifyIncidentIO", ("api.incident.io",), "incidentio://source/token", key="dedup"
@@ -93,14 +93,16 @@ SERVICES = (
         "PagerTree", "pagertree:NotifyPagerTree", ("api.pagertree.com",), "pagertree://integration", key="thirdparty"
     ),
     Service("Spike", "spike:NotifySpike", ("api.spike.sh",), "spike://token"),
-    # Phones and desktops
+)
+_PHONES = (
     Service("Prowl", "prowl:NotifyProwl", ("api.prowlapp.com",), "prowl://key"),
     Service("Pushbullet", "pushbullet:NotifyPushBullet", ("api.pushbullet.com",), "pbul://token"),
     Service("Pushsafer", "pushsafer:NotifyPushSafer", ("www.pushsafer.com",), "psafers://key"),
     Service("Techulus Push", "techuluspush:NotifyTechulusPush", ("push.techulus.com",), "push://key"),
     Service("Join", "join:NotifyJoin", ("joinjoaomgcd.appspot.com",), "join://key/device"),
     Service("IFTTT", "ifttt:NotifyIFTTT", ("maker.ifttt.com",), "ifttt://key@event"),
-    # Text messages by others than Twilio
+)
+_TEXT_MESSAGES = (
     Service(
         "Vonage",
         "vonage:NotifyVonage",
@@ -135,4 +137,11 @@ SERVICES = (
         schemas=("elks",),
     ),
 )
+GROUPS = (
+    ("Chat", _CHAT),
+    ("On call", _ON_CALL),
+    ("Phones and desktops", _PHONES),
+    ("Text messages", _TEXT_MESSAGES),
+)
+SERVICES = tuple(service for _, services in GROUPS for service in services)
 BY_SCHEMA = {schema: service for service in SERVICES for schema in (service.schema, *service.schemas)}

@@ -91,8 +91,9 @@ class PagerDuty(ChannelKind):
         receipt = _sent(config, event(config, message), outside)
         if message.kind != "test":
             return receipt
-        # Nobody shall be left paged by a test; if this fails, the next try begins again under the same key.
-        over = _sent(config, _bare(config, "resolve", message), outside)
+        # Nobody shall be left paged by a test.
+        resolve = _bare(config, "resolve", message)
+        over = answers.ended(lambda: _sent(config, resolve, outside), "Resolve it in PagerDuty.")
         return Receipt(over.status_code, f"Triggered: {receipt.response}\nResolved: {over.response}")
 
 
