@@ -98,6 +98,23 @@ def test_priorities_responders_and_tags_are_those_that_were_chosen():
     assert Opsgenie().validate(config) == config
 
 
+@pytest.mark.parametrize(
+    ("line", "responder"),
+    [
+        ("team: 4513b7ea-3b91-438f-b7e4-e3e54af9147c", {"type": "team", "id": "4513b7ea-3b91-438f-b7e4-e3e54af9147c"}),
+        ("user: 712020:bb4d9938-c3c2-455d-aaab-727aa701c0d8", {"type": "user"}),
+        ("user: 5b10ac8d82e05b22cc7d4ef5", {"type": "user", "id": "5b10ac8d82e05b22cc7d4ef5"}),
+        ("4513b7ea-3b91-438f-b7e4-e3e54af9147c", {"type": "team", "id": "4513b7ea-3b91-438f-b7e4-e3e54af9147c"}),
+    ],
+)
+def test_responders_may_be_ids_as_jira_wants_them(line, responder):
+    config = Opsgenie().validate({"key": KEY, "region": "jira", "responders": line})
+    [told] = alert(config, message())["responders"]
+    assert set(told) == {"type", "id"}
+    assert responder.items() <= told.items()
+    assert Opsgenie().validate(config) == config
+
+
 @pytest.mark.parametrize(("kind", "what"), [("acknowledged", "acknowledge"), ("resolved", "close")])
 def test_what_becomes_of_it_meets_the_same_alert(kind, what, config, outside, opsgenie):
     receipt = Opsgenie().send(config, message(kind, acknowledged_by="Alice"), outside)

@@ -31,6 +31,8 @@ TAG_LIMIT = 50
 USER_LIMIT = 100
 RESPONDERS_LIMIT = 20
 _KEY = re.compile(r"[!-~]{20,400}")
+# Jira Service Management knows responders by these only.
+_ID = re.compile(r"(?:[0-9]+:)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}", re.IGNORECASE)
 _TYPES = ("team", "user", "escalation", "schedule")
 _NEVER = frozenset({401, 403, 422})
 
@@ -126,8 +128,8 @@ class Opsgenie(ChannelKind):
             read=_listed("responders", RESPONDERS_LIMIT, _responder),
             shape="list",
             optional=True,
-            help="One a line, like team: Database, user: alice@example.com, schedule: Nights or escalation: Database. "
-            "Empty leaves it to the integration.",
+            help="One a line, like team: Database, user: alice@example.com, schedule: Nights or escalation: Database; "
+            "for Jira Service Management with ids in place of names. Empty leaves it to the integration.",
         ),
         Field(
             name="tags",
@@ -193,7 +195,8 @@ def _alias(message: Message) -> str:
 
 def _addressed(line: str) -> dict[str, str]:
     kind, _, name = line.partition(": ")
-    return {"type": kind, "username" if kind == "user" else "name": name}
+    named = "id" if _ID.fullmatch(name) else "username" if kind == "user" else "name"
+    return {"type": kind, named: name}
 
 
 def _priority_of(config: Config, message: Message) -> str:
