@@ -15,7 +15,8 @@ from tokiflow.channels.opsgenie import Opsgenie, alert
 from tokiflow.errors import DeliveryError, Invalid
 
 KEY = "12345678-90ab-cdef-1234-567890abcdef"
-TAKEN = {"result": "Request will be processed", "took": 0.302, "requestId": "43a29c5c-3dbf-4fa4-9c26-f4f71023e120"}
+REQUEST = "43a29c5c-3dbf-4fa4-9c26-f4f71023e120"
+TAKEN = {"result": "Request will be processed", "took": 0.302, "requestId": REQUEST}
 CREATES = ("opened", "reopened", "flapping", "escalated", "reminder")
 ALIAS = message().thread_key
 
@@ -64,7 +65,7 @@ def test_trouble_creates_an_alert_under_the_alias_of_its_incident(kind, trouble,
         assert part in body["description"]
     assert body["details"]["Schedule"] == told.schedule_words
     assert receipt.status_code == 202
-    assert TAKEN["requestId"] in receipt.response
+    assert REQUEST in receipt.response
 
 
 def test_it_says_what_broke_and_how_bad_it_is(config):
@@ -124,7 +125,7 @@ def test_what_becomes_of_it_meets_the_same_alert(kind, what, config, outside, op
     assert body["source"] == "Tokiflow"
     assert body.get("user") == ("Alice" if kind == "acknowledged" else None)
     assert "Nightly database backup" in body["note"]
-    assert TAKEN["requestId"] in receipt.response
+    assert REQUEST in receipt.response
 
 
 @pytest.mark.parametrize(("kind", "what"), [("acknowledged", "acknowledge"), ("resolved", "close")])
@@ -154,7 +155,7 @@ def test_a_test_creates_an_alert_of_its_own_and_closes_it_at_once(config, outsid
     body = json.loads(opsgenie.log[0][0].data)
     assert_opsgenie_would_take_it(body)
     assert (body["alias"], body["priority"]) == (told.dedup_key, "P5")
-    assert receipt.response.count(TAKEN["requestId"]) == 2
+    assert receipt.response.count(REQUEST) == 2
 
 
 def test_a_test_that_can_not_be_closed_says_what_is_left_to_do(config, outside, httpserver):

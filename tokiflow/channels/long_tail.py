@@ -59,7 +59,10 @@ def _service(url: str) -> Service:
     service = BY_SCHEMA.get(schema.lower()) if colon else None
     if service is None:
         named = f"{schema[:30]}://" if colon and re.fullmatch(r"[A-Za-z0-9+.-]+", schema) else "this"
-        raise ValueError(f"begins with {named}, which is none of the services listed here; see the list below the form")
+        raise ValueError(
+            f"begins with {named}, which is none of the services that are taken, like gchat:// and zulip://; "
+            "the form of the channel and docs/paging.md list them"
+        )
     return service
 
 

@@ -80,7 +80,7 @@ def _number(written: str) -> str:
     return number if _NUMBER.fullmatch(number) else ""
 
 
-def _numbers(value: object) -> list[str]:
+def _numbers(value: Any) -> list[str]:
     given = re.split(r"[,;\n]+", value) if isinstance(value, str) else value
     if not isinstance(given or [], Sequence) or not all(isinstance(one, str) for one in given or []):
         raise ValueError("must be a list of numbers like +49 151 23456789")

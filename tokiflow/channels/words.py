@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from tokiflow.channels import text
 from tokiflow.channels.message import Listed, Message
@@ -69,7 +70,8 @@ def short_headline(message: Message, fits: Callable[[str], bool]) -> str:
     told: dict[str, str] = {}
 
     def fitting(cut: str) -> bool:
-        told[cut] = headline(replace(message, **{name: cut}))
+        changed: Any = {name: cut}
+        told[cut] = headline(replace(message, **changed))
         return fits(told[cut])
 
     cut = text.fitting(getattr(message, name), fitting)
