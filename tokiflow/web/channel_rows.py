@@ -73,9 +73,10 @@ def of(channel: Channel, outcomes: Sequence[str]) -> ChannelRow:
     )
 
 
-def settings(channel: Channel) -> list[tuple[str, str]]:
+def settings(channel: Channel, now: datetime) -> list[tuple[str, str]]:
     """What is set up, in words and without secrets, beyond where it leads."""
-    return channels.get(channel.kind).facts(channel.config)
+    kind = channels.get(channel.kind)
+    return kind.facts(kind.current(channel.config, now))
 
 
 def workspaces(rows: Sequence[SlackInstallation]) -> list[tuple[str, SlackInstallation]]:
