@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokiflow.core.templating import LENGTH_LIMIT, OUTPUT_LIMIT, Mode, TemplateError, read, render
@@ -214,6 +214,7 @@ SOME = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # its first texts take long, before tables are made
 @given(source=TEMPLATES, values=SOME, mode=st.sampled_from(Mode))
 def test_any_template_is_refused_or_renders_within_bounds(source: str, values: dict[str, Any], mode: Mode) -> None:
     try:
@@ -232,6 +233,7 @@ def test_any_template_is_refused_or_renders_within_bounds(source: str, values: d
 CHAINS = st.lists(st.sampled_from(sorted(one.usage for one in FILTERS.values() if one.takes != "list")), max_size=4)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(values=SOME, chain=CHAINS)
 def test_any_value_in_json_is_json_between_quotes_and_without(values: dict[str, Any], chain: list[str]) -> None:
     """And nothing but a value: what stands around it stays what it was."""

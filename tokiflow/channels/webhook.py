@@ -226,11 +226,8 @@ class Webhook(ChannelKind):
 
     def facts(self, config: Config) -> list[tuple[str, str]]:
         names = ", ".join(config.get("headers") or {})
-        signed = "signed" if config.get("secret") else "none"
-        if config.get("previous_secret"):
-            signed = "signed, with the former secret, too"
         return [
-            ("Signature", signed),
+            ("Signature", "signed" if config.get("secret") else "none"),
             ("Headers", names or "none"),
             ("Body", "a template" if config.get("template") else "Tokiflow’s JSON"),
         ]

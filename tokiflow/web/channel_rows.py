@@ -73,10 +73,9 @@ def of(channel: Channel, outcomes: Sequence[str]) -> ChannelRow:
     )
 
 
-def settings(channel: Channel, now: datetime) -> list[tuple[str, str]]:
+def settings(channel: Channel) -> list[tuple[str, str]]:
     """What is set up, in words and without secrets, beyond where it leads."""
-    kind = channels.get(channel.kind)
-    return kind.facts(kind.current(channel.config, now))
+    return channels.get(channel.kind).facts(channel.config)
 
 
 def workspaces(rows: Sequence[SlackInstallation]) -> list[tuple[str, SlackInstallation]]:

@@ -222,7 +222,7 @@ def _context(channel: Channel) -> dict[str, Any]:
     attempts = channels.attempts([one.id for one in latest])
     return {
         "channel": channel_rows.of(channel, channels.outcomes([channel.id])[channel.id]),
-        "settings": channel_rows.settings(channel, now),
+        "settings": channel_rows.settings(channel),
         "monitors": channels.count_of_monitors(channel.id),
         "trials": [
             (

@@ -11,7 +11,7 @@ import (
 
 const tolerance = 300 // seconds
 
-// IsFromTokiflow: header is Tokiflow-Signature, body the bytes as they came, before anything parses them.
+// IsFromTokiflow: header is Tokiflow-Signature, body as it came, not parsed.
 func IsFromTokiflow(secret, header string, body []byte) bool {
 	var times, signatures []string
 	for _, part := range strings.Split(header, ",") {
@@ -37,7 +37,7 @@ func IsFromTokiflow(secret, header string, body []byte) bool {
 	mac.Write([]byte(times[0] + "."))
 	mac.Write(body)
 	expected := []byte(hex.EncodeToString(mac.Sum(nil)))
-	// While a secret is being changed there are two signatures; one that fits is enough.
+	// While the secret is changed there are two signatures: one is enough.
 	for _, given := range signatures {
 		if hmac.Equal(expected, []byte(given)) {
 			return true

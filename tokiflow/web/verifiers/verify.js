@@ -2,7 +2,7 @@ const crypto = require("node:crypto");
 
 const TOLERANCE = 300; // seconds
 
-// header: Tokiflow-Signature. body: a Buffer, as it came, before anything parses it.
+// header: Tokiflow-Signature. body: a Buffer, as it came, not parsed.
 function isFromTokiflow(secret, header, body) {
   const fields = header.split(",").map((part) => part.split("="));
   const values = (name) => fields.filter((field) => field[0] === name).map((field) => field[1] ?? "");
@@ -12,7 +12,7 @@ function isFromTokiflow(secret, header, body) {
   const expected = Buffer.from(
     crypto.createHmac("sha256", secret).update(`${times[0]}.`).update(body).digest("hex"),
   );
-  // While a secret is being changed there are two signatures; one that fits is enough.
+  // While the secret is changed there are two signatures: one is enough.
   return values("v1").some((value) => {
     const given = Buffer.from(value);
     return given.length === expected.length && crypto.timingSafeEqual(given, expected);

@@ -2,7 +2,7 @@
 
 const TOLERANCE = 300; // seconds
 
-// $header: Tokiflow-Signature. $body: the bytes as they came, from php://input.
+// $header: Tokiflow-Signature. $body: as it came, from php://input.
 function is_from_tokiflow(string $secret, string $header, string $body): bool
 {
     $values = ['t' => [], 'v1' => []];
@@ -17,7 +17,7 @@ function is_from_tokiflow(string $secret, string $header, string $body): bool
         return false;
     }
     $expected = hash_hmac('sha256', $values['t'][0] . '.' . $body, $secret);
-    // While a secret is being changed there are two signatures; one that fits is enough.
+    // While the secret is changed there are two signatures: one is enough.
     foreach ($values['v1'] as $given) {
         if (hash_equals($expected, $given)) {
             return true;
