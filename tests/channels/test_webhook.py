@@ -227,6 +227,28 @@ def test_a_template_that_cannot_work_is_refused_with_the_reason(template, why):
     assert list(caught.value.fields) == ["config.template"]
 
 
+def test_what_must_be_json_by_its_content_type_is_refused_with_that_reason():
+    headers = {"Content-Type": "application/json"}
+    config = {"url": "https://example.com/", "headers": headers, "template": "Oh {{ summary }}"}
+    with pytest.raises(Invalid, match="Your Content-Type says JSON, and this is none"):
+        Webhook().validate(config)
+
+
+@pytest.mark.parametrize(
+    ("template", "is_json"),
+    [
+        ('{"a": 1}', True), ('  [{{ summary }}]', True), ('{{% if exit_code %}"a": 1{% endif %}}', True),
+        ('{% if exit_code %}{"a": 1}{% else %}{"b": 1}{% endif %}', True),
+        ("{{ summary }}", False), ("{{{ summary }}}", False), ("Oh {", False),
+        ("{% if exit_code %}a{% endif %}", False),
+    ],
+)  # fmt: skip
+def test_json_is_known_by_its_beginning(template, is_json):
+    config = Webhook().validate({"url": "https://example.com/", "template": template})
+    content_type = Webhook().request(config, message("opened", "failed")).headers["Content-Type"]
+    assert content_type.startswith("application/json" if is_json else "text/plain")
+
+
 EVIL = '"}, "admin": true, "x": {"\\\n\u2028 {{ id }} \ud83d\udea2'.encode("utf-16", "surrogatepass").decode("utf-16")
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from tokiflow.channels import examples
 from tokiflow.channels.message import Message
 from tokiflow.channels.webhook_payload import SHAPE, payload, values
@@ -24,6 +26,7 @@ from tokiflow.core.templating.nodes import Template
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 _TAG = re.compile(r"\s*\{%.*?%\}", re.DOTALL)
+_JSON_START = re.compile(r"\[|\{(?!\{(?!%))")
 _OLD_NAME = re.compile(r"\{\{\s*([A-Za-z_.]+)\s*\}\}")
 
 
@@ -54,7 +57,7 @@ def check(template: str, content_type: str = "") -> None:
     for when, message in (*examples.MESSAGES.items(), *(("", one) for one in examples.HARDEST)):
         made = templating.render(read, values(message))
         if mode is Mode.JSON:
-            _check_json(made, when)
+            _check_json(made, when, LOOKS if looks_like_json(template) else SAYS)
 
 
 def check_length(template: str) -> None:
@@ -78,11 +81,11 @@ def looks_like_json(template: str) -> bool:
     start = template.lstrip()
     while found := _TAG.match(start):
         start = start[found.end() :].lstrip()
-    return start.startswith(("{", "[")) and not (start.startswith("{{") and not start.startswith("{{{"))
+    return bool(_JSON_START.match(start))
 
 
 def _ours(message: Message, **more: Any) -> bytes:
-    return json.dumps(payload(message) | more, ensure_ascii=False).encode()
+    return orjson.dumps(payload(message) | more)
 
 
 def _made(template: str, mode: Mode, message: Message) -> str:
@@ -113,8 +116,12 @@ def _filled(template: str, mode: Mode, known: Mapping[str, Any]) -> str:
     return _OLD_NAME.sub(value, template)
 
 
-def _check_json(made: str, when: str = "") -> None:
-    """Raises ValueError unless `made` is JSON."""
+LOOKS = "This looks like JSON and is not"
+SAYS = "Your Content-Type says JSON, and this is none"
+
+
+def _check_json(made: str, when: str = "", said: str = LOOKS) -> None:
+    """Raises ValueError, which begins with `said`, unless `made` is JSON."""
     try:
         json.loads(made, parse_constant=_no_number)
     except RecursionError:
@@ -123,7 +130,7 @@ def _check_json(made: str, when: str = "") -> None:
         near = made[max(error.pos - 20, 0) : error.pos + 20].strip()
         occasion = f" when {when[:1].lower()}{when[1:]}" if when else ""
         raise ValueError(
-            f"This looks like JSON and is not{occasion}: {error.msg[:1].lower()}{error.msg[1:]} near “{near}”; "
+            f"{said}{occasion}: {error.msg[:1].lower()}{error.msg[1:]} near “{near}”; "
             'write names as "{{ summary }}", and a comma between items with {% if not loop.last %},{% endif %}'
         ) from None
     except ValueError:

@@ -13,6 +13,7 @@ from tokiflow.core.templating.shapes import NUMBER, TEXT, Shape
 
 def payload(message: Message) -> dict[str, Any]:
     """The message as our JSON has it. Fields may be added, none is taken away or changes its meaning."""
+    headline = words.headline(message)
     return {
         "id": message.dedup_key,
         "type": f"incident.{message.kind}" if message.about_incident else message.kind,
@@ -30,12 +31,12 @@ def payload(message: Message) -> dict[str, Any]:
         "incidents": [_listed(one) for one in message.listed],
         "incidents_total": max(message.listed_total, len(message.listed)),
         "status": words.tone(message).name,
-        "headline": words.headline(message),
+        "headline": headline,
         "summary": message.summary,
         "reason": message.reason,
         "advice": message.advice,
         "because": message.because,
-        "text": f"{words.headline(message)}. {words.sentence(message.summary)}",
+        "text": f"{headline}. {words.sentence(message.summary)}",
     }
 
 

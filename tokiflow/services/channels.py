@@ -133,7 +133,8 @@ def _checked(
     """What was written, fit to be stored. A config that is `stored` already was fit when it was written: rules that are
     newer must not keep anybody from disabling the channel."""
     mistakes: dict[str, list[str]] = {}
-    checked, clean = {}, ""
+    checked: dict[str, Any] = {}
+    clean = ""
     try:
         clean = line(name, 200, "what people call this channel, like #ops")
     except ValueError as error:

@@ -4,7 +4,7 @@ import base64
 import json
 import sys
 
-from verify import is_from_tokiflow
+from verify import is_from_tokiflow  # type: ignore[import-not-found]
 
 cases = json.load(sys.stdin)
 print(json.dumps([is_from_tokiflow(one["secret"], one["header"], base64.b64decode(one["body"])) for one in cases]))

@@ -143,7 +143,8 @@ class _Reader:
         before = self.quoted
         name, over, item = _Words(self, piece, scope).loop()
         body, following = self._nodes({**scope, name: item, "loop": shapes.LOOP}, depth)
-        ends, otherwise = [before, self.quoted], ()
+        ends = [before, self.quoted]
+        otherwise: Nodes = ()
         if self._following(following, piece) == "else":
             self.quoted = before
             otherwise, following = self._else(following, scope, depth)
