@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -52,6 +53,30 @@ def test_what_was_read_can_be_sent_back_and_keeps_the_secrets(program):
     assert {**response.json, "updated_at": ""} == {**channel, "updated_at": ""}
     kept = db.session.query(Channel).one().config
     assert (kept["secret"], kept["headers"]) == (WEBHOOK["secret"], WEBHOOK["headers"])
+
+
+def test_the_former_secret_signs_on_for_a_day_and_can_be_ended(program):
+    channel = create(program)
+    assert "previous_secret" not in channel["config"]
+    changed = program.patch(f"/channels/{channel['id']}", {"config": {"secret": "another"}}).json
+    assert changed["config"]["previous_secret"] == "set"
+    until = datetime.fromisoformat(changed["config"]["previous_secret_until"])
+    assert timedelta(hours=23) < until - datetime.now(UTC) < timedelta(hours=25)
+    kept = db.session.query(Channel).one().config
+    assert (kept["secret"], kept["previous_secret"]) == ("another", WEBHOOK["secret"])
+    again = program.patch(f"/channels/{channel['id']}", changed).json
+    assert again["config"] == changed["config"]
+    ended = program.patch(f"/channels/{channel['id']}", {"config": {"previous_secret": None}}).json
+    assert "previous_secret" not in ended["config"]
+    assert ended["config"]["secret"] == "set"
+
+
+def test_a_template_is_refused_with_its_place(program):
+    config = {"url": "https://robot.example.com/x", "template": "{{ monitor.nmae }}"}
+    response = program.post("/channels", {"kind": "webhook", "name": "Robot", "config": config})
+    assert problem(response, 422)["errors"] == {
+        "config.template": ["Line 1, column 4: monitor.nmae is not known; did you mean monitor.name?"]
+    }
 
 
 def test_a_change_leaves_the_rest(program):

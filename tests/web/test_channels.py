@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import time
+import html
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -18,12 +17,10 @@ from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
 from tokiflow import outside
 from tokiflow.channels import Outside
-from tokiflow.channels.webhook import signature
 from tokiflow.core import ids
-from tokiflow.db import db
+from tokiflow.db import db, transaction
 from tokiflow.errors import DeliveryError
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization, User
-from tokiflow.web import verifiers
 
 ClientFor = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
@@ -332,20 +329,119 @@ def test_the_page_shows_the_last_deliveries_and_their_tries(
     assert "Send a test</button>" not in page
 
 
-def test_the_verifier_we_hand_out_accepts_what_we_send_and_nothing_else() -> None:
-    words: dict[str, Any] = {}
-    exec(verifiers.PYTHON, words)
-    check, body, at = words["is_from_tokiflow"], b'{"id": "dlv_1"}', int(time.time())
-    assert check("s3cret", signature("s3cret", at, body), body)
-    assert not check("s3cret", signature("s3cret", at, body), body + b" ")
-    assert not check("s3cret", signature("other", at, body), body)
-    assert not check("s3cret", signature("s3cret", at - 3600, body), body)
-    assert hmac.new(b"s3cret", b"1.x", hashlib.sha256).hexdigest() in signature("s3cret", 1, b"x")
+# The preview of a webhook.
+
+
+def test_a_preview_shows_the_request_for_each_kind_of_message_and_no_secret(
+    alice: User, channel: Channel, client_for: ClientFor
+) -> None:
+    browser = client_for(alice)
+    written = {
+        "version": "0", "name": "", "url": URL, "method": "PUT", "secret": "",
+        "headers": "Authorization: set\nX-Own: v4lue", "template": '{"text": "{{ monitor.name }}: {{ type }}"}',
+    }  # fmt: skip
+    page = browser.post(address(channel, "preview"), data=written)
+    assert page.status_code == 200
+    for said in (
+        "PUT /in/the-secret-path HTTP/1.1", "Host: hooks.example.com", "Authorization: set", "X-Own: set",
+        "Content-Type: application/json", "Tokiflow-Delivery: dlv_", "v1=…", "A ping is missed", "Many at once",
+    ):  # fmt: skip
+        assert said in page.text, said
+    for kind in ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved"):
+        assert f"Nightly database backup: incident.{kind}" in html.unescape(page.text)
+    assert "v4lue" not in page.text.partition('id="requests"')[2]
+    assert "Bearer 1" not in page.text
+    assert "s3cret" not in page.text
+    assert not re.search("v1=[0-9a-f]{8}", page.text)
+    assert kept(channel).config == CONFIG
+    part = browser.post(address(channel, "preview"), data=written, headers=HTMX)
+    assert "<html" not in part.text
+    assert "What would be sent" in part.text
+
+
+def test_a_preview_needs_no_address_and_no_name_yet(alice: User, client_for: ClientFor) -> None:
+    page = client_for(alice).post("/app/channels/new/webhook/preview", data={"method": "POST", "secret": "typed"})
+    assert page.status_code == 200
+    assert "Host: example.com" in page.text
+    assert '"type": "incident.opened"' in html.unescape(page.text)
+    assert 'value="typed"' in page.text
+    assert db.session.execute(select(Channel)).first() is None
+
+
+def test_a_preview_says_beside_the_field_what_is_wrong_with_the_body(alice: User, client_for: ClientFor) -> None:
+    written = {**WRITTEN, "template": "{{ summary }}\n{{ monitor.nmae }}"}
+    page = client_for(alice).post("/app/channels/new/webhook/preview", data=written)
+    assert page.status_code == 422
+    error = page.text.partition('id="template-error"')[2].partition("</p>")[0]
+    assert "Line 2, column 4: monitor.nmae is not known; did you mean monitor.name?" in error
+    assert "What would be sent" not in page.text
+
+
+def test_only_a_webhook_has_a_preview_and_a_secret(
+    alice: User, organization: Organization, client_for: ClientFor
+) -> None:
+    browser, mail = client_for(alice), make_channel(organization, "email", config={"to": ["ops@example.com"]})
+    assert browser.post("/app/channels/new/email/preview", data={}).status_code == 404
+    for action in ("preview", "secret", "secret/forget"):
+        assert browser.post(address(mail, action), data={"version": "0"}).status_code == 404
+
+
+# Its secret.
+
+
+def test_a_new_secret_is_shown_once_and_the_former_signs_for_a_day(
+    alice: User, vera: User, channel: Channel, client_for: ClientFor
+) -> None:
+    browser = client_for(alice)
+    question = browser.get(address(channel, "secret"))
+    assert "24 hours" in question.text
+    assert 'name="version" value="0"' in question.text
+    answer = browser.post(address(channel, "secret"), data={"version": "0"})
+    made = kept(channel).config["secret"]
+    assert f'value="{made}"' in answer.text
+    assert (answer.status_code, kept(channel).config["previous_secret"]) == (200, "s3cret")
+    page = client_for(vera).get(address(channel)).text
+    assert "Each request has two signatures" in page
+    assert "Stop the former" not in page
+    assert made not in page
+    assert "Stop the former" in browser.get(address(channel)).text
+    # Sent twice, it must not push out the secret that the receiver still has.
+    assert browser.post(address(channel, "secret"), data={"version": "0"}).status_code == 409
+    assert browser.post(address(channel, "secret"), data={}).status_code == 409
+    assert kept(channel).config["secret"] == made
+
+
+def test_the_former_secret_can_be_stopped_at_once(alice: User, channel: Channel, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    browser.post(address(channel, "secret"), data={"version": "0"})
+    part = browser.post(address(channel, "secret/forget"), headers={**HTMX, "HX-Target": "article#channel"})
+    assert "two signatures" not in part.text
+    assert "previous_secret" not in kept(channel).config
+
+
+def test_another_secret_in_the_form_is_a_change_too(alice: User, channel: Channel, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    written = {"version": "0", "name": "Pager", "url": URL, "method": "POST", "secret": "another"}
+    assert browser.post(address(channel, "edit"), data=written).status_code == 303
+    assert (kept(channel).config["secret"], kept(channel).config["previous_secret"]) == ("another", "s3cret")
+    # Editing something else meanwhile keeps both.
+    browser.post(address(channel, "edit"), data={**written, "version": "1", "secret": "", "name": "Night pager"})
+    assert kept(channel).config["previous_secret"] == "s3cret"
+    assert "HMAC-SHA256" in browser.get(address(channel)).text
+
+
+def test_a_body_from_before_there_was_a_language_keeps_nobody_from_disabling(
+    alice: User, channel: Channel, client_for: ClientFor
+) -> None:
+    with transaction():
+        kept(channel).config = {**CONFIG, "template": "{{ 7*7 }}"}
+    assert client_for(alice).post(address(channel, "disable")).status_code == 303
+    assert not kept(channel).enabled
 
 
 # Who may.
 
-CHANGES = ("edit", "delete", "enable", "disable", "test")
+CHANGES = ("edit", "delete", "enable", "disable", "test", "preview", "secret", "secret/forget")
 
 
 @pytest.mark.parametrize("who", ["mia", "vera"])

@@ -24,6 +24,7 @@ def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: dat
     """A new channel from `kind`, `name` and `config`; its id. Raises Invalid naming every bad field."""
     kind = channels.get(values["kind"] if isinstance(values.get("kind"), str) else "")
     config, name = _checked(kind, values.get("config"), values.get("name"))
+    config = kind.carried({}, config, now)
     enabled = _flag(values.get("enabled", True))
     with transaction():
         channel = Channel(
@@ -51,7 +52,8 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
         if not isinstance(written, Mapping):
             raise errors.Invalid({"config": ["is not an object; write the fields of this kind of channel"]})
         merged = channels.with_kept_secrets(kind, channel.config, {**channel.config, **written})
-        channel.config, channel.name = _checked(kind, merged, values.get("name", channel.name))
+        config, channel.name = _checked(kind, merged, values.get("name", channel.name), channel.config)
+        channel.config = kind.carried(channel.config, config, now)
         if "enabled" in values:
             channel.enabled = _flag(values["enabled"])
         if channel.enabled:
@@ -125,9 +127,14 @@ def _test_content(organization: str, channel: str, by: Actor, now: datetime) -> 
     }
 
 
-def _checked(kind: channels.ChannelKind, config: Any, name: Any) -> tuple[dict[str, Any], str]:
+def _checked(
+    kind: channels.ChannelKind, config: Any, name: Any, stored: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], str]:
+    """What was written, fit to be stored. A config that is `stored` already was fit when it was written: rules that are
+    newer must not keep anybody from disabling the channel."""
     mistakes: dict[str, list[str]] = {}
-    checked, clean = {}, ""
+    checked: dict[str, Any] = {}
+    clean = ""
     try:
         clean = line(name, 200, "what people call this channel, like #ops")
     except ValueError as error:
@@ -135,7 +142,7 @@ def _checked(kind: channels.ChannelKind, config: Any, name: Any) -> tuple[dict[s
     try:
         if not isinstance(config, Mapping):
             raise errors.Invalid({"config": ["is missing; write the fields of this kind of channel"]})
-        checked = kind.validate(config)
+        checked = dict(config) if config == stored else kind.validate(config)
     except errors.Invalid as error:
         mistakes |= error.fields
     if mistakes:

@@ -15,7 +15,18 @@ from tokiflow.queries import channels, recipients, slack_installations
 from tokiflow.services import channels as service
 from tokiflow.services import recipients as asking
 from tokiflow.settings import Settings
-from tokiflow.web import access, channel_offers, channel_rows, frame, htmx, recipient_rows, trials, verifiers
+from tokiflow.web import (
+    access,
+    channel_offers,
+    channel_rows,
+    frame,
+    htmx,
+    recipient_rows,
+    trials,
+    verifiers,
+    webhook_preview,
+    webhook_signing,
+)
 from tokiflow.web.forms import channel as forms
 from tokiflow.web.forms.channel import ChannelForm
 
@@ -63,6 +74,22 @@ def create(kind: str) -> Response:
             flash("Saved. Send a test now, so that the first alert is not the first try.", "success")
             return htmx.see_other(url_for("channels.show", channel_id=ids.public("chn", made)))
     return _form(form, kind, None)
+
+
+@blueprint.post("/new/<kind>/preview")
+@access.requires(Right.EDIT_CHANNELS)
+def preview_new(kind: str) -> Response:
+    """Show what the channel in the form would send."""
+    access.check(Right.EDIT_CHANNELS)
+    return _previewed(forms.of(kind).new(), kind, None)
+
+
+@blueprint.post("/<channel_id>/preview")
+@access.requires(Right.EDIT_CHANNELS)
+def preview(channel_id: str) -> Response:
+    """Show what a channel would send as its form has it now."""
+    channel = access.channel(channel_id)
+    return _previewed(forms.of(channel.kind).of(channel), channel.kind, channel)
 
 
 @blueprint.get("/<channel_id>")
@@ -126,6 +153,36 @@ def disable(channel_id: str) -> Response:
     return _switched(access.channel(channel_id), enabled=False)
 
 
+@blueprint.route("/<channel_id>/secret", methods=["GET", "POST"])
+@access.requires(Right.EDIT_CHANNELS)
+def rotate(channel_id: str) -> Response:
+    """Say what another signing secret means; then make one, and show it this once."""
+    channel = access.channel(channel_id)
+    signing = webhook_signing.must_have(channel, frame.now())
+    made = ""
+    if request.method == "POST":
+        made = webhook_signing.rotate(channel, request.form.get("version", ""), access.actor(), frame.now())
+        signing = webhook_signing.must_have(channels.get(channel.id), frame.now())
+    answer = htmx.page(
+        "channels/secret.html",
+        "channels/_secret.html",
+        channel=channel_rows.of(channels.get(channel.id), ()),
+        signing=signing,
+        made=made,
+    )
+    return htmx.wake(answer, LIVE) if made and htmx.is_htmx() else answer
+
+
+@blueprint.post("/<channel_id>/secret/forget")
+@access.requires(Right.EDIT_CHANNELS)
+def forget_former(channel_id: str) -> Response:
+    """Sign with the present secret only, from now on."""
+    channel = access.channel(channel_id)
+    webhook_signing.must_have(channel, frame.now())
+    service.edit(channel.id, {"config": {"previous_secret": None}}, access.actor(), frame.now())
+    return _done(channel, "Only the present secret signs now.")
+
+
 @blueprint.post("/<channel_id>/test")
 @access.requires(Right.EDIT_CHANNELS)
 def test(channel_id: str) -> Response:
@@ -176,6 +233,8 @@ def _context(channel: Channel) -> dict[str, Any]:
         ],
         "to_outbox": channel.kind == "email" and _mails_stay_here(),
         "recipients": recipient_rows.of(recipients.of_channels([channel]).get(channel.id, ()), now),
+        "signing": webhook_signing.of(channel, now),
+        "verifiers": verifiers.snippets(),
     }
 
 
@@ -199,6 +258,18 @@ def _result(channel: Channel, attempt: Attempt) -> dict[str, Any]:
     return {"tried": tried, "enabled": channels.get(channel.id).enabled, "to_outbox": stays}
 
 
+def _previewed(form: ChannelForm, kind: str, channel: Channel | None) -> Response:
+    """The form as it was written, and below it what that would send, or what is wrong."""
+    if kind != webhook_preview.KIND:
+        raise errors.NotFound
+    try:
+        written = form.read()["config"]
+        form.requests = webhook_preview.of(written, channel.config if channel else {}, frame.now())
+    except errors.Invalid as invalid:
+        form.take(invalid)
+    return _form(form, kind, channel)
+
+
 def _form(form: ChannelForm, kind: str, channel: Channel | None, status: int = 200) -> Response:
     stored = channel_rows.of(channels.get(channel.id), ()) if channel else None
     form.offer(channel_offers.of(kind))
@@ -212,14 +283,17 @@ def _form(form: ChannelForm, kind: str, channel: Channel | None, status: int = 2
         kept=forms.kept(kinds.get(kind), channel.config) if channel else (),
         conflict=status == 409,
         to_outbox=kind == "email" and _mails_stay_here(),
-        verify_python=verifiers.PYTHON,
-        verify_node=verifiers.NODE,
+        verifiers=verifiers.snippets(),
     )
 
 
 def _switched(channel: Channel, *, enabled: bool) -> Response:
     service.edit(channel.id, {"enabled": enabled}, access.actor(), frame.now())
-    said = "Alerts go to it again." if enabled else "No alert goes to it until it is enabled again."
+    return _done(channel, "Alerts go to it again." if enabled else "No alert goes to it until it is enabled again.")
+
+
+def _done(channel: Channel, said: str) -> Response:
+    """The page of `channel` after a button on it was pressed."""
     if htmx.target() == LIVE:
         return htmx.toast(
             make_response(render_template("channels/_channel.html", **_context(channels.get(channel.id)))), said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from tokiflow import channels
@@ -13,13 +14,14 @@ from tokiflow.models import Attempt, Channel
 from tokiflow.queries.recipients import Standing
 
 
-def channel(row: Channel, addresses: Sequence[Standing] = ()) -> dict[str, Any]:
-    """`row` for outsiders; `addresses` are those of an e-mail channel."""
+def channel(row: Channel, now: datetime, addresses: Sequence[Standing] = ()) -> dict[str, Any]:
+    """`row` for outsiders at `now`; `addresses` are those of an e-mail channel."""
+    kind = channels.get(row.kind)
     return {
         "id": ids.public("chn", row.id),
         "kind": row.kind,
         "name": row.name,
-        "config": channels.get(row.kind).public(row.config),
+        "config": kind.public(kind.current(row.config, now)),
         "enabled": row.enabled,
         "disabled_reason": row.disabled_reason or None,
         "last_delivery_at": moments.say(row.last_delivery_at),
@@ -49,7 +51,8 @@ _KIND = word([kind.kind for kind in channels.KINDS])
 _CONFIG: Schema = {
     "type": "object",
     "description": (
-        "webhook: `url`, and if you like `secret`, `headers`, `method` (POST or PUT), `template`. "
+        "webhook: `url`, and if you like `secret`, `headers`, `method` (POST, PUT or PATCH), `template`. When `secret` "
+        "is replaced, the former one signs, too, until `previous_secret_until`; null for `previous_secret` ends that. "
         "email: `to`, a list of addresses. slack: `url`. slack_app: `team`, the id of a workspace with "
         "Tokiflow’s app, and `channel`. "
         'A secret reads as "set", and sent back as "set" it stays as it is.'

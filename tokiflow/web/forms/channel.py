@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -29,6 +29,8 @@ class ChannelForm(Form):
 
     kind: ClassVar[ChannelKind]
     suggested: Mapping[str, list[tuple[str, str]]] = MappingProxyType({})
+    requests: Sequence[Any] = ()
+    """What it would send, when that was asked for."""
 
     name = StringField("Name")
     version = HiddenField()
