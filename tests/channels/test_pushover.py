@@ -296,7 +296,7 @@ def test_what_cannot_work_is_told(changes, field, said):
 
 
 def test_where_it_goes_is_told_without_the_keys(config):
-    assert Pushover().describe(config) == "Pushover, all devices"
-    assert Pushover().describe({**config, "device": "iphone,pixel"}) == "Pushover, iphone, pixel"
+    assert Pushover().describe(config) == "all devices"
+    assert Pushover().describe({**config, "device": "iphone,pixel"}) == "iphone, pixel"
     assert Pushover().facts({**config, "sound": "siren"}) == [("When a job is down", "Rings once"), ("Sound", "siren")]
     assert Pushover().host({"server": "https://api.pushover.net"}) == "api.pushover.net"

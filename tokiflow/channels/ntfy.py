@@ -102,7 +102,7 @@ class Ntfy(ChannelKind):
             none="Send without an access token",
             none_help="Everybody may write to the topic.",
         ),
-        fields.server(NTFY),
+        fields.server(NTFY, f"Leave it empty for {NTFY}, or write that of a server of your own."),
     )
 
     def describe(self, config: Config) -> str:

@@ -82,7 +82,7 @@ class Pushover(ChannelKind):
     setup = (
         "Sign in at pushover.net, and install Pushover on each phone that should ring.",
         "Your User Key stands on the first page. For several people, make a delivery group and use its key.",
-        "Below, choose Create an Application/API Token, call it Tokiflow, and copy its API Token.",
+        "Further down, choose Create an Application/API Token, call it Tokiflow, and copy its API Token.",
         "Paste both into this form.",
     )
     arrives = (
@@ -141,7 +141,7 @@ class Pushover(ChannelKind):
     )
 
     def describe(self, config: Config) -> str:
-        return f"Pushover, {config['device'].replace(',', ', ')}" if config.get("device") else "Pushover, all devices"
+        return str(config.get("device") or "all devices").replace(",", ", ")
 
     def facts(self, config: Config) -> list[tuple[str, str]]:
         urgency = {"high": "Rings once", "emergency": "Rings until somebody acknowledges", "normal": "Normal priority"}

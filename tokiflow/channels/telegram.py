@@ -121,8 +121,8 @@ class Telegram(ChannelKind):
         "For a public group or channel, its @name is all it takes. For others, write /start@ and the name "
         "of the bot in the chat, then open https://api.telegram.org/bot<token>/getUpdates in a browser, with your "
         'token in it, and copy the number after "chat":{"id": with its minus sign.',
-        "In a group with topics, open the topic, choose Copy Link from its menu, and paste that below. Without it, "
-        "messages go to the general topic.",
+        "In a group with topics, open the topic, choose Copy Link from its menu, and paste that into Topic. "
+        "Without it, messages go to the general topic.",
     )
     arrives = (
         "What happened, why, the last lines of output and what to do, with a button that opens the incident. Reminders "
@@ -154,7 +154,7 @@ class Telegram(ChannelKind):
             mono=True,
             help="Only for groups with topics: its number, or the link to it.",
         ),
-        fields.server(TELEGRAM, f"Leave it empty, unless you run a Bot API server of your own. Usually {TELEGRAM}."),
+        fields.server(TELEGRAM, "Leave it empty, unless you run a Bot API server of your own."),
     )
 
     def describe(self, config: Config) -> str:
