@@ -175,12 +175,13 @@ def _json(value: Any) -> bytes:
 
 def _receipt(answer: Answer, config: Config, sequence: str) -> Receipt:
     said = answers.parsed(answer)
-    response = answers.shown(answer, [str(config.get("token") or "")])
+    access = [str(config.get("token") or "")]
+    response = answers.shown(answer, access)
     if answers.ok(answer) and answer.text.lstrip().startswith("{"):
         return Receipt(answer.status_code, response, {"sequence_id": sequence})
-    why = text.line(str(said.get("error") or response), 100) or "nothing"
+    why = text.line(text.without(str(said.get("error") or response), access), 100) or "nothing"
     raise DeliveryError(
-        f"ntfy answered {answer.status_code}: {text.without(why, [str(config.get('token') or '')])}",
+        f"ntfy answered {answer.status_code}: {why}",
         permanent=answer.status_code in _GONE or said.get("code") in _NO_TOPIC,
         retry_after=answer.retry_after,
         status_code=answer.status_code,

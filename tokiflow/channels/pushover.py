@@ -238,7 +238,7 @@ def _receipt(answer: Answer, config: Config, message: Message) -> Receipt:
     errors = said.get("errors")
     why = "; ".join(map(str, errors)) if isinstance(errors, list) else response
     raise DeliveryError(
-        f"Pushover answered {answer.status_code}: {text.without(text.line(why, 200), keys) or 'nothing'}",
+        f"Pushover answered {answer.status_code}: {text.line(text.without(why, keys), 200) or 'nothing'}",
         permanent=400 <= answer.status_code < 500 and answer.status_code not in (408, 429),
         retry_after=_wait(answer, message),
         status_code=answer.status_code,

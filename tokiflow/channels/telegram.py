@@ -321,7 +321,7 @@ def _receipt(answer: Answer, said: dict[str, Any], asked: dict[str, Any], config
 
 def _refusal(answer: Answer, said: dict[str, Any], config: Config) -> DeliveryError:
     response = answers.shown(answer, _secrets(config))
-    why = text.without(text.line(str(said.get("description") or response), 120), _secrets(config)) or "nothing"
+    why = text.line(text.without(str(said.get("description") or response), _secrets(config)), 120) or "nothing"
     meaning = _NO_BOT if answer.status_code in (401, 404) else _meaning(why)
     return DeliveryError(
         f"Telegram answered {answer.status_code}: {why}" + (f" ({meaning})" if meaning else ""),
