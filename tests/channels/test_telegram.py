@@ -30,7 +30,9 @@ class Checked(HTMLParser):
 
     def __init__(self, written):
         super().__init__(convert_charrefs=True)
-        self.open, self.text, self.seen = [], "", set()
+        self.open: list[str] = []
+        self.text = ""
+        self.seen: set[str] = set()
         self.feed(written)
         self.close()
         assert not self.open

@@ -37,6 +37,10 @@ class Answer:
 
     status_code, text, retry_after = 200, "thanks", None
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {}
+
 
 class FakeHttp:
     """Takes what is sent, or refuses it as it was told."""
