@@ -113,6 +113,18 @@ def test_it_is_published_as_json_and_remembered(config, outside, httpserver):
     assert "sPs71M8A2T" in receipt.response
 
 
+@pytest.mark.parametrize(("status", "code"), [(413, 41303), (400, 40014)])
+def test_a_server_that_takes_less_is_told_less(status, code, config, outside, httpserver):
+    httpserver.expect_oneshot_request("/").respond_with_json({"code": code, "error": "too large"}, status=status)
+    httpserver.expect_request("/").respond_with_json(PUBLISHED)
+    told = message("opened", "failed", last_lines=("x" * 200,) * 20)
+    assert Ntfy().send(config, told, outside).status_code == 200
+    first, second = (request.data for request, _ in httpserver.log)
+    assert len(first) > 3_500
+    assert len(second) <= 1_200
+    assert told.summary in json.loads(second)["message"]
+
+
 def test_with_an_access_token_it_says_who_it_is(config, outside, httpserver):
     httpserver.expect_request("/").respond_with_json(PUBLISHED)
     Ntfy().send({**config, "token": TOKEN}, message(), outside)

@@ -7,11 +7,12 @@ import json
 import pytest
 
 from tests.channels.conftest import TROUBLES, message
+from tests.channels.storms import summary
 from tokiflow import channels
 from tokiflow.errors import DeliveryError, Invalid
 
 BOT = f"123456789:{'A' * 35}"
-KINDS = ("opened", "reopened", "flapping", "resolved", "test")
+KINDS = ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "test")
 
 
 @pytest.fixture
@@ -65,6 +66,12 @@ def test_every_channel_delivers_every_message(kind, what, trouble, configs, brie
     config = kind.validate(configs[kind.kind]) | briefings.get(kind.kind, {})
     receipt = kind.send(config, message(what, trouble), outside)
     assert receipt.response
+
+
+@pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)
+def test_every_channel_delivers_a_summary_of_many(kind, configs, briefings, outside):
+    config = kind.validate(configs[kind.kind]) | briefings.get(kind.kind, {})
+    assert kind.send(config, summary(54), outside).response
 
 
 @pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)

@@ -280,6 +280,13 @@ def test_text_that_telegram_cannot_read_goes_plainly(config, outside, httpserver
     assert second["text"].startswith("▲ Down: A <b> & c failed with exit code 1\n")
 
 
+def test_text_that_is_too_long_after_all_is_cut_to_what_happened(config, outside, httpserver):
+    answer_in_turn(httpserver, refused(400, "Bad Request: message is too long"))
+    told = message("opened", "failed")
+    Telegram().send(config, told, outside)
+    assert asked(httpserver)[1]["text"].endswith(f"</b>\n{told.summary}.")
+
+
 def test_a_first_message_that_is_gone_is_done_without(config, outside, httpserver):
     answer_in_turn(httpserver, refused(400, "Bad Request: message to be replied not found"))
     Telegram().send(config, message("resolved", thread=FIRST), outside)
@@ -305,7 +312,7 @@ def test_whatever_it_dislikes_it_comes_to_an_end(config, outside, httpserver):
         (400, "Bad Request: not enough rights to send text messages to the chat", True, "may not write there"),
         (400, "Bad Request: need administrator rights in the channel chat", True, "an administrator"),
         (400, "Bad Request: CHAT_WRITE_FORBIDDEN", True, "may not write there"),
-        (400, "Bad Request: message is too long", False, ""),
+        (400, "Bad Request: message text is empty", False, ""),
         (401, "Unauthorized", True, "ask @BotFather"),
         (403, "Forbidden: bot was blocked by the user", True, "press Start"),
         (403, "Forbidden: bot was kicked from the supergroup chat", True, "add it again"),

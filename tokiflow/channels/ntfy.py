@@ -23,6 +23,8 @@ NTFY = "https://ntfy.sh"
 # A message of more bytes becomes a file that nobody reads at night. Phones are sent no more for message, title and
 # buttons together, so the whole request keeps to it.
 SIZE_LIMIT = 4_096
+SMALL = 1_200
+"""What a server of one's own that takes less is asked to take instead."""
 TITLE_SIZE = 500
 TAGS_LIMIT = 5
 LOW, DEFAULT, HIGH, URGENT = 2, 3, 4, 5
@@ -30,8 +32,9 @@ _EMOJI = {"down": "rotating_light", "late": "warning", "up": "white_check_mark",
 _TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")
 _TOKEN = re.compile(r"[!-~]{1,200}")
 _GONE = frozenset({401, 403, 404, 405, 410})
-# Codes of ntfy's own, answered with 400: this server never takes a topic of that name.
+# Codes of ntfy's own, answered with 400: a topic of that name is never taken; what is long can't become a file.
 _NO_TOPIC = frozenset({40009, 40010})
+_NO_FILES = 40014
 
 
 def _topic(value: object) -> str:
@@ -112,20 +115,26 @@ class Ntfy(ChannelKind):
         return urlsplit(config.get("server") or NTFY).netloc.lower()
 
     def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
-        headers = {"Content-Type": "application/json"}
-        if config.get("token"):
-            headers["Authorization"] = f"Bearer {config['token']}"
-        server = str(config.get("server") or NTFY).rstrip("/")
-        answer = outside.http.send("POST", f"{server}/", content=body(config["topic"], message), headers=headers)
+        answer = _publish(config, body(config["topic"], message), outside)
+        if answer.status_code == 413 or answers.parsed(answer).get("code") == _NO_FILES:
+            answer = _publish(config, body(config["topic"], message, SMALL), outside)
         return _receipt(answer, config, _sequence(message))
 
 
-def body(topic: str, message: Message) -> bytes:
-    """The body of the request, at most 4,096 bytes of it: of the text, the least needed gives way."""
-    return _json(payload(topic, message))
+def _publish(config: Config, content: bytes, outside: Outside) -> Answer:
+    headers = {"Content-Type": "application/json"}
+    if config.get("token"):
+        headers["Authorization"] = f"Bearer {config['token']}"
+    server = str(config.get("server") or NTFY).rstrip("/")
+    return outside.http.send("POST", f"{server}/", content=content, headers=headers)
 
 
-def payload(topic: str, message: Message) -> dict[str, Any]:
+def body(topic: str, message: Message, limit: int = SIZE_LIMIT) -> bytes:
+    """The body of the request, `limit` bytes at most where that can be: of the text, the least needed gives way."""
+    return _json(payload(topic, message, limit))
+
+
+def payload(topic: str, message: Message, limit: int = SIZE_LIMIT) -> dict[str, Any]:
     """What is published. `sequence_id` lets the first message change in place; servers before 2.16 ignore it."""
     links = words.links(message)
     bare = {
@@ -137,7 +146,7 @@ def payload(topic: str, message: Message) -> dict[str, Any]:
         "actions": [{"action": "view", "label": label, "url": url} for label, url in links],
         "sequence_id": _sequence(message),
     }
-    said = plain.body(message, lambda cut: len(_json({**bare, "message": cut})) <= SIZE_LIMIT)
+    said = plain.body(message, lambda cut: len(_json({**bare, "message": cut})) <= limit)
     return {name: value for name, value in {**bare, "message": said or words.headline(message)}.items() if value}
 
 

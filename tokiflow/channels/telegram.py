@@ -281,6 +281,8 @@ def _corrected(asked: dict[str, Any], said: dict[str, Any], config: Config) -> d
         return _left_out(asked, "reply_parameters")
     if ("button" in why or "keyboard" in why) and "reply_markup" in asked:
         return _with_addresses(asked)
+    if "too long" in why and "\n\n" in asked["text"]:
+        return asked | {"text": asked["text"].partition("\n\n")[0]}
     if "parse entities" in why and "parse_mode" in asked:
         return _left_out(asked, "parse_mode") | {"text": html.unescape(_TAG.sub("", asked["text"]))}
     return None
