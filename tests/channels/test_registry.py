@@ -7,10 +7,12 @@ import json
 import pytest
 
 from tests.channels.conftest import TROUBLES, message
+from tests.channels.storms import summary
 from tokiflow import channels
 from tokiflow.errors import DeliveryError, Invalid
 
-KINDS = ("opened", "reopened", "flapping", "resolved", "test")
+BOT = f"123456789:{'A' * 35}"
+KINDS = ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "test")
 
 
 @pytest.fixture
@@ -18,13 +20,20 @@ def configs(httpserver):
     """A config for each kind that reaches a receiver here."""
     httpserver.expect_request("/hook").respond_with_data("ok")
     httpserver.expect_request("/api/chat.postMessage").respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
+    httpserver.expect_request(f"/bot{BOT}/sendMessage").respond_with_json({"ok": True, "result": {"message_id": 1}})
+    httpserver.expect_request("/").respond_with_json({"id": "sPs71M8A2T", "event": "message"})
+    httpserver.expect_request("/1/messages.json").respond_with_json({"status": 1, "request": "r"})
     url = httpserver.url_for("/hook")
+    server = httpserver.url_for("")
     return {
         "email": {"to": ["alice@harbour.example"]},
         "slack_app": {"team": "T0HARBOUR", "channel": "#ops"},
         "slack": {"url": url},
         "discord": {"url": url},
         "teams": {"url": url},
+        "telegram": {"token": BOT, "chat": "-1001234567890", "server": server},
+        "ntfy": {"topic": "harbour-7fk2x9qd", "server": server},
+        "pushover": {"token": "a" * 30, "user": "u" * 30, "server": server},
         "webhook": {"url": url, "secret": "s"},
     }
 
@@ -37,7 +46,9 @@ def briefings(httpserver):
 
 
 def test_kinds_are_found_by_name():
-    assert [kind.kind for kind in channels.KINDS] == ["email", "slack_app", "slack", "discord", "teams", "webhook"]
+    assert [kind.kind for kind in channels.KINDS] == [
+        *("email", "slack_app", "slack", "discord", "teams", "telegram", "ntfy", "pushover", "webhook")
+    ]
     assert channels.get("slack").title == "Slack"
 
 
@@ -55,6 +66,12 @@ def test_every_channel_delivers_every_message(kind, what, trouble, configs, brie
     config = kind.validate(configs[kind.kind]) | briefings.get(kind.kind, {})
     receipt = kind.send(config, message(what, trouble), outside)
     assert receipt.response
+
+
+@pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)
+def test_every_channel_delivers_a_summary_of_many(kind, configs, briefings, outside):
+    config = kind.validate(configs[kind.kind]) | briefings.get(kind.kind, {})
+    assert kind.send(config, summary(54), outside).response
 
 
 @pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)

@@ -34,6 +34,10 @@ class Answer:
 
     status_code, text, retry_after = 200, "thanks", None
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {}
+
 
 class FakeHttp:
     """Takes what is sent, or refuses it as it was told."""
@@ -132,6 +136,9 @@ def test_alice_adds_each_kind(alice: User, client_for: ClientFor) -> None:
     fields = {
         "email": {"name": "Ops", "to": "ops@example.com\nAlice@Example.com"},
         "slack": {"name": "#ops", "url": "https://hooks.slack.com/services/T0/B0/xyz"},
+        "telegram": {"name": "Ops", "token": f"123456789:{'A' * 35}", "chat": "t.me/harbour_ops", "topic": "7"},
+        "ntfy": {"name": "Alice’s phone", "topic": "harbour-7fk2x9qd"},
+        "pushover": {"name": "On call", "token": "a" * 30, "user": "u" * 30, "urgency": "emergency"},
         "webhook": WRITTEN,
     }
     for kind, written in fields.items():
@@ -145,6 +152,16 @@ def test_alice_adds_each_kind(alice: User, client_for: ClientFor) -> None:
     assert made["webhook"] == {
         "url": URL, "secret": "s3cret", "method": "PUT", "headers": {"X-Team": "ops", "X-Two": "a:b"}, "template": None,
     }  # fmt: skip
+
+
+def test_that_there_shall_be_no_secret_is_offered_where_there_is_one(alice: User, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    assert "Send without an access token" not in browser.get("/app/channels/new/ntfy").text
+    browser.post("/app/channels/new/ntfy", data={"name": "N", "topic": "harbour", "token": "tk_1"})
+    edit = f"/app/channels/{ids.public('chn', the_only().id)}/edit"
+    assert "Send without an access token" in browser.get(edit).text
+    browser.post(edit, data={"name": "N", "topic": "harbour", "token": "", "no_token": "y", "version": "0"})
+    assert the_only().config["token"] is None
 
 
 def test_a_new_webhook_is_signed_unless_asked_otherwise(alice: User, client_for: ClientFor) -> None:

@@ -53,8 +53,11 @@ _CONFIG: Schema = {
     "description": (
         "webhook: `url`, and if you like `secret`, `headers`, `method` (POST, PUT or PATCH), `template`. When `secret` "
         "is replaced, the former one signs, too, until `previous_secret_until`; null for `previous_secret` ends that. "
-        "email: `to`, a list of addresses. slack: `url`. slack_app: `team`, the id of a workspace with "
-        "Tokiflow’s app, and `channel`. "
+        "email: `to`, a list of addresses. slack, discord, teams: `url`. slack_app: `team`, the id of a workspace with "
+        "Tokiflow’s app, and `channel`. telegram: `token`, `chat`, and if you like `topic`. "
+        "ntfy: `topic`, and if you like `token`. "
+        "pushover: `token`, `user`, and if you like `urgency` (high, emergency or normal), `sound`, `device`. "
+        "These three also take `server`, where their API is. "
         'A secret reads as "set", and sent back as "set" it stays as it is.'
     ),
 }
