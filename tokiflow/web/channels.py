@@ -11,7 +11,7 @@ from tokiflow import errors, outside
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Attempt, Channel
-from tokiflow.queries import channels, recipients, slack_installations
+from tokiflow.queries import channels, recipients, slack_installations, undelivered
 from tokiflow.services import channels as service
 from tokiflow.services import recipients as asking
 from tokiflow.settings import Settings
@@ -34,6 +34,7 @@ def index() -> str:
         "channels/index.html",
         rows=[channel_rows.of(one, outcomes[one.id]) for one in found],
         workspaces=channel_rows.workspaces(slack_installations.of_organization(access.organization().id)),
+        undelivered_count=undelivered.count(access.organization().id),
     )
 
 
@@ -170,26 +171,13 @@ def _context(channel: Channel) -> dict[str, Any]:
         "trials": [
             (
                 trials.trial(one, channel, attempts[one.id], now),
-                *_about(one.alert.kind, one.incident_id, one.alert.content),
+                *trials.about(one.alert),
             )
             for one in latest
         ],
         "to_outbox": channel.kind == "email" and _mails_stay_here(),
         "recipients": recipient_rows.of(recipients.of_channels([channel]).get(channel.id, ()), now),
     }
-
-
-def _about(kind: str, incident_id: Any, content: dict[str, Any]) -> tuple[str, str]:
-    """What a delivery was about, and where that can be read."""
-    if incident_id is None:
-        return "A test", ""
-    words = {
-        "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
-        "reminder": "goes on", "acknowledged": "is in somebody’s hands",
-    }  # fmt: skip
-    word = words.get(kind, "came back")
-    trouble = f"{content.get('monitor_name', 'A monitor')}: trouble {word}"
-    return trouble, url_for("incidents.show", incident_id=ids.public("inc", incident_id))
 
 
 def _result(channel: Channel, attempt: Attempt) -> dict[str, Any]:

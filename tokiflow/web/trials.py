@@ -6,12 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask import url_for
+
 from tokiflow import channels
 from tokiflow.core import ids
-from tokiflow.models import Attempt, Channel, Delivery
+from tokiflow.models import Alert, Attempt, Channel, Delivery
 
 EXCERPT = 300
 ALLOWANCE = "TOKIFLOW_OUTBOUND_ALLOW"
+
+_TURNS = {
+    "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
+    "reminder": "goes on", "acknowledged": "is in somebody’s hands", "flapping": "comes and goes",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,14 @@ def attempt(row: Attempt) -> Try:
     """What is to be shown of one attempt."""
     answer = f"HTTP {row.status_code}" if row.status_code else ""
     return Try(row.n, row.at, row.duration_ms / 1000, row.ok, answer, row.response[:EXCERPT], row.error)
+
+
+def about(alert: Alert) -> tuple[str, str]:
+    """What a delivery was about, and where that can be read ("" if nowhere)."""
+    if alert.incident_id is None:
+        return (alert.content.get("summary") or "Several at once") if alert.kind == "summary" else "A test", ""
+    trouble = f"{alert.content.get('monitor_name', 'A monitor')}: trouble {_TURNS.get(alert.kind, 'came back')}"
+    return trouble, url_for("incidents.show", incident_id=ids.public("inc", alert.incident_id))
 
 
 def icon(kind: str) -> str:
