@@ -21,7 +21,7 @@ from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import Delivery
 from tokiflow.queries import undelivered
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import audit, claims, tries
+from tokiflow.services import audit, claims, delivery_counts, tries
 
 RING_AGAIN = timedelta(seconds=10)
 RING_AT_MOST = 500
@@ -46,6 +46,7 @@ def deliver(delivery_ids: Sequence[UUID], outside: Outside, clock: Callable[[], 
             for done in as_completed(under_way):
                 if following := tries.record([(under_way[done], done.result())], clock()):
                     enqueue(Job.DELIVER, following)
+    delivery_counts.save()
     return tried
 
 
