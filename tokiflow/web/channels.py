@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, current_app, flash, make_response, render_template, request, url_for
@@ -15,7 +16,17 @@ from tokiflow.queries import channels, recipients, slack_installations, undelive
 from tokiflow.services import channels as service
 from tokiflow.services import recipients as asking
 from tokiflow.settings import Settings
-from tokiflow.web import access, channel_offers, channel_rows, frame, htmx, recipient_rows, trials, verifiers
+from tokiflow.web import (
+    access,
+    channel_history,
+    channel_offers,
+    channel_rows,
+    frame,
+    htmx,
+    recipient_rows,
+    trials,
+    verifiers,
+)
 from tokiflow.web.forms import channel as forms
 from tokiflow.web.forms.channel import ChannelForm
 
@@ -175,9 +186,19 @@ def _context(channel: Channel) -> dict[str, Any]:
             )
             for one in latest
         ],
+        **_history(channel, now),
         "to_outbox": channel.kind == "email" and _mails_stay_here(),
         "recipients": recipient_rows.of(recipients.of_channels([channel]).get(channel.id, ()), now),
     }
+
+
+def _history(channel: Channel, now: datetime) -> dict[str, Any]:
+    history = channel_history.of(channel.id, channel_history.period(request.args.get("days", "")), now)
+    chips = [
+        (f"{days} days", _url(channel, days=days), None, days == history.days, "") for days in channel_history.PERIODS
+    ]
+    lost = undelivered.count_by_channel(channel.organization_id).get(channel.id, 0)
+    return {"history": history, "history_chips": chips, "undelivered": lost}
 
 
 def _result(channel: Channel, attempt: Attempt) -> dict[str, Any]:
@@ -222,5 +243,5 @@ def _mails_stay_here() -> bool:
     return not (settings.production or settings.smtp_url or settings.resend_api_key)
 
 
-def _url(channel: Channel) -> str:
-    return url_for("channels.show", channel_id=ids.public("chn", channel.id))
+def _url(channel: Channel, **more: Any) -> str:
+    return url_for("channels.show", channel_id=ids.public("chn", channel.id), **more)
