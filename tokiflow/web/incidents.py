@@ -163,6 +163,7 @@ def _context(incident: Incident) -> dict[str, Any]:
     everybody = channels.of_organization(incident.organization_id)
     run = _run(incident)
     kept = outputs.fetch(run)
+    telling = tellings.tellings(told, now)
     return {
         "incident": incident,
         "advice": sentences.advice(Kind(incident.kind)),
@@ -175,7 +176,8 @@ def _context(incident: Incident) -> dict[str, Any]:
         "run_id": ids.public("run", run.id) if run else "",
         "kept": kept,
         "last_lines": output_lines.tail(kept.output, LINES) if kept.output else [],
-        "tellings": tellings.tellings(told, now),
+        "tellings": telling,
+        "tellings_standing": tellings.standing(telling),
         "untold": tellings.untold(incident, everybody, told, promised, rules),
         "coming": tellings.coming(promised, everybody, rules),
         "similar": incidents.others_of_monitor(incident),

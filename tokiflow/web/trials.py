@@ -80,9 +80,9 @@ def trial(delivery: Delivery, channel: Channel, attempts: Sequence[Attempt], now
         status=delivery.status,
         promised_at=delivery.created_at,
         sent_at=delivery.sent_at,
-        next_at=delivery.next_attempt_at if delivery.status == "pending" and delivery.attempts else None,
+        next_at=delivery.next_attempt_at if _waits(delivery, now) else None,
         error=delivery.last_error,
-        because=delivery.because,
+        because=delivery.because[:1].upper() + delivery.because[1:],
         tries=tuple(attempt(one) for one in attempts),
     )
 
@@ -111,11 +111,21 @@ def where(channel: Channel) -> str:
     return channels.get(channel.kind).describe(channel.config)
 
 
+def _waits(delivery: Delivery, now: datetime) -> bool:
+    """Whether it is to be tried later, and not merely when its turn comes."""
+    put_off = delivery.attempts > 0 or delivery.waits_for_host != ""
+    return delivery.status == "pending" and put_off and delivery.next_attempt_at > now
+
+
 def _standing(delivery: Delivery, now: datetime) -> tuple[str, str]:
     if delivery.status == "sent":
         return "up", "Sent"
     if delivery.status == "dead":
         return "down", "Given up"
+    if delivery.status == "merged":
+        return "up", "In a summary"
     if delivery.lease_until and delivery.lease_until > now:
         return "running", "Sending"
+    if delivery.waits_for_host:
+        return "late", "No answer"
     return ("late", "Trying again") if delivery.attempts else ("new", "Waiting")
