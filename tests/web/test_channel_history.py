@@ -75,5 +75,6 @@ def test_what_was_given_up_is_counted_and_led_to(vera: User, channel: Channel, c
 def test_what_was_held_back_on_purpose_is_not_late(app: object, channel: Channel) -> None:
     told(channel, 1, held=7200, lag=3)
     total, days = channel_history.by_day(channel.id, [NOW - timedelta(days=2), NOW - timedelta(days=1, hours=3)])
-    assert (total.sent, total.lost, total.lag) == (1, 0, pytest.approx(3))
+    assert (total.sent, total.lost) == (1, 0)
+    assert total.lag == pytest.approx(3)
     assert [one.sent for one in days] == [0, 1]

@@ -433,8 +433,9 @@ def test_many_channels_fold_and_what_has_not_arrived_comes_first(
     bob: User, incident: Incident, organization: Organization, client_for: ClientFor
 ) -> None:
     first = make_delivery(incident, make_channel(organization, name="Room 0"), because="by the rule “Outages”")
-    soon, said = now() + timedelta(minutes=4, seconds=50), {"because": "by the rule “Outages”", "sent_at": None}
-    more = [
+    soon = now() + timedelta(minutes=4, seconds=50)
+    said: dict[str, Any] = {"because": "by the rule “Outages”", "sent_at": None}
+    more: list[tuple[str, dict[str, Any]]] = [
         ("Retrying", {"attempts": 3, "next_attempt_at": soon, "last_error": "503"}),
         ("Given up", {"status": "dead"}),
     ]

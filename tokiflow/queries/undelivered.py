@@ -58,7 +58,7 @@ class Window:
     older: str | None
 
 
-def ids(organization_id: UUID, wanted: Filter) -> Select[tuple[UUID]]:
+def ids(organization_id: UUID, wanted: Filter) -> Select[UUID]:
     """A statement that finds the ids of those that are `wanted`."""
     statement = select(Delivery.id).join(Alert, Alert.id == Delivery.alert_id)
     return statement.where(*_dead(organization_id), *_narrowed(wanted))

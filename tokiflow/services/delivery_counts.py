@@ -91,8 +91,8 @@ def save() -> None:
 def read() -> Counts:
     """What all workers have counted. Raises RedisError. Wants an app context."""
     found = Counts()
-    for raw_name, raw in queue.connection().hgetall(KEY).items():
-        what, kind, *more = raw_name.decode().split(":")
+    for name, raw in queue.connection().hgetall(KEY).items():
+        what, kind, *more = (name.decode() if isinstance(name, bytes) else name).split(":")
         if what == "delivery":
             found.deliveries[kind, more[0]] = int(raw)
         elif what == "attempt":

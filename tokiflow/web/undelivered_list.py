@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from flask import url_for
@@ -173,4 +174,5 @@ def _period_chips(choice: Mapping[str, str]) -> list[Chip]:
 
 
 def _url(choice: Mapping[str, str], endpoint: str = "undelivered.index") -> str:
-    return url_for(endpoint, **{name: value for name, value in choice.items() if value})
+    said: dict[str, Any] = {name: value for name, value in choice.items() if value}
+    return url_for(endpoint, **said)
