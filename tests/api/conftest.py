@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, update
 from werkzeug.test import TestResponse
 
 from tests.factories import make_channel, make_monitor
@@ -17,8 +17,8 @@ from tests.fixtures.app import Client
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
-from tokiflow.db import db
-from tokiflow.models import Channel, Incident, Monitor, Organization, Run
+from tokiflow.db import db, transaction
+from tokiflow.models import Channel, Delivery, Incident, Monitor, Organization, Run
 from tokiflow.services import api_keys, pings
 
 NOW = datetime.now(UTC)
@@ -79,6 +79,7 @@ class Trouble:
     run: Run
     incident: Incident
     channel: Channel
+    delivery: Delivery
 
     @property
     def ids(self) -> dict[str, str]:
@@ -88,6 +89,7 @@ class Trouble:
             "run_id": ids.public("run", self.run.id),
             "incident_id": ids.public("inc", self.incident.id),
             "channel_id": ids.public("chn", self.channel.id),
+            "delivery_id": ids.public("dlv", self.delivery.id),
         }
 
 
@@ -100,7 +102,18 @@ def make_trouble(organization: Organization, at: datetime = NOW, output: bytes =
     pings.record([pings.Incoming(monitor.token, start), pings.Incoming(monitor.token, end)], at)
     run = db.session.query(Run).filter_by(monitor_id=monitor.id).one()
     incident = db.session.query(Incident).filter_by(monitor_id=monitor.id).one()
-    return Trouble(monitor, run, incident, channel)
+    delivery = db.session.query(Delivery).filter_by(incident_id=incident.id, channel_id=channel.id).one()
+    return Trouble(monitor, run, incident, channel, delivery)
+
+
+def give_up(*deliveries: Delivery) -> None:
+    """Nobody tries any more to make these."""
+    with transaction():
+        db.session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_([one.id for one in deliveries]))
+            .values(status="dead", attempts=60, last_error="the receiver answered 500")
+        )
 
 
 @pytest.fixture

@@ -429,6 +429,44 @@ def test_a_comment_by_htmx_brings_a_fresh_form_and_wakes_the_page(
     assert '"target": "#incident"' in answer.headers["HX-Trigger"]
 
 
+def test_many_channels_fold_and_what_has_not_arrived_comes_first(
+    bob: User, incident: Incident, organization: Organization, client_for: ClientFor
+) -> None:
+    first = make_delivery(incident, make_channel(organization, name="Room 0"), because="by the rule “Outages”")
+    soon = now() + timedelta(minutes=4, seconds=50)
+    said: dict[str, Any] = {"because": "by the rule “Outages”", "sent_at": None}
+    more: list[tuple[str, dict[str, Any]]] = [
+        ("Retrying", {"attempts": 3, "next_attempt_at": soon, "last_error": "503"}),
+        ("Given up", {"status": "dead"}),
+    ]
+    silent = {"attempts": 0, "next_attempt_at": soon, "waits_for_host": "pager.example.com", "last_error": "left alone"}
+    for name, values in (*more, ("Silent", silent)):
+        save(_beside(first, make_channel(organization, name=name), **{"status": "pending", **said, **values}))
+    for n in range(1, 8):
+        save(
+            _beside(first, make_channel(organization, name=f"Room {n}"), **{**said, "status": "sent", "sent_at": now()})
+        )
+    page = client_for(bob).get(address(incident)).text
+    for words in (
+        "1 given up, 2 on the way",
+        "8 channels: <bdi>Room 0, Room 1, Room 2, Room 3 and 4 others",
+        "No answer",
+    ):
+        assert words in page, words
+    assert page.count("Next try <time") == 2
+    assert page.count("y the rule “Outages”") == 1
+    assert page.index("<bdi>Given up") < page.index("<bdi>Retrying") < page.index("8 channels:")
+
+
+def _beside(delivery: Delivery, channel: Channel, **values: Any) -> Delivery:
+    """Another delivery of the same alert."""
+    usual = {"attempts": 1, "next_attempt_at": now()}
+    return Delivery(
+        organization_id=delivery.organization_id, alert_id=delivery.alert_id, channel_id=channel.id,
+        incident_id=delivery.incident_id, **{**usual, **values},
+    )  # fmt: skip
+
+
 def test_a_dead_delivery_is_sent_again_once(
     bob: User, incident: Incident, organization: Organization, client_for: ClientFor
 ) -> None:

@@ -38,10 +38,13 @@ SCHEMAS: dict[str, Schema] = {
     **channels.SCHEMAS,
     **alerts.SCHEMAS,
     **health.SCHEMAS,
-    **{f"{noun}Page": page_of(noun) for noun in ("Monitor", "Run", "Ping", "Incident", "Channel", "Alert")},
+    **{
+        f"{noun}Page": page_of(noun)
+        for noun in ("Monitor", "Run", "Ping", "Incident", "Channel", "Alert", "PromisedDelivery")
+    },
     "Problem": _PROBLEM,
 }
-_IDS = {"monitor_id": "mon", "run_id": "run", "incident_id": "inc", "channel_id": "chn"}
+_IDS = {"monitor_id": "mon", "run_id": "run", "incident_id": "inc", "channel_id": "chn", "delivery_id": "dlv"}
 _HEADERS: dict[str, Schema] = {
     "Location": {"description": "The address of what was made.", "schema": {"type": "string", "format": "uri"}},
     "RateLimit-Limit": {"description": "Calls a minute for this key.", "schema": {"type": "integer"}},

@@ -19,7 +19,7 @@ from tokiflow.adapters import http
 from tokiflow.channels import Outside, Receipt
 from tokiflow.core import alerting
 from tokiflow.db import db, transaction
-from tokiflow.services import briefings, disablings, messages
+from tokiflow.services import briefings, delivery_counts, disablings, messages
 from tokiflow.services.claims import Claimed
 
 log = structlog.get_logger()
@@ -87,6 +87,7 @@ def record(made: Sequence[tuple[Claimed, Result]], now: datetime) -> list[UUID]:
         written = _execute(_WRITE_CHANNELS, _channels(there), now=now, lately=now - SEEN_WITHIN)
         disablings.announce({row.id for row in written if row.disabled} - _only_tested(there), now)
     _log(there, ends)
+    delivery_counts.count(there, ends, now)
     return following
 
 

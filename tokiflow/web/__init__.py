@@ -32,6 +32,7 @@ def init_app(app: Flask) -> None:
         security,
         slack,
         slack_hooks,
+        undelivered,
     )
 
     settings: Settings = app.extensions["tokiflow.settings"]
@@ -49,6 +50,7 @@ def init_app(app: Flask) -> None:
         incidents,
         maintenance,
         channels,
+        undelivered,
         slack,
         slack_hooks,
         rules,

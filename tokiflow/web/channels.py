@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, current_app, flash, make_response, render_template, request, url_for
@@ -11,12 +12,13 @@ from tokiflow import errors, outside
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Attempt, Channel
-from tokiflow.queries import channels, recipients, slack_installations
+from tokiflow.queries import channels, recipients, slack_installations, undelivered
 from tokiflow.services import channels as service
 from tokiflow.services import recipients as asking
 from tokiflow.settings import Settings
 from tokiflow.web import (
     access,
+    channel_history,
     channel_offers,
     channel_rows,
     frame,
@@ -45,6 +47,7 @@ def index() -> str:
         "channels/index.html",
         rows=[channel_rows.of(one, outcomes[one.id]) for one in found],
         workspaces=channel_rows.workspaces(slack_installations.of_organization(access.organization().id)),
+        undelivered_count=undelivered.count(access.organization().id),
     )
 
 
@@ -227,10 +230,11 @@ def _context(channel: Channel) -> dict[str, Any]:
         "trials": [
             (
                 trials.trial(one, channel, attempts[one.id], now),
-                *_about(one.alert.kind, one.incident_id, one.alert.content),
+                *trials.about(one.alert),
             )
             for one in latest
         ],
+        **_history(channel, now),
         "to_outbox": channel.kind == "email" and _mails_stay_here(),
         "recipients": recipient_rows.of(recipients.of_channels([channel]).get(channel.id, ()), now),
         "signing": webhook_signing.of(channel, now),
@@ -238,17 +242,13 @@ def _context(channel: Channel) -> dict[str, Any]:
     }
 
 
-def _about(kind: str, incident_id: Any, content: dict[str, Any]) -> tuple[str, str]:
-    """What a delivery was about, and where that can be read."""
-    if incident_id is None:
-        return "A test", ""
-    words = {
-        "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
-        "reminder": "goes on", "acknowledged": "is in somebody’s hands",
-    }  # fmt: skip
-    word = words.get(kind, "came back")
-    trouble = f"{content.get('monitor_name', 'A monitor')}: trouble {word}"
-    return trouble, url_for("incidents.show", incident_id=ids.public("inc", incident_id))
+def _history(channel: Channel, now: datetime) -> dict[str, Any]:
+    history = channel_history.of(channel.id, channel_history.period(request.args.get("days", "")), now)
+    chips = [
+        (f"{days} days", _url(channel, days=days), None, days == history.days, "") for days in channel_history.PERIODS
+    ]
+    lost = undelivered.count_by_channel(channel.organization_id).get(channel.id, 0)
+    return {"history": history, "history_chips": chips, "undelivered": lost}
 
 
 def _result(channel: Channel, attempt: Attempt) -> dict[str, Any]:
@@ -308,5 +308,5 @@ def _mails_stay_here() -> bool:
     return not (settings.production or settings.smtp_url or settings.resend_api_key)
 
 
-def _url(channel: Channel) -> str:
-    return url_for("channels.show", channel_id=ids.public("chn", channel.id))
+def _url(channel: Channel, **more: Any) -> str:
+    return url_for("channels.show", channel_id=ids.public("chn", channel.id), **more)

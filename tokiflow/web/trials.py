@@ -6,12 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask import url_for
+
 from tokiflow import channels
 from tokiflow.core import ids
-from tokiflow.models import Attempt, Channel, Delivery
+from tokiflow.models import Alert, Attempt, Channel, Delivery
 
 EXCERPT = 300
 ALLOWANCE = "TOKIFLOW_OUTBOUND_ALLOW"
+
+_TURNS = {
+    "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
+    "reminder": "goes on", "acknowledged": "is in somebody’s hands", "flapping": "comes and goes",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +80,9 @@ def trial(delivery: Delivery, channel: Channel, attempts: Sequence[Attempt], now
         status=delivery.status,
         promised_at=delivery.created_at,
         sent_at=delivery.sent_at,
-        next_at=delivery.next_attempt_at if delivery.status == "pending" and delivery.attempts else None,
+        next_at=delivery.next_attempt_at if _waits(delivery, now) else None,
         error=delivery.last_error,
-        because=delivery.because,
+        because=delivery.because[:1].upper() + delivery.because[1:],
         tries=tuple(attempt(one) for one in attempts),
     )
 
@@ -84,6 +91,14 @@ def attempt(row: Attempt) -> Try:
     """What is to be shown of one attempt."""
     answer = f"HTTP {row.status_code}" if row.status_code else ""
     return Try(row.n, row.at, row.duration_ms / 1000, row.ok, answer, row.response[:EXCERPT], row.error)
+
+
+def about(alert: Alert) -> tuple[str, str]:
+    """What a delivery was about, and where that can be read ("" if nowhere)."""
+    if alert.incident_id is None:
+        return (alert.content.get("summary") or "Several at once") if alert.kind == "summary" else "A test", ""
+    trouble = f"{alert.content.get('monitor_name', 'A monitor')}: trouble {_TURNS.get(alert.kind, 'came back')}"
+    return trouble, url_for("incidents.show", incident_id=ids.public("inc", alert.incident_id))
 
 
 def icon(kind: str) -> str:
@@ -96,11 +111,21 @@ def where(channel: Channel) -> str:
     return channels.get(channel.kind).describe(channel.config)
 
 
+def _waits(delivery: Delivery, now: datetime) -> bool:
+    """Whether it is to be tried later, and not merely when its turn comes."""
+    put_off = delivery.attempts > 0 or delivery.waits_for_host != ""
+    return delivery.status == "pending" and put_off and delivery.next_attempt_at > now
+
+
 def _standing(delivery: Delivery, now: datetime) -> tuple[str, str]:
     if delivery.status == "sent":
         return "up", "Sent"
     if delivery.status == "dead":
         return "down", "Given up"
+    if delivery.status == "merged":
+        return "up", "In a summary"
     if delivery.lease_until and delivery.lease_until > now:
         return "running", "Sending"
+    if delivery.waits_for_host:
+        return "late", "No answer"
     return ("late", "Trying again") if delivery.attempts else ("new", "Waiting")

@@ -24,6 +24,19 @@ def alert(record: AlertRecord) -> dict[str, Any]:
     }
 
 
+def promise(record: DeliveryRecord) -> dict[str, Any]:
+    """A delivery by itself, whose alert is loaded: with what it tells of and when it was promised."""
+    row = record.delivery
+    return {
+        **_delivery(record),
+        "alert": ids.public("alr", row.alert_id),
+        "incident": ids.public("inc", row.incident_id) if row.incident_id else None,
+        "kind": row.alert.kind,
+        "summary": row.alert.content.get("summary", ""),
+        "created_at": moments.say(row.created_at),
+    }
+
+
 def _delivery(record: DeliveryRecord) -> dict[str, Any]:
     row, channel = record.delivery, record.delivery.channel
     return {
@@ -54,6 +67,19 @@ KINDS = [
     "opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "summary", "test",
 ]  # fmt: skip
 
+STATUSES = ["pending", "sent", "merged", "dead"]
+
+_DELIVERY: dict[str, Schema] = {
+    "id": identifier("dlv"),
+    "channel": obj({"id": identifier("chn"), "kind": text(), "name": text()}),
+    "status": word(STATUSES, "`merged` was told in a summary; `dead` was given up."),
+    "because": maybe(text("What chose the channel, in words.")),
+    "sent_at": maybe(moment()),
+    "next_attempt_at": maybe(moment("Null unless it is pending.")),
+    "last_error": maybe(text()),
+    "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Alert": obj(
         {
@@ -65,18 +91,15 @@ SCHEMAS: dict[str, Schema] = {
             "deliveries": {"type": "array", "items": {"$ref": "#/components/schemas/Delivery"}},
         }
     ),
-    "Delivery": obj(
+    "Delivery": obj(_DELIVERY),
+    "PromisedDelivery": obj(
         {
-            "id": identifier("dlv"),
-            "channel": obj({"id": identifier("chn"), "kind": text(), "name": text()}),
-            "status": word(
-                ["pending", "sent", "merged", "dead"], "`merged` was told in a summary; `dead` was given up."
-            ),
-            "because": maybe(text("What chose the channel, in words.")),
-            "sent_at": maybe(moment()),
-            "next_attempt_at": maybe(moment("Null unless it is pending.")),
-            "last_error": maybe(text()),
-            "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+            **_DELIVERY,
+            "alert": identifier("alr"),
+            "incident": maybe(identifier("inc")),
+            "kind": word(KINDS),
+            "summary": text(),
+            "created_at": moment("When it was promised."),
         }
     ),
     "Attempt": obj(
@@ -120,4 +143,13 @@ EXAMPLE: dict[str, Any] = {
             ],
         }
     ],
+}
+
+PROMISE_EXAMPLE: dict[str, Any] = {
+    **EXAMPLE["deliveries"][0],
+    "alert": EXAMPLE["id"],
+    "incident": EXAMPLE["incident"],
+    "kind": "opened",
+    "summary": EXAMPLE["summary"],
+    "created_at": "2026-11-21T01:05:00.400Z",
 }
