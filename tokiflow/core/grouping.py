@@ -137,23 +137,22 @@ def checked(written: Mapping[str, Any], before: Limits) -> Limits:
     not named stays as it was `before`. Raises Invalid naming every bad field."""
     mistakes: dict[str, list[str]] = {}
 
-    def number(name: str, old: int | None, least: int, most: int, maybe: str) -> int | None:
+    def number(name: str, old: int | None, least: int, most: int) -> int | None:
         value = written.get(name, old)
-        if value is None and maybe:
-            return None
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            hint = f" or null, {maybe}" if maybe else ""
-            mistakes[name] = [f"is not a whole number from {least} to {most:,}; write one{hint}"]
+            mistakes[name] = [f"is not a whole number from {least} to {most:,}; write one"]
             return old
         return value
 
-    after = number("group_after", before.after, 1, MOST_AFTER, "to send each on its own")
+    def maybe(name: str, old: int | None, most: int) -> int | None:
+        return None if written.get(name, old) is None else number(name, old, 1, most)
+
     shortest, longest = (round(one.total_seconds()) for one in (SHORTEST_WINDOW, LONGEST_WINDOW))
-    window = number("group_window_seconds", round(before.window.total_seconds()), shortest, longest, "")
-    per_hour = number("rate_per_hour", before.per_hour, 1, MOST_PER_HOUR, "for no limit")
-    if mistakes:
+    after = maybe("group_after", before.after, MOST_AFTER)
+    window = number("group_window_seconds", round(before.window.total_seconds()), shortest, longest)
+    per_hour = maybe("rate_per_hour", before.per_hour, MOST_PER_HOUR)
+    if mistakes or window is None:
         raise errors.Invalid(mistakes)
-    assert window is not None
     return Limits(after, timedelta(seconds=window), per_hour)
 
 

@@ -20,7 +20,7 @@ from tokiflow.core.actors import Actor
 from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import Delivery
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import audit, claims, tries
+from tokiflow.services import audit, claims, summaries, tries
 
 RING_AGAIN = timedelta(seconds=10)
 RING_AT_MOST = 500
@@ -93,5 +93,7 @@ def send_again(delivery_id: UUID, by: Actor, now: datetime) -> None:
             raise errors.Conflict("Only a delivery that was given up can be sent again.")
         delivery.status, delivery.next_attempt_at, delivery.rung_at = "pending", now, now
         delivery.attempts = 0
+        if delivery.incident_id:
+            summaries.leave(delivery)
         audit.record("delivery.sent_again", by, delivery.organization_id, now, object_id=delivery.id)
         on_commit(partial(enqueue, Job.DELIVER, [delivery_id]))

@@ -166,6 +166,8 @@ def _context(channel: Channel) -> dict[str, Any]:
     return {
         "channel": channel_rows.of(channel, channels.outcomes([channel.id])[channel.id]),
         "settings": channel_rows.settings(channel),
+        "many": channel_rows.many(channel),
+        "gathering": channels.gathering(channel.id),
         "monitors": channels.count_of_monitors(channel.id),
         "trials": [
             (
@@ -181,6 +183,10 @@ def _context(channel: Channel) -> dict[str, Any]:
 
 def _about(kind: str, incident_id: Any, content: dict[str, Any]) -> tuple[str, str]:
     """What a delivery was about, and where that can be read."""
+    if kind == "summary":
+        number, back = content["listed_total"], content["listed_back"]
+        about = f"{number:,} monitors" if number != 1 else "One monitor"
+        return f"{about} in one message" + (f", {back:,} back" if back else ""), url_for("incidents.index")
     if incident_id is None:
         return "A test", ""
     words = {

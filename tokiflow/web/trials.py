@@ -34,7 +34,11 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One delivery. `mark` and `word` are its status; `next_at` is the next try while it is under way."""
+    """One delivery. `mark` and `word` are its status; `next_at` is the next try while it is under way.
+
+    together: of how many incidents the message tells that tells of this one; 0 if it is told alone. gathers_until: when
+    that message leaves.
+    """
 
     id: str
     channel_id: str
@@ -49,6 +53,8 @@ class Trial:
     error: str
     because: str
     tries: tuple[Try, ...]
+    together: int = 0
+    gathers_until: datetime | None = None
 
     @property
     def last(self) -> Try | None:
@@ -77,7 +83,14 @@ def trial(delivery: Delivery, channel: Channel, attempts: Sequence[Attempt], now
         error=delivery.last_error,
         because=delivery.because,
         tries=tuple(attempt(one) for one in attempts),
+        together=delivery.memory.get("of", 0) if delivery.status in ("merged", "dead") else 0,
+        gathers_until=delivery.next_attempt_at if _gathers(delivery) else None,
     )
+
+
+def arrived(delivery: Delivery) -> bool:
+    """Whether it was told, alone or in a summary."""
+    return delivery.status in ("sent", "merged") and delivery.sent_at is not None
 
 
 def attempt(row: Attempt) -> Try:
@@ -97,10 +110,18 @@ def where(channel: Channel) -> str:
 
 
 def _standing(delivery: Delivery, now: datetime) -> tuple[str, str]:
-    if delivery.status == "sent":
+    if arrived(delivery):
         return "up", "Sent"
     if delivery.status == "dead":
         return "down", "Given up"
+    if delivery.status == "merged":
+        return "running", "Sending"
+    if _gathers(delivery):
+        return "new", "Gathering"
     if delivery.lease_until and delivery.lease_until > now:
         return "running", "Sending"
     return ("late", "Trying again") if delivery.attempts else ("new", "Waiting")
+
+
+def _gathers(delivery: Delivery) -> bool:
+    return delivery.status == "pending" and delivery.summary_id is not None and delivery.incident_id is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from tokiflow.api import moments
 from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, text, whole, word
@@ -31,11 +32,19 @@ def _delivery(record: DeliveryRecord) -> dict[str, Any]:
         "channel": {"id": ids.public("chn", channel.id), "kind": channel.kind, "name": channel.name},
         "status": row.status,
         "because": row.because or None,
+        "summary": _summary(row.memory) if row.status in ("merged", "dead") else None,
         "sent_at": moments.say(row.sent_at),
         "next_attempt_at": moments.say(row.next_attempt_at) if row.status == "pending" else None,
         "last_error": row.last_error or None,
         "attempts": [_attempt(one) for one in record.attempts],
     }
+
+
+def _summary(memory: dict[str, Any]) -> dict[str, Any] | None:
+    """The message about many that told it, if one did."""
+    if "told_in" not in memory:
+        return None
+    return {"delivery": ids.public("dlv", UUID(memory["told_in"])), "of": memory["of"]}
 
 
 def _attempt(row: Attempt) -> dict[str, Any]:
@@ -73,6 +82,14 @@ SCHEMAS: dict[str, Schema] = {
                 ["pending", "sent", "merged", "dead"], "`merged` was told in a summary; `dead` was given up."
             ),
             "because": maybe(text("What chose the channel, in words.")),
+            "summary": maybe(
+                obj(
+                    {
+                        "delivery": identifier("dlv"),
+                        "of": whole("How many incidents that message was about.", minimum=1),
+                    }
+                )
+            ),
             "sent_at": maybe(moment()),
             "next_attempt_at": maybe(moment("Null unless it is pending.")),
             "last_error": maybe(text()),
@@ -104,6 +121,7 @@ EXAMPLE: dict[str, Any] = {
             "channel": {"id": "chn_01jd6m3v9kf8r2t5w8x1y4z7a0", "kind": "webhook", "name": "On-call robot"},
             "status": "sent",
             "because": "by the rule “Database”",
+            "summary": None,
             "sent_at": "2026-11-21T01:05:01.200Z",
             "next_attempt_at": None,
             "last_error": None,
