@@ -193,6 +193,33 @@ def test_what_comes_later_is_told_in_follow_ups_at_growing_intervals(
     assert room.heads[-1] == "Down: Late one failed", "the storm is over"
 
 
+def test_the_storm_of_the_guide(organization: Organization, ops: Channel, room: Room) -> None:
+    """docs/grouping.md, minute by minute."""
+    monitors = make_many(organization, 75)
+    first, second, third, fourth = monitors[:3], monitors[3:28], monitors[28:68], monitors[68:]
+    fail(first, 0)
+    room.run(0)
+    fail(second, 20)
+    room.run(20, 30)
+    fail(third, 50)
+    room.run(*range(50, 100, 10))
+    fail(fourth, 100)
+    succeed(third[:12], 100)
+    room.run(*range(100, 1200, 10))
+    succeed(monitors[:5], 1200)
+    room.run(1200)
+    succeed(monitors[5:28] + third[12:] + fourth, 1220)
+    room.run(*range(1220, 1800, 10))
+    assert room.summaries == [
+        (30, "Down: 23 monitors of Harbour Freight", "23 monitors had trouble at once."),
+        (90, "Down: 63 monitors of Harbour Freight", "40 more had trouble."),
+        (210, "Down: 70 monitors of Harbour Freight, 12 are back", "7 more had trouble; 12 of 70 are well again."),
+        (1230, "Up: all 70 monitors of Harbour Freight are back", "All 70 are well again."),
+    ]
+    assert len(room.heads) == 14
+    assert statuses() == {"sent": 10, "merged": 140}
+
+
 def test_one_more_than_may_goes_alone_a_little_later(organization: Organization, ops: Channel, room: Room) -> None:
     fail(make_many(organization, 6))
     room.run(0, 9)

@@ -276,11 +276,21 @@ def payload(message: Message) -> dict[str, Any]:
             "environment": message.environment or None,
             "last_lines": list(message.last_lines),
         },
+        **(_listing(message) if message.kind == "summary" else {}),
         "summary": message.summary,
         "reason": message.reason,
         "advice": message.advice,
         "text": f"{words.headline(message)}. {words.sentence(message.summary)}",
     }
+
+
+def _listing(message: Message) -> dict[str, Any]:
+    """The incidents of a summary: the first 200, those that go on before those that are over."""
+    listed = [
+        {"monitor": one.monitor_name, "summary": one.summary, "status": one.status, "url": one.url, "at": _time(one.at)}
+        for one in message.listed
+    ]
+    return {"incidents": listed, "total": max(message.listed_total, len(listed)), "back": message.back}
 
 
 def _time(at: Any) -> str:

@@ -74,7 +74,7 @@ def why(reason: str, limits: Limits) -> str:
     """Why many are told in one message, in a sentence."""
     if reason == "rate" and limits.per_hour:
         return f"More than {_messages(limits.per_hour)} an hour to this channel are told together."
-    window = durations.words(limits.window.total_seconds())
+    window = durations.long(limits.window.total_seconds())
     return f"More than {_messages(limits.after or 1)} within {window} are told together."
 
 

@@ -24,7 +24,7 @@ from tokiflow.queue import Job, enqueue
 from tokiflow.services import listings
 
 SWEPT_AT_MOST = 5_000
-BELL = timedelta(minutes=1)
+BELL = timedelta(seconds=5)
 """One that waits is due when the summary leaves, and takes the others along. They are due so much later, in case it is
 gone by then: else many workers would take up a thousand just to put them down again."""
 

@@ -80,7 +80,7 @@ def settings(channel: Channel) -> list[tuple[str, str]]:
 
 def many(channel: Channel) -> list[tuple[str, str]]:
     """What becomes of many messages at once, in words."""
-    within = durations.words(channel.group_window_seconds)
+    within = durations.long(channel.group_window_seconds)
     together = f"{channel.group_after} alone in {within}, the rest in one message"
     found = [("In a storm", together if channel.group_after else "each on its own")]
     if channel.rate_per_hour:

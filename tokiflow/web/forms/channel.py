@@ -38,7 +38,7 @@ class ChannelForm(Form):
         choices=choices([("together", "One message that lists it all"), ("each", "Each on its own")]),
         validate_choice=False,
     )
-    group_after = StringField("The first ones still alone")
+    group_after = StringField("The first ones come alone")
     group_window_seconds = StringField("Within")
     rate_per_hour = StringField("At most, in an hour")
 
