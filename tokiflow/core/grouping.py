@@ -137,10 +137,10 @@ def checked(written: Mapping[str, Any], before: Limits) -> Limits:
     not named stays as it was `before`. Raises Invalid naming every bad field."""
     mistakes: dict[str, list[str]] = {}
 
-    def number(name: str, old: int | None, least: int, most: int) -> int | None:
+    def number(name: str, old: int | None, least: int, most: int, of: str = "") -> int | None:
         value = written.get(name, old)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            mistakes[name] = [f"is not a whole number from {least} to {most:,}; write one"]
+            mistakes[name] = [f"is not a whole number{of} from {least} to {most:,}; write one"]
             return old
         return value
 
@@ -149,7 +149,7 @@ def checked(written: Mapping[str, Any], before: Limits) -> Limits:
 
     shortest, longest = (round(one.total_seconds()) for one in (SHORTEST_WINDOW, LONGEST_WINDOW))
     after = maybe("group_after", before.after, MOST_AFTER)
-    window = number("group_window_seconds", round(before.window.total_seconds()), shortest, longest)
+    window = number("group_window_seconds", round(before.window.total_seconds()), shortest, longest, " of seconds")
     per_hour = maybe("rate_per_hour", before.per_hour, MOST_PER_HOUR)
     if mistakes or window is None:
         raise errors.Invalid(mistakes)
