@@ -105,7 +105,7 @@ def _monitors(number: int) -> str:
     return f"{number:,} monitors" if number != 1 else "One monitor"
 
 
-def _listed(row: Row[Any]) -> dict[str, Any]:
+def _listed(row: Any) -> dict[str, Any]:
     at: datetime = row.resolved_at or row.last_opened_at
     return {
         "monitor_name": row.name,
