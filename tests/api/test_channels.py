@@ -109,6 +109,29 @@ def test_every_bad_field_is_named(program, body, fields):
     assert problem(program.post("/channels", body), 422)["errors"].keys() == fields
 
 
+def test_people_want_one_message_for_a_storm_and_machines_each(program):
+    slack = create(program, kind="slack", config={"url": "https://hooks.slack.com/services/T0/B0/x"})
+    robot = create(program)
+    limits = ("group_after", "group_window_seconds", "rate_per_hour")
+    assert [slack[name] for name in limits] == [5, 60, None]
+    assert [robot[name] for name in limits] == [None, 60, None]
+    written = {"group_after": 3, "group_window_seconds": 120, "rate_per_hour": 12}
+    changed = program.patch(f"/channels/{robot['id']}", written).json
+    assert {name: changed[name] for name in limits} == written
+    changed = program.patch(f"/channels/{robot['id']}", {"group_after": None}).json
+    assert [changed[name] for name in limits] == [None, 120, 12]
+    assert create(program, group_after=None, rate_per_hour=1)["rate_per_hour"] == 1
+
+
+@pytest.mark.parametrize("bad", [0, 101, "5", True, 2.5, [3]], ids=repr)
+def test_limits_out_of_bounds_are_refused(program, bad):
+    channel = create(program)
+    answer = problem(program.patch(f"/channels/{channel['id']}", {"group_after": bad}), 422)
+    assert answer["errors"] == {"group_after": ["is not a whole number from 1 to 100; write one"]}
+    problem(program.patch(f"/channels/{channel['id']}", {"group_window_seconds": None}), 422)
+    problem(program.patch(f"/channels/{channel['id']}", {"rate_per_hour": 1_001}), 422)
+
+
 def test_a_test_sends_a_real_message(program, httpserver: HTTPServer):
     httpserver.expect_ordered_request("/hook", method="POST").respond_with_data("thanks")
     channel = create(program, config={"url": httpserver.url_for("/hook")})

@@ -20,7 +20,7 @@ from tokiflow.channels import Outside
 from tokiflow.core import ids
 from tokiflow.db import db, transaction
 from tokiflow.errors import DeliveryError
-from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization, User
+from tokiflow.models import Alert, Attempt, Channel, Delivery, Incident, Organization, Summary, User
 
 ClientFor = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
@@ -162,6 +162,96 @@ def test_that_there_shall_be_no_secret_is_offered_where_there_is_one(alice: User
     assert "Send without an access token" in browser.get(edit).text
     browser.post(edit, data={"name": "N", "topic": "harbour", "token": "", "no_token": "y", "version": "0"})
     assert the_only().config["token"] is None
+
+
+def test_a_channel_for_people_gathers_and_one_for_machines_does_not(alice: User, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    assert re.search(r'checked[^>]*value="together"', browser.get("/app/channels/new/slack").text)
+    assert re.search(r'checked[^>]*value="each"', browser.get("/app/channels/new/webhook").text)
+    browser.post("/app/channels/new/slack", data={"name": "#ops", "url": "https://hooks.slack.com/services/T0/B0/xyz"})
+    made = the_only()
+    assert (made.group_after, made.group_window_seconds, made.rate_per_hour) == (5, 60, None)
+
+
+def test_alice_says_how_much_a_channel_takes(alice: User, channel: Channel, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    limits = {"many": "together", "group_after": "3", "group_window_seconds": "2 min", "rate_per_hour": "12"}
+    written = {**WRITTEN, "version": str(channel.version), **limits}
+    assert browser.post(address(channel, "edit"), data=written).status_code == 303
+    made = kept(channel)
+    assert (made.group_after, made.group_window_seconds, made.rate_per_hour) == (3, 120, 12)
+    page = browser.get(address(channel)).text
+    assert "3 alone in 2 minutes, the rest in one message" in page
+    assert "12 an hour" in page
+    each = {**written, "version": str(made.version), "many": "each", "rate_per_hour": ""}
+    assert browser.post(address(channel, "edit"), data=each).status_code == 303
+    made = kept(channel)
+    assert (made.group_after, made.group_window_seconds, made.rate_per_hour) == (None, 120, None)
+    assert "each on its own" in browser.get(address(channel)).text
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"group_after": "many"}, "It is not a whole number; write one, like 5."),
+        ({"group_after": ""}, "It is missing; write how many, like 5."),
+        ({"group_after": "0"}, "It is not a whole number from 1 to 100; write one."),
+        ({"group_window_seconds": "soon"}, "Write a length of time"),
+        ({"group_window_seconds": "5 s"}, "It is not a whole number of seconds from 10 to 3,600"),
+        ({"rate_per_hour": "-1"}, "It is not a whole number; write one, like 5."),
+        ({"rate_per_hour": "5000"}, "It is not a whole number from 1 to 1,000; write one."),
+    ],
+    ids=lambda value: " ".join(value) + " " + "".join(value.values()) if isinstance(value, dict) else "",
+)
+def test_limits_that_are_none_come_back_with_what_to_write(
+    alice: User, client_for: ClientFor, written: dict[str, str], said: str
+) -> None:
+    answer = client_for(alice).post("/app/channels/new/webhook", data={**WRITTEN, "many": "together", **written})
+    assert answer.status_code == 422
+    assert said in answer.text
+
+
+def test_the_page_says_what_is_gathering(vera: User, channel: Channel, client_for: ClientFor) -> None:
+    now = datetime.now(UTC)
+    monitor = make_monitor(save(Organization(name="x", slug="x")), "Backup")
+    incident = save(
+        Incident(
+            organization_id=channel.organization_id, monitor_id=monitor.id, class_="outage", kind="failed",
+            status="open", opened_at=now, last_opened_at=now, summary="failed",
+        )
+    )  # fmt: skip
+    summary = save(
+        Summary(
+            organization_id=channel.organization_id, channel_id=channel.id, reason="storm", started_at=now, last_at=now
+        )
+    )
+    for status in ("pending", "pending", "merged"):
+        alert = save(
+            Alert(organization_id=channel.organization_id, kind="opened", at=now, content={}, incident_id=incident.id)
+        )
+        save(
+            Delivery(
+                organization_id=channel.organization_id, alert_id=alert.id, channel_id=channel.id, status=status,
+                next_attempt_at=now, incident_id=incident.id, summary_id=summary.id,
+            )
+        )  # fmt: skip
+    said = save(
+        Alert(
+            organization_id=channel.organization_id, kind="summary", at=now,
+            content={"listed_total": 23, "listed_back": 4},
+        )
+    )  # fmt: skip
+    save(
+        Delivery(
+            organization_id=channel.organization_id, alert_id=said.id, channel_id=channel.id, status="sent",
+            sent_at=now, next_attempt_at=now, summary_id=summary.id,
+        )
+    )  # fmt: skip
+    page = client_for(vera).get(address(channel)).text
+    assert "Gathering: 2 messages wait until" in page
+    assert "23 monitors in one message, 4 back" in page
+    assert "1 of the last 1" in page
+    assert page.count('class="trial"') == 1, "what it told is not listed again"
 
 
 def test_a_new_webhook_is_signed_unless_asked_otherwise(alice: User, client_for: ClientFor) -> None:

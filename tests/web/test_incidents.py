@@ -29,6 +29,7 @@ from tokiflow.models import (
     Organization,
     Ping,
     Run,
+    Summary,
     User,
 )
 from tokiflow.services import alerts, incidents, pings, routing
@@ -539,3 +540,39 @@ def test_similar_incidents_are_of_this_monitor_only(alice: User, incident: Incid
     page = client_for(alice).get(address(incident)).text
     assert "foreign words" not in page
     assert "The first incident of this monitor." in page
+
+
+# Told in a summary.
+
+
+@pytest.mark.parametrize(
+    ("status", "values", "said", "reached"),
+    [
+        ("pending", {"attempts": 0}, "To be told in a summary at", False),
+        ("merged", {}, "In a summary of 23 monitors", False),
+        ("merged", {"sent_at": datetime(2026, 11, 20, 12, 0, tzinfo=UTC)}, ", in a summary of 23 monitors", True),
+        ("dead", {"last_error": "Slack answered 404"}, "In a summary of 23 monitors", False),
+    ],
+    ids=["gathering", "under way", "told", "given up"],
+)
+def test_the_page_says_what_a_summary_told(
+    alice: User,
+    monitor: Monitor,
+    organization: Organization,
+    client_for: ClientFor,
+    status: str,
+    values: dict[str, Any],
+    said: str,
+    reached: bool,
+) -> None:
+    ops = make_channel(organization, "slack", name="#ops", group_after=5)
+    summary = save(
+        Summary(organization_id=organization.id, channel_id=ops.id, reason="storm", started_at=now(), last_at=now())
+    )
+    incident = make_incident(monitor)
+    told_in = {} if status == "pending" else {"told_in": str(ids.new()), "of": 23}
+    make_delivery(incident, ops, status, **{"summary_id": summary.id, "memory": told_in, **values})
+    page = client_for(alice).get(address(incident)).text
+    assert said in page
+    assert ("Nobody has been reached yet" not in page) is reached
+    assert ("Send again" in page) is (status == "dead")

@@ -101,6 +101,8 @@ class Message:
     """The incidents of a summary, those that go on first."""
     listed_total: int = 0
     """How many there are, of which the first 200 are listed."""
+    listed_back: int | None = None
+    """How many of all are over; None: count those that are listed."""
 
     thread: Mapping[str, Any] = field(default_factory=dict)
     """What the channel remembers of the first message about the same incident: where to write below."""
@@ -119,6 +121,11 @@ class Message:
     def about_incident(self) -> bool:
         """False for a test, which is about the channel itself, and for a summary, which is about many."""
         return self.kind not in ("test", "summary")
+
+    @property
+    def back(self) -> int:
+        """How many of the incidents of a summary are over."""
+        return sum(one.status == "up" for one in self.listed) if self.listed_back is None else self.listed_back
 
     @property
     def down_seconds(self) -> float | None:

@@ -30,6 +30,7 @@ def payload(message: Message) -> dict[str, Any]:
         },
         "incidents": [_listed(one) for one in message.listed],
         "incidents_total": max(message.listed_total, len(message.listed)),
+        "incidents_back": message.back,
         "status": words.tone(message).name,
         "headline": headline,
         "summary": message.summary,
@@ -85,6 +86,7 @@ SHAPE: Mapping[str, Shape] = {
     "run": {"exit_code": NUMBER, "duration_seconds": NUMBER, "environment": TEXT, "last_lines": [TEXT]},
     "incidents": [dict.fromkeys(("monitor", "summary", "status", "url", "at"), TEXT)],
     "incidents_total": NUMBER,
+    "incidents_back": NUMBER,
     **dict.fromkeys(("status", "headline", "summary", "reason", "advice", "because", "text"), TEXT),
     # Short names, for what is written most.
     **dict.fromkeys(("kind", "severity", "opened_at", "resolved_at", "environment"), TEXT),

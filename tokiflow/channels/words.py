@@ -65,9 +65,9 @@ def headline(message: Message) -> str:
 def _summary_headline(message: Message) -> str:
     """`Down: 23 monitors of Harbour Freight, 4 are back`."""
     total = message.listed_total or len(message.listed)
-    back = sum(one.status == "up" for one in message.listed)
+    back = message.back
     monitors = f"{total} monitors of {message.organization}" if total != 1 else f"a monitor of {message.organization}"
-    if back == len(message.listed):
+    if back >= total:
         return f"Up: {'all ' if total > 1 else ''}{monitors} {'are' if total != 1 else 'is'} back"
     word = tone(message).word
     return f"{word}: {monitors}" + (f", {back} {'is' if back == 1 else 'are'} back" if back else "")

@@ -82,11 +82,12 @@ def records(deliveries: Sequence[Delivery]) -> list[DeliveryRecord]:
 
 
 def told(incident_ids: Sequence[UUID]) -> dict[UUID, list[Delivery]]:
-    """By incident: the deliveries that were sent, with their channels, oldest first."""
+    """By incident: the deliveries that were sent, alone or in a summary, with their channels, oldest first."""
     found: dict[UUID, list[Delivery]] = {incident_id: [] for incident_id in incident_ids}
     statement = (
         select(Delivery)
-        .where(Delivery.incident_id.in_(incident_ids), Delivery.status == "sent")
+        .where(Delivery.incident_id.in_(incident_ids), Delivery.status.in_(("sent", "merged")))
+        .where(Delivery.sent_at.is_not(None))
         .options(joinedload(Delivery.channel))
         .order_by(Delivery.id)
     )

@@ -117,7 +117,10 @@ def _dead(organization_id: UUID) -> list[ColumnElement[bool]]:
 def _narrowed(wanted: Filter) -> list[ColumnElement[bool]]:
     found = [Delivery.channel_id == wanted.channel_id] if wanted.channel_id else []
     found += [Delivery.created_at >= wanted.since] if wanted.since else []
-    return found + ([Delivery.id.in_(wanted.ids)] if wanted.ids is not None else [])
+    if wanted.ids is not None:
+        return [*found, Delivery.id.in_(wanted.ids)]
+    # What a summary was to tell: the summary is among them, and once it is sent, so are they.
+    return [*found, ~Delivery.memory.has_key("told_in")]
 
 
 def _counted(organization_id: UUID, wanted: Filter, *figures: Any) -> Select[Any]:

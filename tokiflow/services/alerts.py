@@ -108,6 +108,7 @@ def promise(tellings: Sequence[Telling], people: Audience, runs: Mapping[UUID, l
             next_attempt_at=now,
             rung_at=now,
             because=because,
+            created_at=now,
         )
         for alert, telling in zip(alerts, tellings, strict=True)
         for channel_id, because in telling.by.items()

@@ -131,7 +131,8 @@ def _turns(slots: Slots, now: datetime) -> list[UUID]:
 
 
 _LOCKED = text("""
-    select d.id, d.organization_id, d.channel_id, d.incident_id, c.kind as channel_kind, c.config, (
+    select d.id, d.organization_id, d.channel_id, d.incident_id, c.kind as channel_kind, c.config,
+        c.group_after, c.rate_per_hour, d.summary_id, (
         select max(e.next_attempt_at) from deliveries e
         where e.incident_id = d.incident_id and e.channel_id = d.channel_id and e.id < d.id and e.status = 'pending'
     ) as behind
@@ -223,7 +224,7 @@ _TAKE = text("""
 
 def _taken(ready: Sequence[Found], now: datetime) -> list[Claimed]:
     """Those of `ready` that go out by themselves, leased and copied out, in their order."""
-    held = summaries.hold_back([row.id for row in ready], now) if ready else set()
+    held = summaries.hold_back(ready, now)
     going = [row for row in ready if row.id not in held]
     if not going:
         return []

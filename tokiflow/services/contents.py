@@ -36,7 +36,7 @@ def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0) -> 
         "tags": list(row.tags),
         "incident_kind": incident.kind,
         "severity": incident.severity,
-        "summary": f"{row.name} {_predicate(incident)}",
+        "summary": f"{row.name} {predicate(incident)}",
         "reason": incident.reason,
         "advice": sentences.advice(Kind(incident.kind)),
         "opened_at": incident.last_opened_at.isoformat(),
@@ -51,6 +51,13 @@ def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0) -> 
         "step": step,
         "acknowledged_by": incident.acknowledged_by,
     }
+
+
+def predicate(incident: Incident) -> str:
+    """What goes on, behind the name of the monitor: “missed its ping”, “is well again after 3 m 12 s”."""
+    if incident.resolved_at:
+        return sentences.recovered(incident.last_opened_at, incident.resolved_at)
+    return incident.summary if incident.kind != "failed" else f"failed: {incident.summary}"
 
 
 def environment(one: News, runs: Sequence[PastRun]) -> str:
@@ -75,12 +82,6 @@ def latest_runs(monitor_ids: Collection[UUID]) -> dict[UUID, list[PastRun]]:
     for monitor_id, *said in db.session.execute(statement):
         found.setdefault(monitor_id, []).append(PastRun(*said))
     return found
-
-
-def _predicate(incident: Incident) -> str:
-    if incident.resolved_at:
-        return sentences.recovered(incident.last_opened_at, incident.resolved_at)
-    return incident.summary if incident.kind != "failed" else f"failed: {incident.summary}"
 
 
 def _strip(runs: Sequence[PastRun]) -> list[list[Any]]:

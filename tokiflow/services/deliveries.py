@@ -21,7 +21,7 @@ from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import Delivery
 from tokiflow.queries import undelivered
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import audit, claims, delivery_counts, tries
+from tokiflow.services import audit, claims, delivery_counts, summaries, tries
 
 RING_AGAIN = timedelta(seconds=10)
 RING_AT_MOST = 500
@@ -96,6 +96,7 @@ def send_again(organization_id: UUID, which: undelivered.Filter, by: Actor, now:
             undelivered.ids(organization_id, which).order_by(Delivery.id).with_for_update(of=Delivery).cte("chosen")
         )
         again = {"status": "pending", "attempts": 0, "next_attempt_at": now, "rung_at": now, "waits_for_host": ""}
+        again |= summaries.left()
         taken = list(
             db.session.execute(
                 update(Delivery)

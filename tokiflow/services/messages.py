@@ -16,21 +16,23 @@ def of(one: Claimed, public_url: str) -> Message:
     content = dict(one.content)
     incident = ids.public("inc", one.incident_id) if one.incident_id else ""
     monitor = content.pop("monitor", "")
+    group = content.pop("group", "")
+    page = f"incidents/{incident}" if incident else "incidents" if group else "channels"
     return Message(
         kind=one.alert_kind,
         dedup_key=ids.public("dlv", one.id),
-        thread_key=incident or ids.public("dlv", one.id),
+        thread_key=incident or group or ids.public("dlv", one.id),
         monitor_id=monitor,
         monitor_url=f"{public_url}/app/monitors/{monitor}" if monitor else f"{public_url}/app/monitors",
         incident_id=incident,
-        incident_url=f"{public_url}/app/incidents/{incident}" if incident else f"{public_url}/app/channels",
+        incident_url=f"{public_url}/app/{page}",
         opened_at=datetime.fromisoformat(content.pop("opened_at")),
         resolved_at=_moment(content.pop("resolved_at", None)),
         sent_at=one.claimed_at,
         tags=tuple(content.pop("tags", ())),
         last_lines=tuple(content.pop("last_lines", ())),
         runs=tuple((outcome, height) for outcome, height in content.pop("runs", ())),
-        listed=tuple(_listed(line) for line in content.pop("listed", ())),
+        listed=tuple(_listed(line, public_url) for line in content.pop("listed", ())),
         because=one.because,
         memory=one.memory,
         thread=one.thread,
@@ -38,8 +40,10 @@ def of(one: Claimed, public_url: str) -> Message:
     )
 
 
-def _listed(line: dict[str, Any]) -> Listed:
-    return Listed(**{**line, "at": datetime.fromisoformat(line["at"])})
+def _listed(line: dict[str, Any], public_url: str) -> Listed:
+    said = dict(line)
+    url = f"{public_url}/app/incidents/{said.pop('incident')}"
+    return Listed(**{**said, "url": url, "at": datetime.fromisoformat(said["at"])})
 
 
 def _moment(written: str | None) -> datetime | None:

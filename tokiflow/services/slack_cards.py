@@ -49,7 +49,7 @@ def places(incident_id: UUID) -> list[Place]:
     statement = (
         select(Channel.config["team"].astext, Delivery.memory)
         .join(Channel, Channel.id == Delivery.channel_id)
-        .where(Delivery.incident_id == incident_id, Channel.kind == installed.KIND, Delivery.memory != {})
+        .where(Delivery.incident_id == incident_id, Channel.kind == installed.KIND, Delivery.memory.has_key("ts"))
         .order_by(Delivery.id)
     )
     found = [Place(team, memory["channel"], memory["ts"]) for team, memory in db.session.execute(statement)]

@@ -19,7 +19,7 @@ from tokiflow.adapters import http
 from tokiflow.channels import Outside, Receipt
 from tokiflow.core import alerting
 from tokiflow.db import db, transaction
-from tokiflow.services import briefings, delivery_counts, disablings, messages
+from tokiflow.services import briefings, delivery_counts, disablings, messages, summaries
 from tokiflow.services.claims import Claimed
 
 log = structlog.get_logger()
@@ -79,6 +79,7 @@ def record(made: Sequence[tuple[Claimed, Result]], now: datetime) -> list[UUID]:
         _write_attempts(there)
         ends = [_end(one, result, standing[one.id], now) for one, result in there]
         _execute(_WRITE_DELIVERIES, ends)
+        summaries.ended([end for (one, _), end in zip(there, ends, strict=True) if one.alert_kind == "summary"], now)
         over = [end["ids"] for end in ends if end["statuses"] in ("sent", "dead")]
         following = list(db.session.execute(_FOLLOWING, {"over": over, "now": now}).scalars()) if over else []
         for one, result in there:

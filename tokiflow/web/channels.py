@@ -226,6 +226,8 @@ def _context(channel: Channel) -> dict[str, Any]:
     return {
         "channel": channel_rows.of(channel, channels.outcomes([channel.id])[channel.id]),
         "settings": channel_rows.settings(channel),
+        "many": channel_rows.many(channel),
+        "gathering": channels.gathering(channel.id),
         "monitors": channels.count_of_monitors(channel.id),
         "trials": [
             (

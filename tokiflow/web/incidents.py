@@ -25,6 +25,7 @@ from tokiflow.web import (
     outputs,
     steps,
     tellings,
+    trials,
     troubles,
 )
 from tokiflow.web.forms.incident import CommentForm, MuteForm
@@ -157,7 +158,7 @@ def _context(incident: Incident) -> dict[str, Any]:
     events = incidents.latest_steps(incident.id, 5_000 if whole else STEPS)
     count = incidents.count_of_steps(incident.id)
     told = alerts.of_incident(incident.id)
-    sent = [one.delivery for record in told for one in record.deliveries if one.delivery.status == "sent"]
+    sent = [one.delivery for record in told for one in record.deliveries if trials.arrived(one.delivery)]
     promised = follow_ups.of_incident(incident.id)
     rules = routing.of([incident.organization_id])[incident.organization_id]
     everybody = channels.of_organization(incident.organization_id)

@@ -41,7 +41,11 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One delivery. `mark` and `word` are its status; `next_at` is the next try while it is under way."""
+    """One delivery. `mark` and `word` are its status; `next_at` is the next try while it is under way.
+
+    together: of how many incidents the message tells that tells of this one; 0 if it is told alone. gathers_until: when
+    that message leaves.
+    """
 
     id: str
     channel_id: str
@@ -56,6 +60,8 @@ class Trial:
     error: str
     because: str
     tries: tuple[Try, ...]
+    together: int = 0
+    gathers_until: datetime | None = None
 
     @property
     def last(self) -> Try | None:
@@ -84,7 +90,14 @@ def trial(delivery: Delivery, channel: Channel, attempts: Sequence[Attempt], now
         error=delivery.last_error,
         because=delivery.because[:1].upper() + delivery.because[1:],
         tries=tuple(attempt(one) for one in attempts),
+        together=delivery.memory.get("of", 0) if delivery.status in ("merged", "dead") else 0,
+        gathers_until=delivery.next_attempt_at if _gathers(delivery) else None,
     )
+
+
+def arrived(delivery: Delivery) -> bool:
+    """Whether it was told, alone or in a summary."""
+    return delivery.status in ("sent", "merged") and delivery.sent_at is not None
 
 
 def attempt(row: Attempt) -> Try:
@@ -95,8 +108,12 @@ def attempt(row: Attempt) -> Try:
 
 def about(alert: Alert) -> tuple[str, str]:
     """What a delivery was about, and where that can be read ("" if nowhere)."""
+    if alert.kind == "summary":
+        number, back = alert.content["listed_total"], alert.content["listed_back"]
+        monitors = f"{number:,} monitors" if number != 1 else "One monitor"
+        return f"{monitors} in one message" + (f", {back:,} back" if back else ""), url_for("incidents.index")
     if alert.incident_id is None:
-        return (alert.content.get("summary") or "Several at once") if alert.kind == "summary" else "A test", ""
+        return "A test", ""
     trouble = f"{alert.content.get('monitor_name', 'A monitor')}: trouble {_TURNS.get(alert.kind, 'came back')}"
     return trouble, url_for("incidents.show", incident_id=ids.public("inc", alert.incident_id))
 
@@ -118,14 +135,20 @@ def _waits(delivery: Delivery, now: datetime) -> bool:
 
 
 def _standing(delivery: Delivery, now: datetime) -> tuple[str, str]:
-    if delivery.status == "sent":
+    if arrived(delivery):
         return "up", "Sent"
     if delivery.status == "dead":
         return "down", "Given up"
     if delivery.status == "merged":
-        return "up", "In a summary"
+        return "running", "Sending"
+    if _gathers(delivery):
+        return "new", "Gathering"
     if delivery.lease_until and delivery.lease_until > now:
         return "running", "Sending"
     if delivery.waits_for_host:
         return "late", "No answer"
     return ("late", "Trying again") if delivery.attempts else ("new", "Waiting")
+
+
+def _gathers(delivery: Delivery) -> bool:
+    return delivery.status == "pending" and delivery.summary_id is not None and delivery.incident_id is not None

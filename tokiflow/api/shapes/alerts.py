@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from tokiflow.api import moments
 from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, text, whole, word
@@ -32,7 +33,7 @@ def promise(record: DeliveryRecord) -> dict[str, Any]:
         "alert": ids.public("alr", row.alert_id),
         "incident": ids.public("inc", row.incident_id) if row.incident_id else None,
         "kind": row.alert.kind,
-        "summary": row.alert.content.get("summary", ""),
+        "said": row.alert.content.get("summary", ""),
         "created_at": moments.say(row.created_at),
     }
 
@@ -44,11 +45,19 @@ def _delivery(record: DeliveryRecord) -> dict[str, Any]:
         "channel": {"id": ids.public("chn", channel.id), "kind": channel.kind, "name": channel.name},
         "status": row.status,
         "because": row.because or None,
+        "summary": _summary(row.memory) if row.status in ("merged", "dead") else None,
         "sent_at": moments.say(row.sent_at),
         "next_attempt_at": moments.say(row.next_attempt_at) if row.status == "pending" else None,
         "last_error": row.last_error or None,
         "attempts": [_attempt(one) for one in record.attempts],
     }
+
+
+def _summary(memory: dict[str, Any]) -> dict[str, Any] | None:
+    """The message about many that told it, if one did."""
+    if "told_in" not in memory:
+        return None
+    return {"delivery": ids.public("dlv", UUID(memory["told_in"])), "of": memory["of"]}
 
 
 def _attempt(row: Attempt) -> dict[str, Any]:
@@ -74,6 +83,14 @@ _DELIVERY: dict[str, Schema] = {
     "channel": obj({"id": identifier("chn"), "kind": text(), "name": text()}),
     "status": word(STATUSES, "`merged` was told in a summary; `dead` was given up."),
     "because": maybe(text("What chose the channel, in words.")),
+    "summary": maybe(
+        obj(
+            {
+                "delivery": identifier("dlv"),
+                "of": whole("How many incidents that message was about.", minimum=1),
+            }
+        )
+    ),
     "sent_at": maybe(moment()),
     "next_attempt_at": maybe(moment("Null unless it is pending.")),
     "last_error": maybe(text()),
@@ -98,7 +115,7 @@ SCHEMAS: dict[str, Schema] = {
             "alert": identifier("alr"),
             "incident": maybe(identifier("inc")),
             "kind": word(KINDS),
-            "summary": text(),
+            "said": text("What it tells, in a sentence."),
             "created_at": moment("When it was promised."),
         }
     ),
@@ -127,6 +144,7 @@ EXAMPLE: dict[str, Any] = {
             "channel": {"id": "chn_01jd6m3v9kf8r2t5w8x1y4z7a0", "kind": "webhook", "name": "On-call robot"},
             "status": "sent",
             "because": "by the rule “Database”",
+            "summary": None,
             "sent_at": "2026-11-21T01:05:01.200Z",
             "next_attempt_at": None,
             "last_error": None,
@@ -150,6 +168,6 @@ PROMISE_EXAMPLE: dict[str, Any] = {
     "alert": EXAMPLE["id"],
     "incident": EXAMPLE["incident"],
     "kind": "opened",
-    "summary": EXAMPLE["summary"],
+    "said": EXAMPLE["summary"],
     "created_at": "2026-11-21T01:05:00.400Z",
 }

@@ -9,7 +9,7 @@ from typing import Any
 from tokiflow import channels
 from tokiflow.api import moments
 from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, ref, text, whole, word
-from tokiflow.core import ids
+from tokiflow.core import grouping, ids
 from tokiflow.models import Attempt, Channel
 from tokiflow.queries.recipients import Standing
 
@@ -23,6 +23,9 @@ def channel(row: Channel, now: datetime, addresses: Sequence[Standing] = ()) -> 
         "name": row.name,
         "config": kind.public(kind.current(row.config, now)),
         "enabled": row.enabled,
+        "group_after": row.group_after,
+        "group_window_seconds": row.group_window_seconds,
+        "rate_per_hour": row.rate_per_hour,
         "disabled_reason": row.disabled_reason or None,
         "last_delivery_at": moments.say(row.last_delivery_at),
         "last_error": row.last_error or None,
@@ -63,6 +66,24 @@ _CONFIG: Schema = {
 }
 _NAME = text("What people call it, like #ops.", minLength=1, maxLength=200)
 _ENABLED = flag("Whether it is told anything.")
+_LIMITS: dict[str, Schema] = {
+    "group_after": maybe(
+        whole(
+            "So many messages within the window go alone; from then on they become one that lists them. Null: each "
+            "goes alone, as is usual for machines; for people it is 5.",
+            minimum=1,
+            maximum=grouping.MOST_AFTER,
+        )
+    ),
+    "group_window_seconds": whole("Usually 60.", minimum=10, maximum=3600),
+    "rate_per_hour": maybe(
+        whole(
+            "Beyond so many messages an hour they are told together. Null: no limit.",
+            minimum=1,
+            maximum=grouping.MOST_PER_HOUR,
+        )
+    ),
+}
 SCHEMAS: dict[str, Schema] = {
     "Channel": obj(
         {
@@ -71,6 +92,7 @@ SCHEMAS: dict[str, Schema] = {
             "name": _NAME,
             "config": _CONFIG,
             "enabled": _ENABLED,
+            **_LIMITS,
             "disabled_reason": maybe(text("Why Tokiflow switched it off, if it did.")),
             "last_delivery_at": maybe(moment()),
             "last_error": maybe(text()),
@@ -83,9 +105,13 @@ SCHEMAS: dict[str, Schema] = {
             "updated_at": moment(),
         }
     ),
-    "NewChannel": obj({"kind": _KIND, "name": _NAME, "config": _CONFIG, "enabled": _ENABLED}, optional=("enabled",)),
+    "NewChannel": obj(
+        {"kind": _KIND, "name": _NAME, "config": _CONFIG, "enabled": _ENABLED, **_LIMITS},
+        optional=("enabled", *_LIMITS),
+    ),
     "ChannelChange": obj(
-        {"name": _NAME, "config": _CONFIG, "enabled": _ENABLED}, optional=("name", "config", "enabled")
+        {"name": _NAME, "config": _CONFIG, "enabled": _ENABLED, **_LIMITS},
+        optional=("name", "config", "enabled", *_LIMITS),
     ),
     "Recipient": obj(
         {
@@ -107,7 +133,7 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
 }
-WRITABLE = frozenset({"name", "config", "enabled"})
+WRITABLE = frozenset({"name", "config", "enabled", *_LIMITS})
 KNOWN = frozenset(SCHEMAS["Channel"]["properties"]) - WRITABLE
 
 EXAMPLE: dict[str, Any] = {
@@ -118,6 +144,9 @@ EXAMPLE: dict[str, Any] = {
         "url": "https://robot.example.com/alerts", "secret": "set", "headers": {}, "method": "POST", "template": None,
     },
     "enabled": True,
+    "group_after": None,
+    "group_window_seconds": 60,
+    "rate_per_hour": None,
     "disabled_reason": None,
     "last_delivery_at": "2026-11-21T01:05:01.200Z",
     "last_error": None,
