@@ -14,7 +14,7 @@ from tokiflow.channels.message import Listed
 from tokiflow.channels.slack_app import SlackApp, card, reply
 from tokiflow.errors import DeliveryError, Invalid
 
-KINDS = ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "test")
+KINDS = ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "muted", "resolved", "test")
 BUTTONS = ["Acknowledge", "Mute 1 h", "Resolve"]
 
 
@@ -42,7 +42,7 @@ def tell(config, outside, kind="opened", trouble="failed", **changes):
 @pytest.mark.parametrize("kind", KINDS)
 def test_slack_takes_every_card_and_every_answer(kind, trouble):
     told = message(kind, trouble)
-    for body in (card(told), card(told, OPENED), reply(told)):
+    for body in (card(told), card(replace(told, muted_until=OPENED)), reply(told)):
         assert wrong_with(body.get("blocks", [])) == ""
         assert all(wrong_with(one["blocks"]) == "" for one in body.get("attachments", []))
 
@@ -80,10 +80,10 @@ def test_a_summary_lists_many_and_has_no_buttons():
 
 def test_strangers_can_neither_link_nor_mention():
     evil = "<!channel> <@U1> <https://evil.example|click> & ```"
-    names = ("monitor_name", "summary", "reason", "advice", "organization", "acknowledged_by")
+    names = ("monitor_name", "summary", "reason", "advice", "organization", "acknowledged_by", "because", "by")
     for kind in KINDS:
         told = message(kind, "failed", **dict.fromkeys(names, evil), last_lines=(evil,), tags=(evil,))
-        for body in (card(told, OPENED), reply(told)):
+        for body in (card(replace(told, muted_until=OPENED)), reply(told)):
             assert "<!channel>" not in str(body)
             assert "<@U1>" not in str(body)
             assert "<https://evil" not in str(body)
@@ -99,7 +99,7 @@ def test_trouble_is_a_card_with_buttons(slack, config, outside):
     assert list(posted.buttons) == BUTTONS
     assert {one["value"] for one in posted.buttons.values()} == {message().incident_id}
     assert "No space left on device" in posted.text
-    assert receipt.memory == {"channel": "C0OPS0000", "ts": posted.ts}
+    assert receipt.memory == {"channel": "C0OPS0000", "ts": posted.ts, "because": ""}
     assert posted.room == "C0OPS0000"
 
 
@@ -284,6 +284,6 @@ def test_where_slack_is_may_be_written_in_any_way(address):
 
 
 def test_a_mute_is_told_on_the_card():
-    body = card(message(), OPENED + timedelta(hours=1))
+    body = card(message(muted_until=OPENED + timedelta(hours=1)))
     assert "Muted until Sat 21 Nov, 03:05 (Europe/Berlin)" in str(body)
     assert "Unmute" in str(body)

@@ -28,7 +28,7 @@ SUMMARY_LIMIT = 500
 REASON_LIMIT = 900
 ADVICE_LIMIT = 600
 FIELD_LIMIT = 180
-FOOTER_LIMIT = 160
+FOOTER_LIMIT = 320
 COLOURS = {"down": 0xBF2D20, "late": 0xD9930D, "up": 0x16794F, "rest": 0x68707E}
 # News that changes how the incident stands, and so how its first message looks.
 CHANGES = frozenset({"acknowledged", "flapping", "reopened", "resolved"})
@@ -157,7 +157,7 @@ def _listed(one: Listed) -> str:
 
 def _footer(message: Message) -> str:
     strip = f"{words.strip(message)}  " if message.runs else ""
-    return text.fitting(f"{strip}{message.organization} · Tokiflow", lambda cut: text.units(cut) <= FOOTER_LIMIT)
+    return text.fitting(strip + words.signed(message), lambda cut: text.units(cut) <= FOOTER_LIMIT)
 
 
 def _escaped(value: str, limit: int) -> str:

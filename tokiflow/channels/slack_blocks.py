@@ -43,7 +43,7 @@ def details(message: Message) -> list[Block]:
         section(mrkdwn(words.sentence(message.summary))),
         section(mrkdwn(words.sentence(message.reason))),
         *_listing(message),
-        section(_output(message.last_lines)),
+        section(_output(*words.output(message))),
         section(f"*What to do*\n{mrkdwn(message.advice)}" if message.advice else ""),
         _facts(message),
         section(_links(message)),
@@ -97,7 +97,7 @@ def _facts(message: Message) -> Block | None:
     return {"type": "section", "fields": cells} if cells else None
 
 
-def _output(lines: tuple[str, ...]) -> str:
+def _output(label: str, lines: tuple[str, ...]) -> str:
     """As many of the last lines as fit, in a block that no back-ticks of theirs can end."""
     kept: list[str] = []
     room = SECTION_LIMIT
@@ -107,7 +107,7 @@ def _output(lines: tuple[str, ...]) -> str:
         if room < 0:
             break
         kept.insert(0, escaped)
-    return "*Last output*\n```" + "\n".join(kept) + "```" if kept else ""
+    return f"*{label}*\n```" + "\n".join(kept) + "```" if kept else ""
 
 
 def _listing(message: Message) -> list[Block]:
@@ -128,4 +128,4 @@ def _links(message: Message) -> str:
 
 def _signed(message: Message) -> str:
     strip = f"{words.strip(message)}   " if message.runs else ""
-    return f"{strip}{mrkdwn(message.organization)} · Tokiflow"
+    return strip + mrkdwn(words.signed(message))

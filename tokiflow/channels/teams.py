@@ -171,7 +171,7 @@ def _listed(one: Listed) -> str:
 
 def _footer(message: Message) -> dict[str, Any] | None:
     strip = f"{words.strip(message)}   " if message.runs else ""
-    return _text(f"{strip}{message.organization} · Tokiflow", isSubtle=True, size="Small", separator=True)
+    return _text(strip + words.signed(message), isSubtle=True, size="Small", separator=True)
 
 
 def _json(value: Any) -> bytes:

@@ -17,6 +17,7 @@ from tokiflow.core.actors import Actor
 from tokiflow.core.monitor_draft import line
 from tokiflow.db import db, transaction
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization
+from tokiflow.queries import slack_installations
 from tokiflow.services import audit, deliveries, recipients
 
 
@@ -25,6 +26,7 @@ def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: dat
     kind = channels.get(values["kind"] if isinstance(values.get("kind"), str) else "")
     config, name = _checked(kind, values.get("config"), values.get("name"))
     enabled = _flag(values.get("enabled", True))
+    _check_workspace(organization_id, kind.kind, config)
     with transaction():
         channel = Channel(
             id=ids.new(), organization_id=organization_id, kind=kind.kind, name=name, config=config,
@@ -51,7 +53,10 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
         if not isinstance(written, Mapping):
             raise errors.Invalid({"config": ["is not an object; write the fields of this kind of channel"]})
         merged = channels.with_kept_secrets(kind, channel.config, {**channel.config, **written})
-        channel.config, channel.name = _checked(kind, merged, values.get("name", channel.name))
+        checked, channel.name = _checked(kind, merged, values.get("name", channel.name))
+        if checked.get("team") != channel.config.get("team"):
+            _check_workspace(channel.organization_id, channel.kind, checked)
+        channel.config = checked
         if "enabled" in values:
             channel.enabled = _flag(values["enabled"])
         if channel.enabled:
@@ -146,6 +151,17 @@ def _checked(kind: channels.ChannelKind, config: Any, name: Any) -> tuple[dict[s
 def _ask_whom_it_writes_to(channel: Channel, by: Actor, now: datetime) -> None:
     if channel.kind == "email":
         recipients.remember(channel.organization_id, channel.config["to"], by, now)
+
+
+def _check_workspace(organization_id: UUID, kind: str, config: Mapping[str, Any]) -> None:
+    """Raises Invalid for a Slack workspace that this organization has not added our app to."""
+    if kind != slack_installations.KIND:
+        return
+    teams = {one.team_id: one.team_name for one in slack_installations.of_organization(organization_id)}
+    if config["team"] not in teams:
+        known = ", ".join(f"{team} ({name})" for team, name in teams.items())
+        hint = f"write {known}" if known else "add it first, on the page Channels, Slack"
+        raise errors.Invalid({"config.team": [f"is no workspace that Tokiflow’s app is in for you; {hint}"]})
 
 
 def _flag(value: Any) -> bool:

@@ -170,7 +170,7 @@ def _context(channel: Channel) -> dict[str, Any]:
         "trials": [
             (
                 trials.trial(one, channel, attempts[one.id], now),
-                *_about(one.alert.kind, one.incident_id, one.alert.content),
+                *_about(one.alert.news, one.incident_id, one.alert.content),
             )
             for one in latest
         ],
@@ -185,7 +185,8 @@ def _about(kind: str, incident_id: Any, content: dict[str, Any]) -> tuple[str, s
         return "A test", ""
     words = {
         "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
-        "reminder": "goes on", "acknowledged": "is in somebody’s hands",
+        "reminder": "goes on", "acknowledged": "is in somebody’s hands", "muted": "is muted",
+        "unmuted": "is muted no more",
     }  # fmt: skip
     word = words.get(kind, "came back")
     trouble = f"{content.get('monitor_name', 'A monitor')}: trouble {word}"

@@ -25,6 +25,8 @@ _HEADS = {
     "escalated": "That nobody had acknowledged it",
     "reminder": "That it goes on",
     "acknowledged": "That somebody is on it",
+    "muted": "That it is muted",
+    "unmuted": "That it is muted no more",
     "resolved": "That it is over",
 }
 
@@ -68,7 +70,7 @@ def tellings(alerts: Sequence[AlertRecord], now: datetime) -> list[Telling]:
     return [
         Telling(
             id=f"alert-{record.alert.id}",
-            head=_HEADS.get(record.alert.kind, record.alert.kind.capitalize()),
+            head=_HEADS.get(record.alert.news, record.alert.news.capitalize()),
             at=record.alert.created_at,
             trials=tuple(
                 trials.trial(one.delivery, one.delivery.channel, one.attempts, now) for one in record.deliveries
