@@ -25,7 +25,8 @@ TITLE_LIMIT = 256
 DESCRIPTION_LIMIT = 3_600
 OUTPUT_LIMIT = 1_400
 SUMMARY_LIMIT = 500
-REASON_LIMIT = 900
+FOLLOW_UP_LIMIT = 250
+REASON_LIMIT = 800
 ADVICE_LIMIT = 600
 FIELD_LIMIT = 180
 FOOTER_LIMIT = 320
@@ -138,6 +139,7 @@ def embed(message: Message) -> dict[str, Any]:
 def _description(message: Message) -> str:
     paragraphs = [
         _escaped(words.sentence(message.summary), SUMMARY_LIMIT),
+        _escaped(words.follow_up(message), FOLLOW_UP_LIMIT),
         _escaped(words.sentence(message.reason), REASON_LIMIT),
         text.fenced(text.tail(message.last_lines, lambda kept: text.units(text.fenced(kept)) <= OUTPUT_LIMIT)),
         f"**What to do**\n{_escaped(message.advice, ADVICE_LIMIT)}" if message.advice else "",

@@ -182,7 +182,7 @@ def reply(message: Message) -> Block:
         "unfurl_media": False,
         "blocks": slack_blocks.several(
             slack_blocks.section(slack_blocks.headline(message)),
-            slack_blocks.section(slack_blocks.mrkdwn(words.sentence(message.summary))),
+            slack_blocks.section(slack_blocks.mrkdwn(words.follow_up(message) or words.sentence(message.summary))),
         ),
     }
 

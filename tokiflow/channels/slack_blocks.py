@@ -41,6 +41,7 @@ def details(message: Message) -> list[Block]:
     """The card: what happened, why, the last output, what to do, the facts, where to go, the run strip."""
     return several(
         section(mrkdwn(words.sentence(message.summary))),
+        section(mrkdwn(words.follow_up(message))),
         section(mrkdwn(words.sentence(message.reason))),
         *_listing(message),
         section(_output(*words.output(message))),

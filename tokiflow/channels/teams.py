@@ -118,6 +118,7 @@ def card(message: Message, lines: Sequence[str]) -> dict[str, Any]:
     parts = [
         _headline(headline, tone.name),
         _text(words.sentence(message.summary)),
+        _text(words.follow_up(message)),
         *_listing(message),
         _text(words.sentence(message.reason)),
         *_output(lines),
