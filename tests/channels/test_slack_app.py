@@ -124,6 +124,25 @@ def test_what_follows_changes_the_card_and_answers_in_its_thread(slack, config, 
     assert aloud == [None, False, True, False]
 
 
+def test_a_summary_that_follows_changes_its_card_and_is_heard_unless_it_is_good_news(slack, config, outside):
+    listed = [Listed(monitor_name=f"Job {n}", summary="", url="", status="down", at=OPENED) for n in range(5)]
+    thread = tell(config, outside, "summary", listed=tuple(listed[:3])).memory
+    tell(config, outside, "summary", listed=tuple(listed), thread=thread)
+    over = tuple(replace(one, status="up") for one in listed)
+    tell(config, outside, "summary", listed=over, thread={**thread, "alone": True})
+    [posted] = slack.cards()
+    assert posted.body["text"] == "● *Up: all 5 monitors of Harbour Freight are back*"
+    assert [one.body["text"].split(":")[0] for one in slack.thread(posted.ts)] == ["▲ *Down", "● *Up"]
+    aloud = [call.arguments.get("reply_broadcast") for call in slack.called("chat.postMessage")]
+    assert aloud == [None, True, False]
+
+
+def test_a_mute_of_what_has_no_card_of_its_own_says_nothing(slack, config, outside):
+    receipt = tell(config, outside, "muted", by="Alice", muted_until=OPENED + timedelta(hours=1))
+    assert slack.posted == []
+    assert "no card" in receipt.response
+
+
 def test_trouble_that_comes_back_gets_its_buttons_back(slack, config, outside):
     thread = tell(config, outside).memory
     tell(config, outside, "resolved", thread=thread)

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from tests.factories import make_channel, make_monitor
+from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
 from tests.fixtures.slack import add_app
 from tests.fixtures.slack_standin import Posted, SlackStandin, Team, wrong_with
@@ -24,6 +24,7 @@ from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW, Actor
 from tokiflow.db import db, transaction
 from tokiflow.models import (
+    Alert,
     AuditEvent,
     Channel,
     Delivery,
@@ -34,6 +35,7 @@ from tokiflow.models import (
     Monitor,
     Organization,
     SlackInstallation,
+    Summary,
     User,
 )
 from tokiflow.services import deliveries, incidents
@@ -288,6 +290,33 @@ def test_what_is_done_on_the_web_shows_on_the_card(
     said = [one.body["text"] for one in slack.thread(card.ts)]
     assert said[1:3] == ["◔ Acknowledged by Alice", "Unmuted by Alice"]
     assert not any(call.arguments.get("reply_broadcast") for call in slack.called("chat.postMessage"))
+
+
+def test_what_follows_a_summary_stands_below_it(
+    slack: SlackStandin, organization: Organization, monitor: Monitor, deliver: Callable[[], None]
+) -> None:
+    channel, now = db.session.execute(select(Channel)).scalar_one(), datetime.now(UTC)
+    summary = save(
+        Summary(organization_id=organization.id, channel_id=channel.id, reason="storm", started_at=now, last_at=now)
+    )
+    for status in ("down", "up"):
+        listed = {"monitor_name": "Job", "summary": "", "url": "", "status": status, "at": now.isoformat()}
+        content = {
+            **dict.fromkeys(("incident_kind", "reason", "advice", "summary", "monitor_name"), ""),
+            "organization": "Harbour Freight", "severity": "critical", "opened_at": now.isoformat(),
+            "listed": [listed], "listed_total": 1,
+        }  # fmt: skip
+        alert = save(Alert(organization_id=organization.id, kind="summary", at=now, content=content, decision={}))
+        save(
+            Delivery(
+                organization_id=organization.id, alert_id=alert.id, channel_id=channel.id, summary_id=summary.id,
+                next_attempt_at=now, because="", memory={},
+            )
+        )  # fmt: skip
+        deliver()
+    [card] = slack.cards()
+    assert card.body["text"].startswith("● *Up: ")
+    assert len(slack.thread(card.ts)) == 1
 
 
 def test_a_card_says_why_it_is_there(

@@ -95,12 +95,17 @@ class SlackApp(ChannelKind):
         room = Room(SlackApi(outside.http, base(config.get("server") or SLACK)), config["token"])
         begun = message.thread if message.kind != "test" else {}
         if begun.get("ts") and room.change(begun["channel"], begun["ts"], card(_as_begun(message))):
-            ts = room.write(begun["channel"], reply(message), thread=begun["ts"], aloud=message.kind in _ALOUD)[1]
-            return Receipt(200, "ok", memory={**begun, "reply": ts})
+            ts = room.write(begun["channel"], reply(message), thread=begun["ts"], aloud=_aloud(message))[1]
+            known = {name: begun[name] for name in ("channel", "ts", "because") if name in begun}
+            return Receipt(200, "ok", memory={**known, "reply": ts})
         if message.kind in _QUIET:
             return Receipt(response="There is no card of its own to change.")
         channel, ts = room.write(config["channel"], card(message))
         return Receipt(200, "ok", memory={"channel": channel, "ts": ts, "because": message.because})
+
+
+def _aloud(message: Message) -> bool:
+    return message.kind in _ALOUD or (message.kind == "summary" and words.tone(message).name != "up")
 
 
 def _as_begun(message: Message) -> Message:
@@ -176,13 +181,14 @@ def reply(message: Message) -> Block:
         return _line(_acknowledged(message))
     if message.kind in _QUIET:
         return _line(" by ".join(filter(None, (_muted(message) or "Unmuted", slack_blocks.mrkdwn(message.by)))))
+    said = "" if message.kind == "resolved" else words.follow_up(message) or words.sentence(message.summary)
     return {
         "text": slack_blocks.headline(message),
         "unfurl_links": False,
         "unfurl_media": False,
         "blocks": slack_blocks.several(
             slack_blocks.section(slack_blocks.headline(message)),
-            slack_blocks.section(slack_blocks.mrkdwn(words.follow_up(message) or words.sentence(message.summary))),
+            slack_blocks.section(slack_blocks.mrkdwn(said)),
         ),
     }
 

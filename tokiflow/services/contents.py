@@ -37,7 +37,7 @@ def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0) -> 
         "tags": list(row.tags),
         "incident_kind": incident.kind,
         "severity": incident.severity,
-        "summary": f"{row.name} {_predicate(incident)}",
+        "summary": f"{row.name} {predicate(incident)}",
         "reason": incident.reason,
         "advice": sentences.advice(Kind(incident.kind)),
         "opened_at": incident.last_opened_at.isoformat(),
@@ -90,9 +90,11 @@ def latest_runs(monitor_ids: Collection[UUID]) -> dict[UUID, list[PastRun]]:
     return found
 
 
-def _predicate(incident: Incident) -> str:
+def predicate(incident: Incident) -> str:
+    """What goes on, behind the name of the monitor: “is well again after 3 m 12 s”."""
     if incident.resolved_at:
-        return sentences.recovered(incident.last_opened_at, incident.resolved_at)
+        by = incident.resolved_by if incident.resolved_by_person else ""
+        return sentences.recovered(incident.last_opened_at, incident.resolved_at, by)
     return incident.summary if incident.kind != "failed" else f"failed: {incident.summary}"
 
 

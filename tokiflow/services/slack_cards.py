@@ -18,7 +18,7 @@ from tokiflow.channels import Message, slack_app
 from tokiflow.channels.outside import Outside
 from tokiflow.channels.slack_app import Room
 from tokiflow.channels.slack_blocks import Block
-from tokiflow.core import ids, sentences
+from tokiflow.core import ids
 from tokiflow.db import db
 from tokiflow.errors import DeliveryError
 from tokiflow.models import Alert, Delivery, Incident, SlackInstallation
@@ -93,12 +93,11 @@ def _standing(incident: Incident, kind: str) -> dict[str, Any]:
     if incident.resolved_at is None:
         kind = "acknowledged" if incident.status == "acknowledged" else kind
         return {"kind": kind, "acknowledged_by": incident.acknowledged_by, "muted_until": muted}
-    words = sentences.recovered(incident.last_opened_at, incident.resolved_at)
     return {
         "kind": "resolved",
         "resolved_at": incident.resolved_at.isoformat(),
         "by": incident.resolved_by if incident.resolved_by_person else "",
-        "summary": f"{incident.monitor.name} {words}",
+        "summary": f"{incident.monitor.name} {contents.predicate(incident)}",
     }
 
 
