@@ -68,6 +68,12 @@ def test_its_page_shows_every_message_light_and_dark(kind: ChannelKind, client: 
     assert not re.search(r"<[^>]*\sstyle=", answer.text)
 
 
+def test_odd_words_in_the_address_do_no_harm(client: Client) -> None:
+    odd = "only=nothing&scheme=blue&kind=x&page=y&_external=1&endpoint=z&width="
+    for page in (PAGE, f"{PAGE}/webhook"):
+        assert client.get(f"{page}?{odd}").status_code == 200
+
+
 def test_the_first_page_has_one_of_each(client: Client) -> None:
     page = client.get(f"{PAGE}?width=phone&scheme=dark").text
     for kind in channels.KINDS:

@@ -69,7 +69,8 @@ class Discord(ChannelKind):
     )
     arrives = (
         "A card with what happened, why, the last lines of output and what to do. It is edited when somebody is on "
-        "it and when it is over; then a short new message says so, too. Nobody is ever mentioned."
+        "it and when it is over; then a short new message says so, too. In a forum, each incident has a thread of its "
+        "own. Nobody is ever mentioned."
     )
     fields: ClassVar = (
         replace(

@@ -43,7 +43,7 @@ def told(
     known = dict(content)
     monitor = known.pop("monitor", "")
     incident = ids.public("inc", incident_id) if incident_id else ""
-    moments = {name: _moment(known.pop(name, None)) for name in _MOMENTS}
+    moments: dict[str, Any] = {name: _moment(known.pop(name, None)) for name in _MOMENTS}
     if moments["muted_until"] and moments["muted_until"] <= sent_at:
         moments["muted_until"] = None
     return Message(

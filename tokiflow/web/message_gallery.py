@@ -67,33 +67,29 @@ def html(kind: str, what: str) -> ResponseReturnValue:
 
 
 def _page(template: str, **more: Any) -> str:
-    phone = request.args.get("width") == "phone"
-    schemes = [one for one in SCHEMES if request.args.get("scheme") in (None, one)]
+    """The page, with a menu of kinds and of ways to look."""
+    menu = [
+        (one.title, _address("message_gallery.show", kind=one.kind, only=None), None, one is more.get("kind"), "")
+        for one in channels.KINDS
+    ]
+    schemes = [one for one in SCHEMES if request.args.get("scheme") not in SCHEMES or one == request.args["scheme"]]
     return render_template(
         template,
         **gallery.context(quiet=True),
-        menu=[
-            (
-                one.title,
-                url_for("message_gallery.show", kind=one.kind, **request.args),
-                None,
-                one is more.get("kind"),
-                "",
-            )
-            for one in channels.KINDS
-        ],
+        menu=menu,
         lights=[(one.capitalize(), _address(scheme=one), None, schemes == [one], "") for one in SCHEMES],
         schemes=schemes,
-        phone=phone,
+        phone=request.args.get("width") == "phone",
         address=_address,
         **more,
     )
 
 
-def _address(**changes: str | None) -> str:
-    """This page with other words in its query; None takes one out."""
-    known = {**request.args.to_dict(), **changes}
-    return url_for(str(request.endpoint), **(request.view_args or {}), **{k: v for k, v in known.items() if v})
+def _address(page: str = "", **changes: str | None) -> str:
+    """This page, or another, looked at in the same way but for `changes`; None takes a word out."""
+    known: dict[str, Any] = {name: request.args.get(name) for name in ("only", "scheme", "width")}
+    known |= ({} if page else request.view_args or {}) | changes
+    return url_for(page or str(request.endpoint), **known)
 
 
 def _drawn(kind: ChannelKind, name: str) -> dict[str, Any]:
