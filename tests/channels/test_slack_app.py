@@ -89,6 +89,10 @@ def test_strangers_can_neither_link_nor_mention():
             assert "<https://evil" not in str(body)
 
 
+def test_a_star_in_a_name_leaves_no_half_of_its_bold():
+    assert card(message(monitor_name="cleanup *.tmp"))["text"] == "▲ Down: cleanup *.tmp missed its 02:05 ping"
+
+
 # What is sent.
 
 

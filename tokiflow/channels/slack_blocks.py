@@ -28,7 +28,12 @@ _SHAPES = {"down": "▲", "late": "◔", "up": "●"}
 
 def headline(message: Message) -> str:
     """The line that tells it all."""
-    return f"{words.tone(message).shape} *{mrkdwn(words.headline(message))}*"
+    return f"{words.tone(message).shape} {bold(mrkdwn(words.headline(message)))}"
+
+
+def bold(content: str) -> str:
+    """`content`, already markup, in bold; as it is if a star in it would end that too early."""
+    return content if "*" in content else f"*{content}*"
 
 
 def below(message: Message) -> Block:
@@ -120,7 +125,7 @@ def _listing(message: Message) -> list[Block]:
 
 def _listed(one: Listed) -> str:
     name = link(one.url, mrkdwn(one.monitor_name, 80)) if one.url else mrkdwn(one.monitor_name, 80)
-    return f"{_SHAPES.get(one.status, '▲')} *{name}* {mrkdwn(one.summary, 140)}"
+    return f"{_SHAPES.get(one.status, '▲')} {bold(name)} {mrkdwn(one.summary, 140)}"
 
 
 def _links(message: Message) -> str:

@@ -159,7 +159,10 @@ def gallery() -> dict[str, Message]:
         "acknowledged": message("acknowledged", "failed", because=told, acknowledged_by="Bob"),
         "muted": message("muted", "failed", because=told, by="Bob", muted_until=OPENED + timedelta(hours=8)),
         "resolved": message("resolved", "failed", because=told, **_over(failed)),
-        "by-hand": message("resolved", "failed", because=told, by="Alice", acknowledged_by="Bob", **_over(failed)),
+        "by-hand": message(
+            "resolved", "failed", because=told, by="Alice", acknowledged_by="Bob", **_over(failed),
+            summary="Nightly database backup was resolved by Alice after 9 h 12 min",
+        ),
         "summary": several(23, 4),
         "summary-over": several(3, 3),
         "test": message("test", because=""),
