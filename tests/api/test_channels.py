@@ -7,6 +7,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from tests.api.conftest import Program, problem
+from tests.factories import make_slack_installation
 from tokiflow.db import db
 from tokiflow.models import Channel
 
@@ -154,3 +155,19 @@ def test_delete(program):
     channel = create(program)
     assert program.delete(f"/channels/{channel['id']}").status_code == 204
     problem(program.get(f"/channels/{channel['id']}"), 404)
+
+
+def test_slacks_app_writes_only_where_this_organization_has_added_it(program, organization, other_organization):
+    def asked(team: str) -> Any:
+        config = {"team": team, "channel": "#ops"}
+        return program.post("/channels", {"kind": "slack_app", "name": "#ops", "config": config})
+
+    theirs = make_slack_installation(other_organization).team_id
+    assert "add it first" in problem(asked(theirs), 422)["errors"]["config.team"][0]
+    ours = make_slack_installation(organization, team_name="Harbour").team_id
+    assert f"write {ours} (Harbour)" in problem(asked(theirs), 422)["errors"]["config.team"][0]
+    made = asked(ours)
+    assert made.status_code == 201
+    path = f"/channels/{made.json['id']}"
+    problem(program.patch(path, {"config": {"team": theirs}}), 422)
+    assert program.patch(path, {"config": {"channel": "#night"}}).json["config"]["channel"] == "#night"

@@ -37,7 +37,7 @@ class ChannelKind(ABC):
     for_people: ClassVar[bool] = True
     """Whether people read it. They want one message for a storm; a machine wants each."""
     follows: ClassVar[frozenset[str]] = frozenset()
-    """News that only some want, beyond trouble and recovery: "acknowledged"."""
+    """What people do about it, where it wants to know: "acknowledged", "muted", "unmuted"."""
 
     @property
     def secret_fields(self) -> frozenset[str]:

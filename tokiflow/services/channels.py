@@ -18,6 +18,7 @@ from tokiflow.core.grouping import Limits
 from tokiflow.core.monitor_draft import line
 from tokiflow.db import db, transaction
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization
+from tokiflow.queries import slack_installations
 from tokiflow.services import audit, deliveries, recipients
 
 
@@ -28,6 +29,7 @@ def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: dat
     config, name, limits = _checked(kind, values.get("config"), values, grouping.usual(kind.for_people))
     config = kind.carried({}, config, now)
     enabled = _flag(values.get("enabled", True))
+    _check_workspace(organization_id, kind.kind, config)
     with transaction():
         channel = Channel(
             id=ids.new(), organization_id=organization_id, kind=kind.kind, name=name, config=config,
@@ -57,6 +59,8 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
         merged = channels.with_kept_secrets(kind, channel.config, {**channel.config, **written})
         named = {"name": channel.name, **values}
         config, channel.name, limits = _checked(kind, merged, named, _limits(channel), channel.config)
+        if config.get("team") != channel.config.get("team"):
+            _check_workspace(channel.organization_id, channel.kind, config)
         channel.config = kind.carried(channel.config, config, now)
         for column, value in _columns(limits).items():
             setattr(channel, column, value)
@@ -188,6 +192,17 @@ def _checked(
 def _ask_whom_it_writes_to(channel: Channel, by: Actor, now: datetime) -> None:
     if channel.kind == "email":
         recipients.remember(channel.organization_id, channel.config["to"], by, now)
+
+
+def _check_workspace(organization_id: UUID, kind: str, config: Mapping[str, Any]) -> None:
+    """Raises Invalid for a Slack workspace that this organization has not added our app to."""
+    if kind != slack_installations.KIND:
+        return
+    teams = {one.team_id: one.team_name for one in slack_installations.of_organization(organization_id)}
+    if config["team"] not in teams:
+        known = ", ".join(f"{team} ({name})" for team, name in teams.items())
+        hint = f"write {known}" if known else "add it first, on the page Channels, Slack"
+        raise errors.Invalid({"config.team": [f"is no workspace that Tokiflow’s app is in for you; {hint}"]})
 
 
 def _flag(value: Any) -> bool:

@@ -149,9 +149,14 @@ def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
         incident.acknowledged_by = by.name
         db.session.add(timeline.step(incident.id, "acknowledged", now, by))
         _audit("incident.acknowledged", incident, by, now)
-        db.session.flush()
-        facts = told([incident.id]).get(incident.id, Facts())
-        alerts.plan([News(incident, row, "acknowledged", now, facts)], now)
+        _tell_what_was_done(incident, row, "acknowledged", by, now)
+
+
+def _tell_what_was_done(incident: Incident, row: MonitorRow, what: str, by: Actor, now: datetime) -> None:
+    """Whoever was told of the trouble and follows such things hears of it, through the outbox."""
+    db.session.flush()
+    facts = told([incident.id]).get(incident.id, Facts())
+    alerts.plan([News(incident, row, what, now, facts, by.name)], now)
 
 
 def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
@@ -167,20 +172,21 @@ def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
 
 
 def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) -> None:
-    """No more messages about it until `until`; None ends the mute, and what waited for its end comes now. Raises
-    Invalid for a time that has passed."""
+    """No more messages about it until `until`; None ends the mute, and what waited for its end comes now. Who follows
+    that hears of it. Raises Invalid for a time that has passed."""
     if until is not None and until <= now:
         raise errors.Invalid({"until": ["has passed already; write a time in the future"]})
     with transaction():
-        incident, _ = _locked(incident_id)
+        incident, row = _locked(incident_id)
         if incident.status == "resolved":
             raise errors.Conflict("This incident is resolved already; there is nothing left to mute.")
         incident.muted_until = until
         if until is None:
             follow_ups.wake(incident.id, now)
-        detail = {"until": until.isoformat()} if until else {}
-        db.session.add(timeline.step(incident.id, "muted" if until else "unmuted", now, by, detail=detail))
-        _audit("incident.muted" if until else "incident.unmuted", incident, by, now)
+        what, detail = ("muted", {"until": until.isoformat()}) if until else ("unmuted", {})
+        db.session.add(timeline.step(incident.id, what, now, by, detail=detail))
+        _audit(f"incident.{what}", incident, by, now)
+        _tell_what_was_done(incident, row, what, by, now)
 
 
 def comment(incident_id: UUID, text: str, by: Actor, now: datetime) -> None:

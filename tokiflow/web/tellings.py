@@ -28,6 +28,8 @@ _HEADS = {
     "escalated": "That nobody had acknowledged it",
     "reminder": "That it goes on",
     "acknowledged": "That somebody is on it",
+    "muted": "That it is muted",
+    "unmuted": "That it is muted no more",
     "resolved": "That it is over",
 }
 
@@ -96,7 +98,7 @@ def _telling(record: AlertRecord, now: datetime) -> Telling:
         made = [replace(one, because="") for one in made]
     return Telling(
         id=f"alert-{record.alert.id}",
-        head=_HEADS.get(record.alert.kind, record.alert.kind.capitalize()),
+        head=_HEADS.get(record.alert.news, record.alert.news.capitalize()),
         at=record.alert.created_at,
         because=because,
         pressing=tuple(sorted((one for one in made if one.status not in ARRIVED), key=lambda one: one.status)),

@@ -18,6 +18,7 @@ ALLOWANCE = "TOKIFLOW_OUTBOUND_ALLOW"
 _TURNS = {
     "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
     "reminder": "goes on", "acknowledged": "is in somebody’s hands", "flapping": "comes and goes",
+    "muted": "is muted", "unmuted": "is muted no more",
 }  # fmt: skip
 
 
@@ -114,7 +115,7 @@ def about(alert: Alert) -> tuple[str, str]:
         return f"{monitors} in one message" + (f", {back:,} back" if back else ""), url_for("incidents.index")
     if alert.incident_id is None:
         return "A test", ""
-    trouble = f"{alert.content.get('monitor_name', 'A monitor')}: trouble {_TURNS.get(alert.kind, 'came back')}"
+    trouble = f"{alert.content.get('monitor_name', 'A monitor')}: trouble {_TURNS.get(alert.news, 'came back')}"
     return trouble, url_for("incidents.show", incident_id=ids.public("inc", alert.incident_id))
 
 

@@ -18,7 +18,7 @@ def alert(record: AlertRecord) -> dict[str, Any]:
     return {
         "id": ids.public("alr", row.id),
         "incident": ids.public("inc", row.incident_id) if row.incident_id else None,
-        "kind": row.kind,
+        "kind": row.news,
         "at": moments.say(row.at),
         "summary": row.content.get("summary", ""),
         "deliveries": [_delivery(one) for one in record.deliveries],
@@ -73,7 +73,8 @@ def _attempt(row: Attempt) -> dict[str, Any]:
 
 
 KINDS = [
-    "opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "summary", "test",
+    "opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "muted", "unmuted", "resolved",
+    "summary", "test",
 ]  # fmt: skip
 
 STATUSES = ["pending", "sent", "merged", "dead"]
