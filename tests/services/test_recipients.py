@@ -17,8 +17,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from tests.adapters.test_mail import Post, serving
 from tests.factories import make_channel, make_membership, make_monitor, make_user
+from tests.fixtures.post import Post, serving
 from tests.house.things import fail
 from tokiflow import errors
 from tokiflow.adapters import mail
@@ -268,6 +268,7 @@ def test_each_address_gets_a_mail_of_its_own_with_its_own_way_out(organization: 
         assert links[address] == f"<http://localhost{mail_links.unsubscribe(standing(address).id)}>"
         assert token_in(alert, "unsubscribe") in links[address]
     assert links[OPS] != links[SHOP]
+    assert office.connections == 1
     raw = office.mails[0].content
     assert re.search(rb"List-Unsubscribe: <http://localhost/unsubscribe/[\w.-]+>\r\n", raw), "not an encoded word"
 
