@@ -34,7 +34,7 @@ def learn(organization_id: UUID, refused: Mapping[str, str], now: datetime) -> N
 def disable(organization_id: UUID, addresses: Sequence[str], now: datetime) -> None:
     """Disable the channels to one of `addresses` that have nobody left to write to, and tell their owners."""
     with transaction():
-        rows = _locked(organization_id, addresses, Channel.enabled)
+        rows = _locked(organization_id, addresses, Channel.enabled.is_(True))
         standing = queries.of_channels(rows)
         deserted = [row for row in rows if _is_deserted(standing[row.id])]
         for row in deserted:
