@@ -169,18 +169,10 @@ def delete(monitor_id: UUID, by: Actor, now: datetime) -> None:
 def draft_of(row: Monitor) -> MonitorDraft:
     """The monitor as people wished it."""
     return MonitorDraft(
-        name=row.name,
+        **monitor_draft.plain(row),
         schedule=monitor_rows.rules(row).schedule,
         slug=row.slug,
-        description=row.description,
         tags=tuple(row.tags),
-        grace_seconds=row.grace_seconds,
-        max_runtime_seconds=row.max_runtime_seconds,
-        early_tolerance_seconds=row.early_tolerance_seconds,
-        failures_to_open=row.failures_to_open,
-        successes_to_resolve=row.successes_to_resolve,
-        overlaps_allowed=row.overlaps_allowed,
-        capture_output=row.capture_output,
         channels=_named_channels(row.id) if row.own_channels else None,
         depends_on=frozenset(one.id for one in dependencies.of_monitors([row.id]).get(row.id, ())),
     )
@@ -203,20 +195,12 @@ def columns(draft: MonitorDraft) -> dict[str, Any]:
     """The columns of `monitors` that say `draft`, but for its slug, its channels and what it depends on."""
     said = schedule.to_dict(draft.schedule)
     return {
-        "name": draft.name,
-        "description": draft.description,
+        **monitor_draft.plain(draft),
         "tags": list(draft.tags),
         "schedule_kind": said["kind"],
         "schedule_seconds": said.get("seconds"),
         "schedule_expression": said.get("expression", ""),
         "schedule_timezone": said.get("timezone", ""),
-        "grace_seconds": draft.grace_seconds,
-        "max_runtime_seconds": draft.max_runtime_seconds,
-        "early_tolerance_seconds": draft.early_tolerance_seconds,
-        "failures_to_open": draft.failures_to_open,
-        "successes_to_resolve": draft.successes_to_resolve,
-        "overlaps_allowed": draft.overlaps_allowed,
-        "capture_output": draft.capture_output,
         "own_channels": draft.channels is not None,
     }
 

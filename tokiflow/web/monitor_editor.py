@@ -129,17 +129,9 @@ def stored(monitor: Monitor) -> dict[str, Any]:
     """The monitor as people wished it, written as the API writes it."""
     own = monitors.own_channels([monitor.id]).get(monitor.id, [])
     return {
-        "name": monitor.name,
-        "description": monitor.description,
+        **monitor_draft.plain(monitor),
         "tags": list(monitor.tags),
         "schedule": schedule.to_dict(monitor_list.schedule_of(monitor)),
-        "grace_seconds": monitor.grace_seconds,
-        "max_runtime_seconds": monitor.max_runtime_seconds,
-        "early_tolerance_seconds": monitor.early_tolerance_seconds,
-        "failures_to_open": monitor.failures_to_open,
-        "successes_to_resolve": monitor.successes_to_resolve,
-        "overlaps_allowed": monitor.overlaps_allowed,
-        "capture_output": monitor.capture_output,
         "channels": [ids.public("chn", one) for one in own] if monitor.own_channels else None,
         "depends_on": [ids.public("mon", one.id) for one in dependencies.of_monitors([monitor.id]).get(monitor.id, [])],
     }

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from tokiflow.core.actors import Actor
 from tokiflow.db import db
-from tokiflow.local.demo.jobs import Deed, Job
+from tokiflow.local.demo.job import Deed, Job
 from tokiflow.local.demo.replay import Life
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Incident, Monitor
 from tokiflow.services import incidents, verdicts
