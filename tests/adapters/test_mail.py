@@ -255,12 +255,13 @@ def test_after_a_storm_only_some_connections_rest(monkeypatch):
     monkeypatch.setattr(smtp_connections, "MOST_AT_REST", 2)
     left: list[int] = []
 
-    class Guest:
+    class Guest(smtp_connections.Connection):
         def __init__(self, number):
             self.number, self.until = number, 0.0
 
         def quit(self):
             left.append(self.number)
+            return 221, b"bye"
 
         def rset(self):
             return 250, b"OK"
@@ -268,12 +269,13 @@ def test_after_a_storm_only_some_connections_rest(monkeypatch):
         def close(self):
             pass
 
+    guests = [Guest(number) for number in range(4)]
     resting = smtp_connections.Resting()
-    for number in range(4):
-        resting.put(Guest(number))
+    for guest in guests:
+        resting.put(guest)
     assert left == [0, 1], "those who have rested longest"
     until = time.monotonic() + 9
-    assert [resting.take(until).number, resting.take(until).number, resting.take(until)] == [3, 2, None]
+    assert [resting.take(until) for _ in range(3)] == [guests[3], guests[2], None]
 
 
 # TLS

@@ -105,14 +105,9 @@ def _set_up_again(row: MonitorRow, now: datetime) -> None:
 def _locked(incident_id: UUID) -> tuple[Incident, Monitor]:
     """The incident and its monitor, both locked. Raises NotFound if it is gone meanwhile."""
     monitor_id = db.session.execute(select(Incident.monitor_id).where(Incident.id == incident_id)).scalar_one_or_none()
-    row = db.session.execute(
-        select(Monitor)
-        .where(Monitor.id == monitor_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).scalar_one_or_none()
-    if row is None:
+    if monitor_id is None:
         raise errors.NotFound("This incident is gone.")
+    row = monitor_rows.locked(monitor_id)
     incident = db.session.execute(
         select(Incident).where(Incident.id == incident_id).execution_options(populate_existing=True)
     ).scalar_one()

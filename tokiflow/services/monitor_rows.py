@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, or_, select, update
 
+from tokiflow import errors
 from tokiflow.core import schedule, status
 from tokiflow.core.runs import Outcome, Run
 from tokiflow.core.status import Rules, State, Status
@@ -32,6 +33,19 @@ RULES = (
 """The columns of `monitors` that people choose its rules by, in the order in which `rules_of` takes them."""
 
 _rules_in = attrgetter(*RULES)
+
+
+def locked(monitor_id: UUID) -> Monitor:
+    """The monitor's row, locked and fresh. Raises NotFound if it is gone."""
+    row = db.session.execute(
+        select(Monitor)
+        .where(Monitor.id == monitor_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if row is None:
+        raise errors.NotFound("This monitor is gone.")
+    return row
 
 
 def rules(row: MonitorRow) -> Rules:
