@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -19,7 +20,7 @@ from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Channel, Delivery, Incident, Monitor, Organization, Run
-from tokiflow.services import api_keys, pings
+from tokiflow.services import api_keys, maintenance, pings
 
 NOW = datetime.now(UTC)
 
@@ -73,13 +74,14 @@ def stranger(app: Flask, other_organization: Organization) -> Program:
 
 @dataclass
 class Trouble:
-    """A monitor whose last run has failed, the incident of it, and the channel that was told."""
+    """A monitor whose last run has failed, the incident of it, the channel that was told, and maintenance of others."""
 
     monitor: Monitor
     run: Run
     incident: Incident
     channel: Channel
     delivery: Delivery
+    window: UUID
 
     @property
     def ids(self) -> dict[str, str]:
@@ -90,6 +92,7 @@ class Trouble:
             "incident_id": ids.public("inc", self.incident.id),
             "channel_id": ids.public("chn", self.channel.id),
             "delivery_id": ids.public("dlv", self.delivery.id),
+            "window_id": ids.public("mnt", self.window),
         }
 
 
@@ -103,7 +106,9 @@ def make_trouble(organization: Organization, at: datetime = NOW, output: bytes =
     run = db.session.query(Run).filter_by(monitor_id=monitor.id).one()
     incident = db.session.query(Incident).filter_by(monitor_id=monitor.id).one()
     delivery = db.session.query(Delivery).filter_by(incident_id=incident.id, channel_id=channel.id).one()
-    return Trouble(monitor, run, incident, channel, delivery)
+    planned = {"name": "Upgrade", "kind": "once", "starts_at": at, "ends_at": datetime.now(UTC) + timedelta(days=1)}
+    window = maintenance.create(organization.id, {**planned, "tags": ["upgrade"]}, TOKIFLOW, at)
+    return Trouble(monitor, run, incident, channel, delivery, window)
 
 
 def give_up(*deliveries: Delivery) -> None:

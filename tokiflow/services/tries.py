@@ -82,11 +82,10 @@ def record(made: Sequence[tuple[Claimed, Result]], now: datetime) -> list[UUID]:
         summaries.ended([end for (one, _), end in zip(there, ends, strict=True) if one.alert_kind == "summary"], now)
         over = [end["ids"] for end in ends if end["statuses"] in ("sent", "dead")]
         following = list(db.session.execute(_FOLLOWING, {"over": over, "now": now}).scalars()) if over else []
-        for one, result in there:
-            if refused := _answer(result).refused:
-                briefings.learn(one.organization_id, refused, now)
         written = _execute(_WRITE_CHANNELS, _channels(there), now=now, lately=now - SEEN_WITHIN)
         disablings.announce({row.id for row in written if row.disabled} - _only_tested(there), now)
+        for one, result in there:
+            briefings.learn(one.organization_id, _answer(result).refused, now)
     _log(there, ends)
     delivery_counts.count(there, ends, now)
     return following

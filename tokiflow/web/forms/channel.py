@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from flask import current_app
-from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, RadioField, SelectField, StringField, TextAreaField
 
 from tokiflow import channels, errors
 from tokiflow.channels import ChannelKind
@@ -18,13 +18,13 @@ from tokiflow.channels.fields import Field
 from tokiflow.core import addresses, durations, grouping
 from tokiflow.models import Channel
 from tokiflow.settings import Settings
-from tokiflow.web.forms.base import Form, choices, lines
+from tokiflow.web.forms.base import VersionedForm, choices, lines
 
 NONE = "no_"
 """Before the name of a secret: the tick that says there shall be none."""
 
 
-class ChannelForm(Form):
+class ChannelForm(VersionedForm):
     """A name, the fields of the kind, what becomes of many messages at once, and the version that was edited, so that
     nobody overwrites unseen."""
 
@@ -34,7 +34,6 @@ class ChannelForm(Form):
     """What it would send, when that was asked for."""
 
     name = StringField("Name")
-    version = HiddenField()
     many = RadioField(
         "When much goes wrong at once",
         choices=choices([("together", "One message that lists it all"), ("each", "Each on its own")]),
@@ -66,13 +65,6 @@ class ChannelForm(Form):
             chosen = self[name].data
             missing = [(chosen, chosen)] if chosen and chosen not in dict(offers[name]) else []
             self[name].choices = choices([*offers[name], *missing])
-
-    def edited_version(self) -> int:
-        """The version of the channel when the form was opened. Raises Malformed if it was tampered with."""
-        written = str(self.version.data or "")
-        if not (written.isascii() and written.isdigit() and len(written) < 10):
-            raise errors.Malformed("This form is broken. Open it again.")
-        return int(written)
 
     def read(self) -> dict[str, Any]:
         """`name`, `config` and limits as the service takes them. Raises Invalid for what can be seen here already: an
