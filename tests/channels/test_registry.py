@@ -8,10 +8,12 @@ import re
 import pytest
 
 from tests.channels.conftest import TROUBLES, message
+from tests.channels.storms import summary
 from tokiflow import channels
 from tokiflow.errors import DeliveryError, Invalid
 
-KINDS = ("opened", "reopened", "flapping", "resolved", "test")
+BOT = f"123456789:{'A' * 35}"
+KINDS = ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "test")
 
 
 @pytest.fixture
@@ -22,6 +24,9 @@ def configs(httpserver):
     httpserver.expect_request("/v1/spaces/AAAAspace/messages").respond_with_data("{}")
     httpserver.expect_request(re.compile("/2010-04-01/.*")).respond_with_json({"sid": "SM1"}, status=201)
     httpserver.expect_request("/api/chat.postMessage").respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
+    httpserver.expect_request(f"/bot{BOT}/sendMessage").respond_with_json({"ok": True, "result": {"message_id": 1}})
+    httpserver.expect_request("/").respond_with_json({"id": "sPs71M8A2T", "event": "message"})
+    httpserver.expect_request("/1/messages.json").respond_with_json({"status": 1, "request": "r"})
     url, server = httpserver.url_for("/hook"), httpserver.url_for("")
     return {
         "email": {"to": ["alice@harbour.example"]},
@@ -29,6 +34,9 @@ def configs(httpserver):
         "slack": {"url": url},
         "discord": {"url": url},
         "teams": {"url": url},
+        "telegram": {"token": BOT, "chat": "-1001234567890", "server": server},
+        "ntfy": {"topic": "harbour-7fk2x9qd", "server": server},
+        "pushover": {"token": "a" * 30, "user": "u" * 30, "server": server},
         "pagerduty": {"routing_key": "r" * 32, "server": server},
         "opsgenie": {"key": "12345678-90ab-cdef-1234-567890abcdef", "server": server},
         "sms": {
@@ -52,7 +60,7 @@ def briefings(httpserver):
 
 def test_kinds_are_found_by_name():
     assert [kind.kind for kind in channels.KINDS] == [
-        *("email", "slack_app", "slack", "discord", "teams"),
+        *("email", "slack_app", "slack", "discord", "teams", "telegram", "ntfy", "pushover"),
         *("pagerduty", "opsgenie", "sms", "webhook", "apprise"),
     ]
     assert channels.get("slack").title == "Slack"
@@ -74,6 +82,13 @@ def test_every_channel_delivers_every_message(kind, what, trouble, configs, brie
     config = kind.validate(configs[kind.kind]) | briefings.get(kind.kind, {})
     receipt = kind.send(config, message(what, trouble), outside)
     assert receipt.response
+
+
+@pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)
+def test_every_channel_delivers_a_summary_of_many(kind, configs, briefings, outside, diverted):
+    outside = diverted if kind.kind == "apprise" else outside
+    config = kind.validate(configs[kind.kind]) | briefings.get(kind.kind, {})
+    assert kind.send(config, summary(54), outside).response
 
 
 @pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)

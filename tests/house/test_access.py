@@ -22,7 +22,7 @@ from tokiflow.web import access
 
 NOW = datetime.now(UTC)
 THINGS = {"monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "window_id", "rule_id", "installation_id"}
-WORDS = {"kind": "webhook", "token": "none", "mail_id": "none"}
+WORDS = {"kind": "webhook", "token": "none", "mail_id": "none", "what": "failed"}
 """What stands in an address and is no thing of an organization."""
 
 OTHERWISE = {"static": "files of ours, the same for all", "metrics": "METRICS_TOKEN, see tests/observability"}

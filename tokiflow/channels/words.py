@@ -34,16 +34,19 @@ _TONES = {
     "escalated": Tone("down", "Still down", "▲"),
     "reminder": Tone("down", "Still down", "▲"),
     "acknowledged": Tone("late", "Acknowledged", "◔"),
+    "muted": Tone("down", "Down", "▲"),
+    "unmuted": Tone("down", "Down", "▲"),
     "resolved": Tone("up", "Up", "●"),
     "summary": Tone("down", "Down", "▲"),
     "test": Tone("rest", "Test", "◌"),
 }
+_OF_TROUBLE = frozenset({"opened", "reopened", "escalated", "reminder", "muted", "unmuted"})
 _WARNING = Tone("late", "Warning", "◔")
 
 
 def tone(message: Message) -> Tone:
     """How serious it is, at a glance."""
-    if message.severity == "warning" and message.kind in ("opened", "reopened", "escalated", "reminder"):
+    if message.severity == "warning" and message.kind in _OF_TROUBLE:
         return _WARNING
     if message.kind == "summary" and all(one.status == "up" for one in message.listed):
         return _TONES["resolved"]
@@ -81,9 +84,9 @@ def short_headline(message: Message, fits: Callable[[str], bool]) -> str:
 def _summary_headline(message: Message) -> str:
     """`Down: 23 monitors of Harbour Freight, 4 are back`."""
     total = message.listed_total or len(message.listed)
-    back = sum(one.status == "up" for one in message.listed)
+    back = message.back
     monitors = f"{total} monitors of {message.organization}" if total != 1 else f"a monitor of {message.organization}"
-    if back == len(message.listed):
+    if back >= total:
         return f"Up: {'all ' if total > 1 else ''}{monitors} {'are' if total != 1 else 'is'} back"
     word = tone(message).word
     return f"{word}: {monitors}" + (f", {back} {'is' if back == 1 else 'are'} back" if back else "")
@@ -91,7 +94,8 @@ def _summary_headline(message: Message) -> str:
 
 def _verb(message: Message) -> str:
     if message.kind == "resolved":
-        return "is back" if message.down_seconds is None else f"is back after {durations.words(message.down_seconds)}"
+        how = f"was resolved by {message.by}" if message.by else "is back"
+        return how if message.down_seconds is None else f"{how} after {durations.words(message.down_seconds)}"
     if message.kind == "flapping":
         return "keeps failing and recovering"
     if message.kind == "acknowledged":
@@ -190,6 +194,18 @@ def clock(message: Message, at: datetime) -> str:
     """`at` as short as can be told apart: "02:05" on the day of the message, else "Fri 20 Nov, 23:50"."""
     today = message.local(at).date() == message.local(message.sent_at).date()
     return f"{message.local(at):%H:%M}" if today else _day_and_time(message, at)
+
+
+def signed(message: Message) -> str:
+    """Who writes, and why here: "Harbour Freight · Tokiflow, told by the rule “Database”"."""
+    return f"{message.organization} · Tokiflow" + (f", told {message.because}" if message.because else "")
+
+
+def output(message: Message) -> tuple[str, tuple[str, ...]]:
+    """The job's own words, with what to call them: of trouble that is over, those that it began with."""
+    if message.kind == "resolved" and not message.last_lines:
+        return "Output of the trouble", message.lines_before
+    return "Last output", message.last_lines
 
 
 def follow_up(message: Message) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from tokiflow.errors import NotFound
@@ -36,6 +36,11 @@ def new() -> UUID:
 def earliest(at: datetime) -> UUID:
     """The smallest id that can have been made at `at`."""
     return UUID(int=int(at.timestamp() * 1000) << 80)
+
+
+def made_at(identifier: UUID) -> datetime:
+    """When an id was made, to the millisecond."""
+    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
 
 
 def _next_tick() -> int:

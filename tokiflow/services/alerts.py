@@ -7,7 +7,7 @@ news that must wait until a silence ends. services.follow_ups keeps those promis
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ from tokiflow.queue import Job, enqueue
 from tokiflow.services import contents, silences, timeline
 from tokiflow.services import news as news_of
 from tokiflow.services.contents import PastRun
-from tokiflow.services.news import TROUBLE, News
+from tokiflow.services.news import DONE_BY_PEOPLE, TROUBLE, Facts, News
 from tokiflow.services.silences import Silence
 
 RING_FOR = 200
@@ -54,8 +54,8 @@ def plan(news: Sequence[News], now: datetime) -> None:
     """Promise to tell people of `news`, in their order, with a handful of statements.
 
     Trouble goes to whom the rules choose (core.routing) unless something silences it: then it is held back. A
-    recovery goes to whoever was told of the trouble, whatever the rules say by now; an acknowledgement to those of
-    them that follow it.
+    recovery goes to whoever was told of the trouble, whatever the rules say by now; what people do about it
+    (news.DONE_BY_PEOPLE) to those of them that follow it.
     """
     if news:
         people = audience(news)
@@ -108,6 +108,7 @@ def promise(tellings: Sequence[Telling], people: Audience, runs: Mapping[UUID, l
             next_attempt_at=now,
             rung_at=now,
             because=because,
+            created_at=now,
         )
         for alert, telling in zip(alerts, tellings, strict=True)
         for channel_id, because in telling.by.items()
@@ -137,6 +138,7 @@ def reminder(incident: Incident, rule: Rule, at: datetime) -> FollowUp:
 
 
 def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Audience, now: datetime) -> None:
+    news = _with_what_was_said(news)
     audible = [one for one in news if one.incident.id not in silent and people.listeners[one.row.organization_id]]
     runs = contents.latest_runs({one.row.id for one in audible})
     known = told({one.incident.id for one in news if one.kind not in TROUBLE})
@@ -146,6 +148,14 @@ def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Aud
     promise(plan.tellings, people, runs, now)
     db.session.add_all([*plan.steps, *(waiting for found in plan.later.values() for waiting in found)])
     db.session.flush()
+
+
+def _with_what_was_said(news: Sequence[News]) -> Sequence[News]:
+    """`news`, in which a recovery knows what the job had said about the trouble."""
+    said = news_of.told({one.incident.id for one in news if one.kind == "resolved"})
+    said |= {one.incident.id: one.facts for one in news if one.kind in TROUBLE}
+    nothing = Facts()
+    return [replace(one, facts=said.get(one.incident.id, nothing)) if one.kind == "resolved" else one for one in news]
 
 
 @dataclass
@@ -169,7 +179,7 @@ class _Plan:
     def take(self, one: News) -> None:
         if one.kind == "resolved":
             self._recover(one)
-        elif one.kind == "acknowledged":
+        elif one.kind in DONE_BY_PEOPLE:
             self._tell(one, [id for id in self.told.get(one.incident.id, []) if self._follows(one, id)], WAS_TOLD)
         elif silence := self.silent.get(one.incident.id):
             self._hold(one, silence)
@@ -290,7 +300,8 @@ def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun]) -> Alert
         id=ids.new(),
         organization_id=one.row.organization_id,
         incident_id=one.incident.id,
-        kind=one.kind,
+        # The table has one word for what people do; the content says which it was.
+        kind="acknowledged" if one.kind in DONE_BY_PEOPLE else one.kind,
         at=one.at,
         content=contents.of(one, people.names[one.row.organization_id], runs, telling.step),
         decision=dict(telling.decision),

@@ -16,8 +16,8 @@ from tokiflow.core.status import Change, Missed, Tick
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
 from tokiflow.models import Run as RunRow
-from tokiflow.services import incidents, monitor_rows
-from tokiflow.services.incidents import Verdict
+from tokiflow.services import monitor_rows, verdicts
+from tokiflow.services.verdicts import Cause, Verdict
 
 log = structlog.get_logger()
 
@@ -98,7 +98,7 @@ def _judge(rows: Sequence[Row[Any]], now: datetime) -> None:
     at_hand = monitor_rows.runs_at_hand([row.id for row in rows], now)
     ticks = {row.id: _tick(row, now, at_hand[row.id]) for row in rows}
     _write(rows, ticks, at_hand)
-    incidents.carry_out(
+    verdicts.carry_out(
         [_verdict(row, ticks[row.id], one, at_hand[row.id]) for row in rows for one in ticks[row.id].changes], now
     )
 
@@ -158,7 +158,7 @@ def _now(before: Sequence[Run], tick: Tick) -> list[Run]:
 
 def _verdict(row: Row[Any], tick: Tick, change: Change, runs: Sequence[Run]) -> Verdict:
     miss = next((miss for miss in tick.missed if miss.deadline_at == change.at), None)
-    cause = incidents.Cause(
+    cause = Cause(
         kind=change.kind,
         at=change.at,
         run_id=change.run_id,

@@ -19,7 +19,7 @@ from tokiflow.adapters import http
 from tokiflow.channels import Outside, Receipt
 from tokiflow.core import alerting
 from tokiflow.db import db, transaction
-from tokiflow.services import briefings, disablings, messages
+from tokiflow.services import briefings, delivery_counts, disablings, messages, summaries
 from tokiflow.services.claims import Claimed
 
 log = structlog.get_logger()
@@ -79,14 +79,15 @@ def record(made: Sequence[tuple[Claimed, Result]], now: datetime) -> list[UUID]:
         _write_attempts(there)
         ends = [_end(one, result, standing[one.id], now) for one, result in there]
         _execute(_WRITE_DELIVERIES, ends)
+        summaries.ended([end for (one, _), end in zip(there, ends, strict=True) if one.alert_kind == "summary"], now)
         over = [end["ids"] for end in ends if end["statuses"] in ("sent", "dead")]
         following = list(db.session.execute(_FOLLOWING, {"over": over, "now": now}).scalars()) if over else []
-        for one, result in there:
-            if refused := _answer(result).refused:
-                briefings.learn(one.organization_id, refused, now)
         written = _execute(_WRITE_CHANNELS, _channels(there), now=now, lately=now - SEEN_WITHIN)
         disablings.announce({row.id for row in written if row.disabled} - _only_tested(there), now)
+        for one, result in there:
+            briefings.learn(one.organization_id, _answer(result).refused, now)
     _log(there, ends)
+    delivery_counts.count(there, ends, now)
     return following
 
 

@@ -19,6 +19,7 @@ def init_app(app: Flask) -> None:
         gallery,
         incidents,
         maintenance,
+        message_gallery,
         monitors,
         organization,
         organizations,
@@ -32,6 +33,7 @@ def init_app(app: Flask) -> None:
         security,
         slack,
         slack_hooks,
+        undelivered,
     )
 
     settings: Settings = app.extensions["tokiflow.settings"]
@@ -49,6 +51,7 @@ def init_app(app: Flask) -> None:
         incidents,
         maintenance,
         channels,
+        undelivered,
         slack,
         slack_hooks,
         rules,
@@ -60,6 +63,7 @@ def init_app(app: Flask) -> None:
     for answers in (recipients, resend):
         app.register_blueprint(answers.blueprint)
     if not settings.production:
-        # Where mail goes when no mail server is set, and what every component looks like.
+        # Where mail goes when no mail server is set, and what every component and every message looks like.
         app.register_blueprint(outbox.blueprint)
         app.register_blueprint(gallery.blueprint)
+        app.register_blueprint(message_gallery.blueprint)
