@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
@@ -206,6 +206,7 @@ class _Said:
     status_code: int
     text: str
     retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Nobody:
