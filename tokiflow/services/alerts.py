@@ -24,7 +24,7 @@ from tokiflow.models import Alert, Delivery, FollowUp, Incident
 from tokiflow.queries import routing
 from tokiflow.queries.routing import Audience
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import contents, silences, timeline
+from tokiflow.services import contents, sets, silences, timeline
 from tokiflow.services import news as news_of
 from tokiflow.services.contents import PastRun
 from tokiflow.services.news import TROUBLE, News
@@ -94,27 +94,23 @@ def promise(tellings: Sequence[Telling], people: Audience, runs: Mapping[UUID, l
     """Write an alert for each of `tellings`, with a delivery for each of its channels, and ring for them after the
     commit."""
     alerts = [_alert(one, people, runs.get(one.news.row.id, [])) for one in tellings]
-    db.session.add_all(alerts)
-    db.session.flush()
     deliveries = [
-        Delivery(
-            id=ids.new(),
-            organization_id=alert.organization_id,
-            alert_id=alert.id,
-            channel_id=channel_id,
-            incident_id=alert.incident_id,
-            status="pending",
-            attempts=0,
-            next_attempt_at=now,
-            rung_at=now,
-            because=because,
-        )
+        {
+            "id": ids.new(),
+            "organization_id": alert["organization_id"],
+            "alert_id": alert["id"],
+            "channel_id": channel_id,
+            "incident_id": alert["incident_id"],
+            "next_attempt_at": now,
+            "rung_at": now,
+            "because": because,
+        }
         for alert, telling in zip(alerts, tellings, strict=True)
         for channel_id, because in telling.by.items()
     ]
-    db.session.add_all(deliveries)
-    db.session.flush()
-    promised = [delivery.id for delivery in deliveries]
+    sets.insert(Alert, alerts)
+    sets.insert(Delivery, deliveries)
+    promised = [delivery["id"] for delivery in deliveries]
     for start in range(0, len(promised), RING_FOR):
         on_commit(partial(enqueue, Job.DELIVER, promised[start : start + RING_FOR]))
 
@@ -144,8 +140,8 @@ def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Aud
     for one in news:
         plan.take(one)
     promise(plan.tellings, people, runs, now)
-    db.session.add_all([*plan.steps, *(waiting for found in plan.later.values() for waiting in found)])
-    db.session.flush()
+    sets.add(plan.steps)
+    sets.add([waiting for found in plan.later.values() for waiting in found])
 
 
 @dataclass
@@ -234,6 +230,7 @@ def _promised(incident: Incident, kind: str, at: datetime, **said: Any) -> Follo
         "words": "",
         "blocked_by": None,
         "news": {},
+        "done_at": None,
         "outcome": "",
     }
     return FollowUp(
@@ -284,17 +281,17 @@ def _end(
     return [(row.incident_id, row.kind) for row in ended]
 
 
-def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun]) -> Alert:
+def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun]) -> dict[str, Any]:
     one = telling.news
-    return Alert(
-        id=ids.new(),
-        organization_id=one.row.organization_id,
-        incident_id=one.incident.id,
-        kind=one.kind,
-        at=one.at,
-        content=contents.of(one, people.names[one.row.organization_id], runs, telling.step),
-        decision=dict(telling.decision),
-    )
+    return {
+        "id": ids.new(),
+        "organization_id": one.row.organization_id,
+        "incident_id": one.incident.id,
+        "kind": one.kind,
+        "at": one.at,
+        "content": contents.of(one, people.names[one.row.organization_id], runs, telling.step),
+        "decision": dict(telling.decision),
+    }
 
 
 def _decision(found: Routing, told_at_once: Mapping[UUID, str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tokiflow.core.incidents import Opening
 from tokiflow.core.status import Kind, Rules
 from tokiflow.db import db, transaction
 from tokiflow.models import BlindSpell, Incident, IncidentEvent, Monitor
-from tokiflow.services import alerts, audit, follow_ups, monitor_rows, timeline
+from tokiflow.services import alerts, audit, follow_ups, monitor_rows, sets, timeline
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News, told
 
@@ -69,8 +69,8 @@ def carry_out(verdicts: Sequence[Verdict], now: datetime) -> None:
     news = [one for verdict in verdicts if (one := _carry_out(book, verdict, now))]
     # An incident has to be there before what speaks of it.
     db.session.flush()
-    db.session.add_all(book.steps)
-    db.session.flush()
+    sets.add(book.opened)
+    sets.add(book.steps)
     alerts.plan(news, now)
     follow_ups.release_blocked([one.row.id for one in news if one.kind == "resolved"], now)
 
@@ -94,6 +94,7 @@ def _trouble(book: _Book, verdict: Verdict, now: datetime) -> News:
     summary = _summary(row, cause, now)
     if last is None or opening is Opening.NEW:
         incident = _open(verdict, summary)
+        book.opened.append(incident)
     else:
         incident = _reopen(last, verdict, summary)
     if opening is Opening.FLAPPING:
@@ -208,6 +209,7 @@ class _Book:
     last: dict[UUID, Incident]
     latest_step: dict[UUID, IncidentEvent]
     spells: Sequence[BlindSpell]
+    opened: list[Incident] = field(default_factory=list)
     steps: list[IncidentEvent] = field(default_factory=list)
 
     def note(self, step: IncidentEvent) -> None:
@@ -290,9 +292,10 @@ def _as_last(incident: Incident | None) -> rules_of_incidents.Last | None:
 
 
 def _open(verdict: Verdict, summary: str) -> Incident:
+    """A new one, which names every column that trouble and its end have, so that many are written at once."""
     row, cause = verdict.row, verdict.cause
     assert cause.kind is not None
-    incident = Incident(
+    return Incident(
         id=ids.new(),
         organization_id=row.organization_id,
         monitor_id=row.id,
@@ -303,10 +306,14 @@ def _open(verdict: Verdict, summary: str) -> Incident:
         reason=_reason(verdict),
         opened_at=cause.at,
         last_opened_at=cause.at,
+        acknowledged_at=None,
+        acknowledged_by="",
+        resolved_at=None,
+        resolved_by="",
+        resolved_by_person=False,
+        muted_until=None,
         reopened=0,
     )
-    db.session.add(incident)
-    return incident
 
 
 def _reopen(incident: Incident, verdict: Verdict, summary: str) -> Incident:

@@ -1,0 +1,61 @@
+"""Many rows in one statement, which is the same for any number of them: PostgreSQL takes the table apart, not we.
+
+A thousand rows are one parameter. The session takes no part, which costs more than the database itself in a storm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from sqlalchemy import TextClause, inspect, text
+
+from tokiflow.db import Model, db
+
+
+def insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write these new rows, each of which names the same columns; the others get their defaults."""
+    if rows:
+        _execute(_insert(model.__tablename__, tuple(rows[0])), rows)
+
+
+def add(made: Sequence[Model]) -> None:
+    """The same for objects of one model. The session does not know them afterwards: what is changed in them later is
+    not written."""
+    if made:
+        names = _names(type(made[0]))
+        insert(type(made[0]), [{names[key]: value for key, value in vars(one).items() if key in names} for one in made])
+
+
+def update(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the columns that `rows` name (each the same) to the rows of `model` with their `id`s."""
+    if rows:
+        _execute(_update(model.__tablename__, tuple(name for name in rows[0] if name != "id")), rows)
+
+
+def _execute(statement: TextClause, rows: Sequence[Mapping[str, Any]]) -> None:
+    db.session.execute(statement, {"rows": orjson.dumps(rows).decode()})
+
+
+@lru_cache
+def _names(model: type[Model]) -> dict[str, str]:
+    """By attribute: the column."""
+    return {attribute.key: str(attribute.columns[0].name) for attribute in inspect(model).column_attrs}
+
+
+@lru_cache
+def _insert(table: str, names: tuple[str, ...]) -> TextClause:
+    columns = ", ".join(f'"{name}"' for name in names)
+    return text(f"insert into {table} ({columns}) select {columns} from {_rows(table)}")
+
+
+@lru_cache
+def _update(table: str, names: tuple[str, ...]) -> TextClause:
+    columns = ", ".join(f'"{name}" = given."{name}"' for name in names)
+    return text(f"update {table} set {columns} from {_rows(table)} given where {table}.id = given.id")
+
+
+def _rows(table: str) -> str:
+    return f"json_populate_recordset(cast(null as {table}), cast(:rows as json))"
