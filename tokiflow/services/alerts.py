@@ -20,7 +20,7 @@ from tokiflow.core import alerting, ids, sentences
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.routing import Routing, Rule, Subject
 from tokiflow.db import db, on_commit
-from tokiflow.models import Alert, Delivery, FollowUp, Incident
+from tokiflow.models import Alert, Channel, Delivery, FollowUp, Incident, RoutingRule
 from tokiflow.queries import routing
 from tokiflow.queries.routing import Audience
 from tokiflow.queue import Job, enqueue
@@ -109,10 +109,15 @@ def promise(tellings: Sequence[Telling], people: Audience, runs: Mapping[UUID, l
         for channel_id, because in telling.by.items()
     ]
     sets.insert(Alert, alerts)
-    sets.insert(Delivery, deliveries)
-    promised = [delivery["id"] for delivery in deliveries]
+    # Whoever deletes a channel just now is waited for, and then it hears nothing; the others do.
+    promised = sets.insert(Delivery, deliveries, while_there={"channel_id": Channel})
     for start in range(0, len(promised), RING_FOR):
         on_commit(partial(enqueue, Job.DELIVER, promised[start : start + RING_FOR]))
+
+
+def promise_later(those: Sequence[FollowUp]) -> None:
+    """Write these promises down. What a rule was to do that is being deleted just now is not promised."""
+    sets.add(those, while_there={"rule_id": RoutingRule})
 
 
 def told(incident_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
@@ -141,7 +146,7 @@ def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Aud
         plan.take(one)
     promise(plan.tellings, people, runs, now)
     sets.add(plan.steps)
-    sets.add([waiting for found in plan.later.values() for waiting in found])
+    promise_later([one for found in plan.later.values() for one in found])
 
 
 @dataclass
@@ -166,7 +171,7 @@ class _Plan:
         if one.kind == "resolved":
             self._recover(one)
         elif one.kind == "acknowledged":
-            self._tell(one, [id for id in self.told.get(one.incident.id, []) if self._follows(one, id)], WAS_TOLD)
+            self._tell(one, [id for id in self.told.get(one.incident.id, []) if self._follows(one, id)])
         elif silence := self.silent.get(one.incident.id):
             self._hold(one, silence)
         else:
@@ -209,16 +214,16 @@ class _Plan:
             promised.done_at, promised.outcome = self.now, OVER
         self.unheard.discard(one.incident.id)
         if not unheard:
-            self._tell(one, self.told.get(one.incident.id, []), WAS_TOLD)
+            known = self.told.get(one.incident.id, [])
+            self._tell(one, [id for id in known if self.people.reachable(one.row.organization_id, id)])
 
-    def _tell(self, one: News, channel_ids: Iterable[UUID], because: str) -> None:
-        by = {id: because for id in channel_ids if self.people.enabled(one.row.organization_id, id)}
-        if by:
-            self.tellings.append(Telling(one, by))
+    def _tell(self, one: News, channel_ids: Sequence[UUID]) -> None:
+        if channel_ids:
+            self.tellings.append(Telling(one, dict.fromkeys(channel_ids, WAS_TOLD)))
 
     def _follows(self, one: News, channel_id: UUID) -> bool:
         listener = self.people.listeners[one.row.organization_id].get(channel_id)
-        return listener is not None and one.kind in channels.get(listener.kind).follows
+        return listener is not None and listener.enabled and one.kind in channels.get(listener.kind).follows
 
 
 def _promised(incident: Incident, kind: str, at: datetime, **said: Any) -> FollowUp:
