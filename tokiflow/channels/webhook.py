@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+import orjson
+
 from tokiflow.channels import fields, words
 from tokiflow.channels.base import ChannelKind
 from tokiflow.channels.fields import Config, Field
@@ -239,7 +241,7 @@ def signature(secret: str, timestamp: int, content: bytes) -> str:
 def body(message: Message, template: str | None) -> tuple[bytes, str]:
     """The request's body and its content type: our JSON, or the customer's template filled in."""
     if template is None:
-        return json.dumps(payload(message), ensure_ascii=False).encode(), "application/json"
+        return orjson.dumps(payload(message)), "application/json"
     filled = _fill(template, _placeholders(message)).encode()
     return filled, "application/json" if _is_json(template) else "text/plain; charset=utf-8"
 
