@@ -166,7 +166,9 @@ def test_long_gone_processes_are_forgotten_but_not_the_last_word_of_a_kind(organ
 
 def silent(organization: Organization, number: int, at: datetime) -> None:
     for n in range(number):
-        make_monitor(organization, f"{organization.name} {n} {at:%S}", status="up", due_at=at, deadline_at=at, watch_at=at)
+        make_monitor(
+            organization, f"{organization.name} {n} {at:%S}", status="up", due_at=at, deadline_at=at, watch_at=at
+        )
 
 
 def test_nobody_waits_behind_the_many_of_another(organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
