@@ -87,7 +87,7 @@ def _set_aside(now: datetime) -> int:
 
 def _claim(now: datetime, batch: int) -> Sequence[Row[Any]]:
     """Up to `batch` monitors that are due and that no other clock holds, locked."""
-    turns = _turns(now, 2 * batch)
+    turns = _turns(now, 4 * batch)
     if not turns:
         return ()
     return db.session.execute(
@@ -101,7 +101,7 @@ def _claim(now: datetime, batch: int) -> Sequence[Row[Any]]:
 
 def _turns(now: datetime, most: int) -> list[UUID]:
     """What is due: the first of each organization, then the second of each…, for nobody's single one is to wait for
-    another's thousands. Another clock may be looking at the same.
+    another's thousands. More than are wanted, for other clocks may be looking at the same.
 
     Both ends of the index are read, and no more than a window of each: what fell due just now is found behind any
     number of others.

@@ -1,6 +1,5 @@
-"""Many rows in one statement, which is the same for any number of them: PostgreSQL takes the table apart, not we.
-
-A thousand rows are one parameter. The session takes no part, which costs more than the database itself in a storm.
+"""Many rows in one statement, which is the same for any number of them: they are one parameter, a JSON array that
+PostgreSQL takes apart. The session takes no part: in a storm its bookkeeping costs more than the database does.
 """
 
 from __future__ import annotations
