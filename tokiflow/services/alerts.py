@@ -29,6 +29,7 @@ from tokiflow.services import news as news_of
 from tokiflow.services.contents import PastRun
 from tokiflow.services.news import TROUBLE, News
 from tokiflow.services.silences import Silence
+from tokiflow.services.timeline import Step
 
 RING_FOR = 200
 """So many deliveries one ring of the doorbell is for: it wakes the sender of one worker (services.sender)."""
@@ -145,7 +146,7 @@ def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Aud
     for one in news:
         plan.take(one)
     promise(plan.tellings, people, runs, now)
-    sets.add(plan.steps)
+    timeline.write(*plan.steps)
     promise_later([one for found in plan.later.values() for one in found])
 
 
@@ -165,7 +166,7 @@ class _Plan:
     told: dict[UUID, list[UUID]]
     tellings: list[Telling] = field(default_factory=list)
     later: dict[UUID, list[FollowUp]] = field(default_factory=dict)
-    steps: list[Any] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
     def take(self, one: News) -> None:
         if one.kind == "resolved":

@@ -26,6 +26,7 @@ from tokiflow.models import BlindSpell, Incident, IncidentEvent, Monitor
 from tokiflow.services import alerts, audit, follow_ups, monitor_rows, sets, timeline
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News, told
+from tokiflow.services.timeline import Step
 
 log = structlog.get_logger()
 
@@ -70,7 +71,7 @@ def carry_out(verdicts: Sequence[Verdict], now: datetime) -> None:
     # An incident has to be there before what speaks of it.
     db.session.flush()
     sets.add(book.opened)
-    sets.add(book.steps)
+    timeline.write(*book.steps)
     alerts.plan(news, now)
     follow_ups.release_blocked([one.row.id for one in news if one.kind == "resolved"], now)
 
@@ -148,7 +149,7 @@ def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
         incident.status = "acknowledged"
         incident.acknowledged_at = now
         incident.acknowledged_by = by.name
-        db.session.add(timeline.step(incident.id, "acknowledged", now, by))
+        timeline.write(timeline.step(incident.id, "acknowledged", now, by))
         _audit("incident.acknowledged", incident, by, now)
         db.session.flush()
         facts = told([incident.id]).get(incident.id, Facts())
@@ -180,7 +181,7 @@ def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
         if until is None:
             follow_ups.wake(incident.id, now)
         detail = {"until": until.isoformat()} if until else {}
-        db.session.add(timeline.step(incident.id, "muted" if until else "unmuted", now, by, detail=detail))
+        timeline.write(timeline.step(incident.id, "muted" if until else "unmuted", now, by, detail=detail))
         _audit("incident.muted" if until else "incident.unmuted", incident, by, now)
 
 
@@ -193,7 +194,7 @@ def comment(incident_id: UUID, text: str, by: Actor, now: datetime) -> None:
         raise errors.Invalid({"text": [f"is longer than {LONGEST_COMMENT:,} characters; shorten it"]})
     with transaction():
         incident, _ = _locked(incident_id)
-        db.session.add(timeline.step(incident.id, "commented", now, by, text))
+        timeline.write(timeline.step(incident.id, "commented", now, by, text))
         _audit("incident.commented", incident, by, now)
 
 
@@ -207,12 +208,12 @@ class _Book:
 
     unresolved: dict[UUID, Incident]
     last: dict[UUID, Incident]
-    latest_step: dict[UUID, IncidentEvent]
+    latest_step: dict[UUID, IncidentEvent | Step]
     spells: Sequence[BlindSpell]
     opened: list[Incident] = field(default_factory=list)
-    steps: list[IncidentEvent] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
-    def note(self, step: IncidentEvent) -> None:
+    def note(self, step: Step) -> None:
         self.steps.append(step)
         self.latest_step[step.incident_id] = step
 
@@ -331,7 +332,7 @@ def _reopen(incident: Incident, verdict: Verdict, summary: str) -> Incident:
 
 def _close_now(incident: Incident, row: MonitorRow, words: str, by: Actor, now: datetime) -> None:
     """A person ends it."""
-    news = _close(db.session.add, incident, now, by, row, words, by_person=True)
+    news = _close(timeline.write, incident, now, by, row, words, by_person=True)
     db.session.flush()
     alerts.plan([news], now)
     if incident.class_ == OUTAGE:
@@ -339,7 +340,7 @@ def _close_now(incident: Incident, row: MonitorRow, words: str, by: Actor, now: 
 
 
 def _close(
-    note: Callable[[IncidentEvent], None], incident: Incident, at: datetime, by: Actor, row: MonitorRow, words: str,
+    note: Callable[[Step], object], incident: Incident, at: datetime, by: Actor, row: MonitorRow, words: str,
     *, by_person: bool,
 ) -> News:  # fmt: skip
     # An incident can't end before it began, whatever order pings arrive in.
