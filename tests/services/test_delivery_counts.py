@@ -50,7 +50,7 @@ REFUSED = Result(timedelta(seconds=0.1), error=errors.DeliveryError("no"))
 
 def test_what_came_of_each_try_is_counted_by_kind_of_channel() -> None:
     made = [(claimed(0.3), SENT), (claimed(40), SENT), (claimed(1, "email"), REFUSED), (claimed(1, "email"), REFUSED)]
-    delivery_counts.count(made, [{"statuses": one} for one in ("sent", "sent", "pending", "dead")], NOW)
+    delivery_counts.count(made, [{"status": one} for one in ("sent", "sent", "pending", "dead")], NOW)
     delivery_counts.save()
     found = delivery_counts.read()
     assert found.deliveries == {("slack", "sent"): 2, ("email", "dead"): 1}
@@ -100,7 +100,7 @@ def test_the_counts_of_all_processes_come_together(app: Flask) -> None:
 
 def test_while_redis_is_away_counts_are_kept(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = app.extensions["tokiflow.settings"]
-    delivery_counts.count([(claimed(1), SENT)], [{"statuses": "sent"}], NOW)
+    delivery_counts.count([(claimed(1), SENT)], [{"status": "sent"}], NOW)
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:9"})
     monkeypatch.setitem(app.extensions, "tokiflow.settings", away)
     delivery_counts.save()

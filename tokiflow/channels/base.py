@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -70,11 +71,16 @@ class ChannelKind(ABC):
 
     def host(self, config: Config) -> str:
         """The host and port that messages go to, by which their failures are counted."""
-        return urlsplit(str(config.get("url") or config.get("server") or "")).netloc.lower() or self.kind
+        return _host(str(config.get("url") or config.get("server") or "")) or self.kind
 
     @abstractmethod
     def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
         """Deliver `message`, once. Raises DeliveryError; `permanent` only where trying again can't help."""
+
+
+@lru_cache(maxsize=4096)
+def _host(address: str) -> str:
+    return urlsplit(address).netloc.lower()
 
 
 def _article(title: str) -> str:

@@ -60,8 +60,8 @@ def count(made: Iterable[tuple[Claimed, Result]], ends: Iterable[Mapping[str, An
             if one.alert_kind == "test":
                 continue
             _counted[f"attempt:{one.channel_kind}:{_outcome(result)}"] += 1
-            if end["statuses"] in ("sent", "dead"):
-                _counted[f"delivery:{one.channel_kind}:{end['statuses']}"] += 1
+            if end["status"] in ("sent", "dead"):
+                _counted[f"delivery:{one.channel_kind}:{end['status']}"] += 1
             if result.error is None:
                 took = lags.lag(one.about, ids.made_at(one.id), now).total_seconds()
                 _counted[f"lag:{one.channel_kind}:{BOUNDS[bisect_left(BOUNDS, took)]}"] += 1

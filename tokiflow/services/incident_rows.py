@@ -20,6 +20,7 @@ from tokiflow.models import BlindSpell, Incident, IncidentEvent, Monitor
 from tokiflow.services import timeline
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import News
+from tokiflow.services.timeline import Step
 
 log = structlog.get_logger()
 
@@ -31,16 +32,17 @@ class Book:
     """The incidents of the monitors at hand, read at once, and brought up to date while verdicts are carried out.
 
     By monitor: the unresolved one, and the last. By incident: the last step on its timeline. `spells` are those in
-    which we could not listen, `steps` what is still to be written.
+    which we could not listen, `opened` and `steps` what is still to be written.
     """
 
     unresolved: dict[UUID, Incident]
     last: dict[UUID, Incident]
-    latest_step: dict[UUID, IncidentEvent]
+    latest_step: dict[UUID, IncidentEvent | Step]
     spells: Sequence[BlindSpell]
-    steps: list[IncidentEvent] = field(default_factory=list)
+    opened: list[Incident] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
-    def note(self, step: IncidentEvent) -> None:
+    def note(self, step: Step) -> None:
         """Keep `step` for the timeline, to be written with the others."""
         self.steps.append(step)
         self.latest_step[step.incident_id] = step
@@ -93,7 +95,7 @@ def _latest_steps(incident_ids: Collection[UUID]) -> Select[IncidentEvent]:
 
 
 def close(
-    note: Callable[[IncidentEvent], None], incident: Incident, at: datetime, by: Actor, row: MonitorRow, words: str,
+    note: Callable[[Step], object], incident: Incident, at: datetime, by: Actor, row: MonitorRow, words: str,
     *, by_person: bool,
 ) -> News:  # fmt: skip
     """It is over at `at`, in `words`; `note` keeps the step of its timeline. The news of it."""

@@ -39,7 +39,7 @@ def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
         incident.status = "acknowledged"
         incident.acknowledged_at = now
         incident.acknowledged_by = by.name
-        db.session.add(timeline.step(incident.id, "acknowledged", now, by))
+        timeline.write(timeline.step(incident.id, "acknowledged", now, by))
         _audit("incident.acknowledged", incident, by, now)
         _tell_what_was_done(incident, row, "acknowledged", by, now)
 
@@ -76,7 +76,7 @@ def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
         if until is None:
             follow_ups.wake(incident.id, now)
         what, detail = ("muted", {"until": until.isoformat()}) if until else ("unmuted", {})
-        db.session.add(timeline.step(incident.id, what, now, by, detail=detail))
+        timeline.write(timeline.step(incident.id, what, now, by, detail=detail))
         _audit(f"incident.{what}", incident, by, now)
         _tell_what_was_done(incident, row, what, by, now)
 
@@ -90,13 +90,13 @@ def comment(incident_id: UUID, text: str, by: Actor, now: datetime) -> None:
         raise errors.Invalid({"text": [f"is longer than {LONGEST_COMMENT:,} characters; shorten it"]})
     with transaction():
         incident, _ = _locked(incident_id)
-        db.session.add(timeline.step(incident.id, "commented", now, by, text))
+        timeline.write(timeline.step(incident.id, "commented", now, by, text))
         _audit("incident.commented", incident, by, now)
 
 
 def _close_now(incident: Incident, row: MonitorRow, words: str, by: Actor, now: datetime) -> None:
     """A person ends it."""
-    news = incident_rows.close(db.session.add, incident, now, by, row, words, by_person=True)
+    news = incident_rows.close(timeline.write, incident, now, by, row, words, by_person=True)
     db.session.flush()
     alerts.plan([news], now)
     if incident.class_ == OUTAGE:

@@ -7,6 +7,7 @@ loses nothing. The message itself is a delivery like any other, with its lease, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -65,10 +66,10 @@ def hold_back(ready: Sequence[Row[Any]], now: datetime) -> set[UUID]:
 def ended(ends: Sequence[Mapping[str, Any]], now: datetime) -> None:
     """Messages of summaries were sent, or given up: so was all that they were to tell of. `ends` are as in
     services.tries. Called inside the recording transaction."""
-    over = [end for end in ends if end["statuses"] in ("sent", "dead")]
+    over = [end for end in ends if end["status"] in ("sent", "dead")]
     if over:
-        columns = {name: [end[name] for end in over] for name in ("ids", "statuses", "errors")}
-        db.session.execute(_ENDED, {**columns, "now": now})
+        rows = [{name: str(end[name]) for name in ("id", "status", "error")} for end in over]
+        db.session.execute(_ENDED, {"rows": json.dumps(rows), "now": now})
 
 
 def left() -> dict[str, Any]:
@@ -89,7 +90,7 @@ _ENDED = text("""
     update deliveries d
     set status = case when v.status = 'sent' then 'merged' else 'dead' end, last_error = v.error,
         sent_at = case when v.status = 'sent' then :now else d.sent_at end
-    from unnest(cast(:ids as uuid[]), cast(:statuses as text[]), cast(:errors as text[])) as v (id, status, error)
+    from json_to_recordset(cast(:rows as json)) as v (id uuid, status text, error text)
         join deliveries message on message.id = v.id
     where d.summary_id = message.summary_id and d.memory->>'told_in' = v.id::text and d.status in ('merged', 'dead')
 """)

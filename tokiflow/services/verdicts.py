@@ -17,7 +17,7 @@ from tokiflow.core.incidents import Opening
 from tokiflow.core.status import Kind, Rules
 from tokiflow.db import db
 from tokiflow.models import Incident, Monitor
-from tokiflow.services import alerts, follow_ups, incident_rows, timeline
+from tokiflow.services import alerts, follow_ups, incident_rows, sets, timeline
 from tokiflow.services.incident_rows import OUTAGE, Book
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News
@@ -61,8 +61,8 @@ def carry_out(verdicts: Sequence[Verdict], now: datetime) -> None:
     news = [one for verdict in verdicts if (one := _carry_out(book, verdict, now))]
     # An incident has to be there before what speaks of it.
     db.session.flush()
-    db.session.add_all(book.steps)
-    db.session.flush()
+    sets.add(book.opened)
+    timeline.write(*book.steps)
     alerts.plan(news, now)
     follow_ups.release_blocked([one.row.id for one in news if one.kind == "resolved"], now)
 
@@ -86,6 +86,7 @@ def _trouble(book: Book, verdict: Verdict, now: datetime) -> News:
     summary = _summary(row, cause, now)
     if last is None or opening is Opening.NEW:
         incident = _open(verdict, summary)
+        book.opened.append(incident)
     else:
         incident = _reopen(last, verdict, summary)
     if opening is Opening.FLAPPING:
@@ -140,9 +141,10 @@ def _as_last(incident: Incident | None) -> incidents.Last | None:
 
 
 def _open(verdict: Verdict, summary: str) -> Incident:
+    """A new one, which names every column that trouble and its end have, so that many are written at once."""
     row, cause = verdict.row, verdict.cause
     assert cause.kind is not None
-    incident = Incident(
+    return Incident(
         id=ids.new(),
         organization_id=row.organization_id,
         monitor_id=row.id,
@@ -153,10 +155,14 @@ def _open(verdict: Verdict, summary: str) -> Incident:
         reason=_reason(verdict),
         opened_at=cause.at,
         last_opened_at=cause.at,
+        acknowledged_at=None,
+        acknowledged_by="",
+        resolved_at=None,
+        resolved_by="",
+        resolved_by_person=False,
+        muted_until=None,
         reopened=0,
     )
-    db.session.add(incident)
-    return incident
 
 
 def _reopen(incident: Incident, verdict: Verdict, summary: str) -> Incident:
