@@ -300,7 +300,7 @@ def test_acknowledgements_and_tests_are_not_held_up(organization: Organization, 
     with transaction():
         alert = Alert(
             id=ids.new(), organization_id=organization.id, incident_id=incident.id, kind="acknowledged", at=at(1),
-            content=db.session.execute(select(Alert.content).limit(1)).scalar_one(),
+            content={**db.session.execute(select(Alert.content).limit(1)).scalar_one(), "kind": "acknowledged"},
         )  # fmt: skip
         db.session.add(alert)
         db.session.flush()

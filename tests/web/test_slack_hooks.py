@@ -300,7 +300,7 @@ def test_what_follows_a_summary_stands_below_it(
         Summary(organization_id=organization.id, channel_id=channel.id, reason="storm", started_at=now, last_at=now)
     )
     for status in ("down", "up"):
-        listed = {"monitor_name": "Job", "summary": "", "url": "", "status": status, "at": now.isoformat()}
+        listed = {"monitor_name": "Job", "summary": "", "incident": "inc_1", "status": status, "at": now.isoformat()}
         content = {
             **dict.fromkeys(("incident_kind", "reason", "advice", "summary", "monitor_name"), ""),
             "organization": "Harbour Freight", "severity": "critical", "opened_at": now.isoformat(),
