@@ -136,6 +136,19 @@ _CONFIGS: dict[str, dict[str, Any]] = {
     "slack": {"url": "http://127.0.0.1:9/slack"},
     "teams": {"url": "http://127.0.0.1:9/workflow"},
     "discord": {"url": "http://127.0.0.1:9/api/webhooks/1/x"},
+    "telegram": {"token": f"123456789:{'A' * 35}", "chat": "-1001234567890", "server": "http://127.0.0.1:9"},
+    "ntfy": {"topic": "harbour-7fk2x9qd", "server": "http://127.0.0.1:9"},
+    "pushover": {"token": "a" * 30, "user": "u" * 30, "server": "http://127.0.0.1:9"},
+    "pagerduty": {"routing_key": "k" * 32, "server": "http://127.0.0.1:9"},
+    "opsgenie": {"key": "12345678-90ab-cdef-1234-567890abcdef", "server": "http://127.0.0.1:9"},
+    "sms": {
+        "account": f"AC{'0' * 32}",
+        "secret": "s" * 32,
+        "sender": "+15550100999",
+        "to": ["+4915112345678"],
+        "server": "http://127.0.0.1:9",
+    },
+    "apprise": {"url": "gchat://AAAAspace/s3cret-key/s3cret-token"},
 }
 
 

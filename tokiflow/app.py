@@ -13,6 +13,7 @@ from tokiflow import api, bare, extensions, settings, web
 from tokiflow.adapters.spool import SpoolFolder
 from tokiflow.observability import metrics, requests
 from tokiflow.queries import system
+from tokiflow.services import delivery_counts
 from tokiflow.settings import Settings
 
 ROOT = Path(__file__).parent
@@ -63,7 +64,10 @@ def _observe(app: Flask) -> None:
     requests.init_app(app)
     config: Settings = app.extensions["tokiflow.settings"]
     spool = SpoolFolder(config.spool, config.secret_key)
-    metrics.init_app(app, lambda: system.figures(datetime.now(UTC)), spool.waiting)
+    sources = metrics.Sources(
+        lambda: system.figures(datetime.now(UTC)), delivery_counts.read, delivery_counts.BOUNDS, spool.waiting
+    )
+    metrics.init_app(app, sources)
 
 
 def _extend(app: Flask) -> None:

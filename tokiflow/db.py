@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import orjson
 import structlog
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Executable, MetaData
@@ -145,6 +146,7 @@ def engine_options(threads: int) -> dict[str, Any]:
         "max_overflow": 4,
         "pool_pre_ping": True,
         "pool_recycle": 1800,
+        "json_deserializer": orjson.loads,
         # Parameters hold tokens and output; errors must not carry them into logs.
         "hide_parameters": True,
         "connect_args": {

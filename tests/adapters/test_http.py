@@ -5,18 +5,14 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from ipaddress import ip_address, ip_network
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pytest_httpserver import HTTPServer
 
-from tests.adapters.conftest import LOOPBACK, listening
+from tests.adapters.conftest import LOOPBACK, listening, self_signed
 from tokiflow.adapters import http
 from tokiflow.adapters.connections import KEPT_OPEN, SIZE_LIMIT
 from tokiflow.adapters.http import USER_AGENT, Client, parse_retry_after
@@ -328,29 +324,6 @@ def certified(tmp_path):
     with HTTPServer(ssl_context=shown) as server:
         server.expect_request("/").respond_with_data("sealed")
         yield ssl.create_default_context(cafile=certificate), server
-
-
-def self_signed(name: str, folder):
-    """The paths of a fresh certificate for `name` and of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "certificate.pem", folder / "key.pem"
 
 
 def test_connections_are_kept_open(client):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import socket
+import ssl
+import threading
 import time
+from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from tests.adapters.conftest import listening
+from tests.adapters.conftest import listening, self_signed
+from tests.fixtures.post import Post, free_port, serving
 from tokiflow import settings
 from tokiflow.adapters import http, mail
+from tokiflow.adapters.mail import smtp_connections
 from tokiflow.errors import DeliveryError, NotFound
 
 
@@ -29,25 +32,6 @@ def a_mail(*to: str) -> EmailMessage:
     return message
 
 
-class Post:
-    """The receiving side: keeps what arrives, and refuses whom it is told to."""
-
-    def __init__(self) -> None:
-        self.mails: list = []
-        self.refused: dict[str, str] = {}
-        self.answer = "250 kept as 42"
-
-    async def handle_RCPT(self, server, session, envelope, address, options):
-        if address in self.refused:
-            return self.refused[address]
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):
-        self.mails.append(envelope)
-        return self.answer
-
-
 @pytest.fixture
 def post():
     return Post()
@@ -57,25 +41,6 @@ def post():
 def smtp(post):
     with serving(post) as port:
         yield mail.smtp_from(f"smtp://127.0.0.1:{port}")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-class serving:
-    """An SMTP server on a free port, for the length of a block."""
-
-    def __init__(self, handler: Post, **options) -> None:
-        self._controller = Controller(handler, hostname="127.0.0.1", port=free_port(), **options)
-
-    def __enter__(self) -> int:
-        self._controller.start()
-        return self._controller.port
-
-    def __exit__(self, *error: object) -> None:
-        self._controller.stop()
 
 
 def test_smtp_hands_the_mail_over_and_says_what_was_answered(smtp, post):
@@ -136,7 +101,7 @@ def test_a_server_that_looks_for_the_mailbox_only_at_the_end_says_so_by_its_code
 
 
 def test_a_server_that_drips_its_answers_is_given_up_in_time(monkeypatch):
-    monkeypatch.setattr(mail, "TIME_LIMIT", 0.5)
+    monkeypatch.setattr(smtp_connections, "TIME_LIMIT", 0.5)
 
     def drip(connection):
         connection.sendall(b"220 welcome\r\n")
@@ -159,7 +124,7 @@ def test_a_server_that_is_away_is_tried_again():
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(mail, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(smtp_connections, "TIME_LIMIT", 0.2)
     silent = listening(lambda connection: time.sleep(2))
     with silent as port, pytest.raises(DeliveryError, match="timed out") as caught:
         mail.smtp_from(f"smtp://127.0.0.1:{port}").send(a_mail())
@@ -212,6 +177,182 @@ def test_a_line_in_a_mail_that_is_only_a_dot_does_not_end_it(smtp, post):
     message.set_content("before\n.\nafter")
     smtp.send(message)
     assert b"after" in post.mails[0].content
+
+
+# One connection for many mails
+
+
+def test_mails_that_follow_each_other_share_a_connection(smtp, post):
+    for _ in range(3):
+        smtp.send(a_mail())
+    assert (len(post.mails), post.connections) == (3, 1)
+
+
+def test_a_refusal_costs_no_connection(smtp, post):
+    post.refused = {"bob@harbour.example": "550 no such user"}
+    with pytest.raises(DeliveryError, match="no such user"):
+        smtp.send(a_mail("bob@harbour.example"))
+    assert smtp.send(a_mail()) == "250 kept as 42"
+    assert post.mails[0].rcpt_tos == ["alice@harbour.example"], "nothing of the refused mail is left"
+    assert post.connections == 1
+
+
+def test_two_mails_at_once_take_two_connections(smtp, post):
+    both = threading.Barrier(2)
+
+    def send():
+        both.wait()
+        smtp.send(a_mail())
+
+    for _ in range(3):
+        threads = [threading.Thread(target=send) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(post.mails) == 6
+    assert 1 <= post.connections <= 2
+
+
+def test_a_connection_that_was_closed_while_it_rested_costs_no_try(post):
+    with serving(post) as port:
+        smtp = mail.smtp_from(f"smtp://127.0.0.1:{port}")
+        smtp.send(a_mail())
+    with serving(post, port=port):
+        assert smtp.send(a_mail()) == "250 kept as 42"
+    assert (len(post.mails), post.connections) == (2, 2)
+
+
+def test_a_server_that_takes_one_mail_a_connection_is_obliged(smtp, post):
+    rsets = []
+
+    async def handle_RSET(server, session, envelope):
+        rsets.append(session)
+        return "421 too many mails for one connection"
+
+    post.handle_RSET = handle_RSET
+    for _ in range(3):
+        smtp.send(a_mail())
+    assert (len(post.mails), post.connections, len(rsets)) == (3, 3, 2)
+
+
+def test_whoever_has_rested_long_enough_says_goodbye(smtp, post, monkeypatch):
+    monkeypatch.setattr(smtp_connections, "REST_FOR", 0.05)
+    said_goodbye = threading.Event()
+
+    async def handle_QUIT(server, session, envelope):
+        said_goodbye.set()
+        return "221 bye"
+
+    post.handle_QUIT = handle_QUIT
+    smtp.send(a_mail())
+    assert said_goodbye.wait(5)
+    assert smtp.send(a_mail()) == "250 kept as 42"
+    assert post.connections == 2
+
+
+def test_after_a_storm_only_some_connections_rest(monkeypatch):
+    monkeypatch.setattr(smtp_connections, "MOST_AT_REST", 2)
+    left: list[int] = []
+
+    class Guest(smtp_connections.Connection):
+        def __init__(self, number):
+            self.number, self.until = number, 0.0
+
+        def quit(self):
+            left.append(self.number)
+            return 221, b"bye"
+
+        def rset(self):
+            return 250, b"OK"
+
+        def close(self):
+            pass
+
+    guests = [Guest(number) for number in range(4)]
+    resting = smtp_connections.Resting()
+    for guest in guests:
+        resting.put(guest)
+    assert left == [0, 1], "those who have rested longest"
+    until = time.monotonic() + 9
+    assert [resting.take(until) for _ in range(3)] == [guests[3], guests[2], None]
+
+
+# TLS
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """The mail server's, for the name localhost."""
+    return self_signed("localhost", tmp_path)
+
+
+def identity(certificate):
+    """What a server shows of itself."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+def trusting(certificate):
+    return ssl.create_default_context(cafile=certificate[0])
+
+
+class encrypted(serving):
+    """An SMTP server that wants TLS: after STARTTLS, or from the first byte."""
+
+    def __init__(self, how, post, certificate):
+        options = {"tls_context": identity(certificate), "require_starttls": True}
+        super().__init__(post, **(options if how == "starttls" else {"ssl_context": identity(certificate)}))
+
+
+URLS = {"starttls": "smtp://localhost:{}?starttls=1", "smtps": "smtps://localhost:{}"}
+
+
+@pytest.mark.parametrize("how", ["smtps", "starttls"])
+def test_mail_goes_over_tls_to_a_server_whose_certificate_is_good(how, post, certificate):
+    with encrypted(how, post, certificate) as port:
+        smtp = mail.smtp_from(URLS[how].format(port), tls=trusting(certificate))
+        assert [smtp.send(a_mail()) for _ in range(2)] == ["250 kept as 42"] * 2
+    assert post.connections == 1
+
+
+@pytest.mark.parametrize("how", ["smtps", "starttls"])
+def test_a_certificate_for_another_name_gets_no_mail_and_no_password(how, post, tmp_path):
+    wrong = self_signed("mail.elsewhere.example", tmp_path)
+    with encrypted(how, post, wrong) as port:
+        url = URLS[how].format(port).replace("://", "://alice:secret@")
+        with pytest.raises(DeliveryError) as caught:
+            mail.smtp_from(url, tls=trusting(wrong)).send(a_mail())
+    assert caught.value.message == (
+        "the mail server localhost can't be trusted: its certificate is not for localhost; "
+        "put the name that the certificate has into SMTP_URL"
+    )
+    assert not caught.value.permanent
+    assert not post.mails
+
+
+@pytest.mark.parametrize("how", ["smtps", "starttls"])
+def test_a_certificate_that_nobody_vouches_for_is_refused(how, post, certificate):
+    with (
+        encrypted(how, post, certificate) as port,
+        pytest.raises(DeliveryError, match="signed by nobody whom this machine trusts"),
+    ):
+        mail.smtp_from(URLS[how].format(port)).send(a_mail())
+    assert not post.mails
+
+
+@pytest.mark.parametrize("how", ["smtps", "starttls"])
+def test_a_certificate_that_is_over_is_refused(how, post, tmp_path):
+    old = self_signed("localhost", tmp_path, timedelta(days=3))
+    with encrypted(how, post, old) as port, pytest.raises(DeliveryError, match="its certificate has expired"):
+        mail.smtp_from(URLS[how].format(port), tls=trusting(old)).send(a_mail())
+    assert not post.mails
+
+
+def test_smtps_to_a_port_that_wants_starttls_says_so(post):
+    with serving(post) as port, pytest.raises(DeliveryError, match="starttls=1"):
+        mail.smtp_from(f"smtps://localhost:{port}").send(a_mail())
 
 
 # Resend
@@ -310,7 +451,7 @@ def test_the_outbox_keeps_mails_for_another_process_to_show(outbox, tmp_path):
 
 
 def test_the_newest_mail_comes_first_and_the_oldest_are_forgotten(outbox, monkeypatch):
-    monkeypatch.setattr(mail, "OUTBOX_KEEPS", 3)
+    monkeypatch.setattr(mail.outbox, "KEEPS", 3)
     for number in range(5):
         message = a_mail()
         message.replace_header("Subject", f"Mail {number}")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, update
 from werkzeug.test import TestResponse
 
 from tests.factories import make_channel, make_monitor
@@ -17,9 +18,9 @@ from tests.fixtures.app import Client
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
-from tokiflow.db import db
-from tokiflow.models import Channel, Incident, Monitor, Organization, Run
-from tokiflow.services import api_keys, pings
+from tokiflow.db import db, transaction
+from tokiflow.models import Channel, Delivery, Incident, Monitor, Organization, Run
+from tokiflow.services import api_keys, maintenance, pings
 
 NOW = datetime.now(UTC)
 
@@ -73,12 +74,14 @@ def stranger(app: Flask, other_organization: Organization) -> Program:
 
 @dataclass
 class Trouble:
-    """A monitor whose last run has failed, the incident of it, and the channel that was told."""
+    """A monitor whose last run has failed, the incident of it, the channel that was told, and maintenance of others."""
 
     monitor: Monitor
     run: Run
     incident: Incident
     channel: Channel
+    delivery: Delivery
+    window: UUID
 
     @property
     def ids(self) -> dict[str, str]:
@@ -88,6 +91,8 @@ class Trouble:
             "run_id": ids.public("run", self.run.id),
             "incident_id": ids.public("inc", self.incident.id),
             "channel_id": ids.public("chn", self.channel.id),
+            "delivery_id": ids.public("dlv", self.delivery.id),
+            "window_id": ids.public("mnt", self.window),
         }
 
 
@@ -100,7 +105,20 @@ def make_trouble(organization: Organization, at: datetime = NOW, output: bytes =
     pings.record([pings.Incoming(monitor.token, start), pings.Incoming(monitor.token, end)], at)
     run = db.session.query(Run).filter_by(monitor_id=monitor.id).one()
     incident = db.session.query(Incident).filter_by(monitor_id=monitor.id).one()
-    return Trouble(monitor, run, incident, channel)
+    delivery = db.session.query(Delivery).filter_by(incident_id=incident.id, channel_id=channel.id).one()
+    planned = {"name": "Upgrade", "kind": "once", "starts_at": at, "ends_at": datetime.now(UTC) + timedelta(days=1)}
+    window = maintenance.create(organization.id, {**planned, "tags": ["upgrade"]}, TOKIFLOW, at)
+    return Trouble(monitor, run, incident, channel, delivery, window)
+
+
+def give_up(*deliveries: Delivery) -> None:
+    """Nobody tries any more to make these."""
+    with transaction():
+        db.session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_([one.id for one in deliveries]))
+            .values(status="dead", attempts=60, last_error="the receiver answered 500")
+        )
 
 
 @pytest.fixture

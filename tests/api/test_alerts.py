@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from tests.api.conftest import make_trouble
 from tokiflow import outside
-from tokiflow.db import db
+from tokiflow.core import ids
+from tokiflow.db import db, transaction
 from tokiflow.models import Delivery
 from tokiflow.services import deliveries
 
@@ -20,6 +21,15 @@ def test_an_alert_tells_who_was_told_and_what_came_back(app, program, trouble):
     assert (attempt["n"], attempt["ok"], attempt["status_code"]) == (1, False, None)
     assert told["last_error"] == attempt["error"]
     assert told["next_attempt_at"] is not None
+
+
+def test_what_a_summary_told_names_it(program, trouble):
+    delivery = db.session.query(Delivery).one()
+    with transaction():
+        delivery.status, delivery.memory = "merged", {"told_in": str(delivery.id), "of": 23}
+    ((told,),) = [alert["deliveries"] for alert in program.get("/alerts").json["items"]]
+    assert told["status"] == "merged"
+    assert told["summary"] == {"delivery": ids.public("dlv", delivery.id), "of": 23}
 
 
 def test_alerts_of_one_incident(program, organization, trouble):

@@ -90,6 +90,19 @@ def test_the_list_follows_and_a_row_answers_to_the_keyboard(
     expect(page.get_by_role("heading", level=1)).to_have_text("One incident is acknowledged", timeout=SOON)
 
 
+def test_a_key_that_comes_before_htmx_is_ready_waits_for_it(
+    app: Flask, page: Page, site: str, bob: User, incident: Incident
+) -> None:
+    # It begins its work in a timer of no length.
+    page.add_init_script("const soon = setTimeout; setTimeout = (f, ms, ...more) => soon(f, ms ?? 700, ...more)")
+    sign_in(app, page, site, bob)
+    page.goto(f"{site}/app/incidents", wait_until="domcontentloaded")
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.get_by_text("acknowledged by Bob")).to_be_visible(timeout=SOON)
+    assert page.url == f"{site}/app/incidents"
+
+
 def test_muting_in_the_dialog(app: Flask, page: Page, site: str, bob: User, incident: Incident) -> None:
     sign_in(app, page, site, bob)
     page.goto(f"{site}/app/incidents/{ids.public('inc', incident.id)}")

@@ -1,7 +1,10 @@
-"""Messages that are hard to carry: many incidents in one, and texts as large and as odd as strangers can make them."""
+"""What is hard to carry: many incidents in one, texts as large and as odd as strangers make them, a silent receiver."""
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -53,3 +56,10 @@ def hostile(name: str, kind: str = "opened"):
         listed = tuple(replace(one, monitor_name=evil, summary=evil) for one in told.listed)
         return replace(told, listed=listed, organization=evil, summary=evil)
     return message(kind, "failed", **dict.fromkeys(TEXTS, evil), last_lines=(evil,) * 30, tags=(evil,) * 30)
+
+
+@contextmanager
+def silent_receiver() -> Iterator[str]:
+    """The address of a receiver that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -259,3 +259,44 @@ def test_where_it_goes_is_told_without_the_key():
         Discord().describe({"url": f"https://chat.harbour.example{PATH}"}) == "Discord webhook at chat.harbour.example"
     )
     assert Discord().host({"url": f"https://discord.com{PATH}"}) == "discord.com"
+
+
+def test_in_a_forum_each_incident_has_a_thread_of_its_own(config, outside, httpserver):
+    wants = {"code": 220001, "message": "Webhooks posted to forum channels must have a thread_name or thread_id"}
+    httpserver.expect_ordered_request(PATH, "POST", query_string="wait=true").respond_with_json(wants, status=400)
+    httpserver.expect_ordered_request(PATH, "POST", query_string="wait=true").respond_with_json(CREATED)
+    first = Discord().send(config, message(because="by the rule “Database”"), outside).memory
+    assert first == {"message_id": "998877", "thread_id": "5", "because": "by the rule “Database”"}
+    named = json.loads(httpserver.log[1][0].data)
+    assert named["thread_name"] == "Down: Nightly database backup missed its 02:05 ping"
+
+    httpserver.expect_ordered_request(f"{PATH}/messages/998877", "PATCH", query_string="thread_id=5").respond_with_json(
+        CREATED
+    )
+    httpserver.expect_ordered_request(PATH, "POST", query_string="wait=true&thread_id=5").respond_with_json(CREATED)
+    Discord().send(config, message("resolved", thread=first, lines_before=("disk full",)), outside)
+    edited = json.loads(httpserver.log[2][0].data)["embeds"][0]
+    assert "told by the rule “Database”" in edited["footer"]["text"]
+    assert "**Output of the trouble**\n```\ndisk full\n```" in edited["description"]
+    httpserver.check_assertions()
+
+
+def test_a_thread_that_somebody_deleted_is_begun_anew_and_disables_nothing(config, outside, httpserver):
+    gone, wants = {"code": 10003, "message": "Unknown Channel"}, {"code": 220001, "message": "thread_name"}
+    httpserver.expect_ordered_request(PATH, "POST", query_string="wait=true&thread_id=5").respond_with_json(
+        gone, status=404
+    )
+    httpserver.expect_ordered_request(PATH, "POST").respond_with_json(wants, status=400)
+    httpserver.expect_ordered_request(PATH, "POST").respond_with_json({**CREATED, "channel_id": "6"})
+    known = {"message_id": "998877", "thread_id": "5"}
+    assert Discord().send(config, message("reminder", thread=known), outside).memory["thread_id"] == "6"
+
+
+def test_a_summary_that_follows_changes_the_first_and_says_so_in_a_line(config, outside, httpserver):
+    httpserver.expect_request(f"{PATH}/messages/998877", method="PATCH").respond_with_json(CREATED)
+    httpserver.expect_request(PATH, method="POST").respond_with_json(CREATED)
+    told = summary(7, back=2, thread={"message_id": "998877"})
+    Discord().send(config, told, outside)
+    edited, posted = (json.loads(request.data) for request, _ in httpserver.log)
+    assert "Backup 6" in edited["embeds"][0]["description"]
+    assert posted["content"].startswith("▲ Down: 7 monitors of Harbour Freight, 2 are back")

@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from tests.channels.conftest import TROUBLES, message
+from tests.channels.storms import summary
 from tokiflow import channels
 from tokiflow.errors import DeliveryError, Invalid
 
-KINDS = ("opened", "reopened", "flapping", "resolved", "test")
+BOT = f"123456789:{'A' * 35}"
+KINDS = ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "test")
 
 
 @pytest.fixture
 def configs(httpserver):
     """A config for each kind that reaches a receiver here."""
     httpserver.expect_request("/hook").respond_with_data("ok")
+    httpserver.expect_request(re.compile("/v2/.*")).respond_with_data("{}", status=202)
+    httpserver.expect_request("/v1/spaces/AAAAspace/messages").respond_with_data("{}")
+    httpserver.expect_request(re.compile("/2010-04-01/.*")).respond_with_json({"sid": "SM1"}, status=201)
     httpserver.expect_request("/api/chat.postMessage").respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
-    url = httpserver.url_for("/hook")
+    httpserver.expect_request(f"/bot{BOT}/sendMessage").respond_with_json({"ok": True, "result": {"message_id": 1}})
+    httpserver.expect_request("/").respond_with_json({"id": "sPs71M8A2T", "event": "message"})
+    httpserver.expect_request("/1/messages.json").respond_with_json({"status": 1, "request": "r"})
+    url, server = httpserver.url_for("/hook"), httpserver.url_for("")
     return {
         "email": {"to": ["alice@harbour.example"]},
         "slack_app": {"team": "T0HARBOUR", "channel": "#ops"},
         "slack": {"url": url},
         "discord": {"url": url},
         "teams": {"url": url},
+        "telegram": {"token": BOT, "chat": "-1001234567890", "server": server},
+        "ntfy": {"topic": "harbour-7fk2x9qd", "server": server},
+        "pushover": {"token": "a" * 30, "user": "u" * 30, "server": server},
+        "pagerduty": {"routing_key": "r" * 32, "server": server},
+        "opsgenie": {"key": "12345678-90ab-cdef-1234-567890abcdef", "server": server},
+        "sms": {
+            "account": "AC" + "0" * 32,
+            "secret": "s" * 32,
+            "sender": "+15550100999",
+            "to": ["+4915112345678"],
+            "server": server,
+        },
         "webhook": {"url": url, "secret": "s"},
+        "apprise": {"url": "gchat://AAAAspace/s3cret-key/s3cret-token"},
     }
 
 
@@ -37,7 +59,10 @@ def briefings(httpserver):
 
 
 def test_kinds_are_found_by_name():
-    assert [kind.kind for kind in channels.KINDS] == ["email", "slack_app", "slack", "discord", "teams", "webhook"]
+    assert [kind.kind for kind in channels.KINDS] == [
+        *("email", "slack_app", "slack", "discord", "teams", "telegram", "ntfy", "pushover"),
+        *("pagerduty", "opsgenie", "sms", "webhook", "apprise"),
+    ]
     assert channels.get("slack").title == "Slack"
 
 
@@ -51,10 +76,19 @@ def test_an_unknown_kind_is_told_which_there_are(name):
 @pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("what", KINDS)
-def test_every_channel_delivers_every_message(kind, what, trouble, configs, briefings, outside):
+def test_every_channel_delivers_every_message(kind, what, trouble, configs, briefings, outside, diverted):
+    # What Apprise asks has an address of its own, which no config can change.
+    outside = diverted if kind.kind == "apprise" else outside
     config = kind.validate(configs[kind.kind]) | briefings.get(kind.kind, {})
     receipt = kind.send(config, message(what, trouble), outside)
     assert receipt.response
+
+
+@pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)
+def test_every_channel_delivers_a_summary_of_many(kind, configs, briefings, outside, diverted):
+    outside = diverted if kind.kind == "apprise" else outside
+    config = kind.validate(configs[kind.kind]) | briefings.get(kind.kind, {})
+    assert kind.send(config, summary(54), outside).response
 
 
 @pytest.mark.parametrize("kind", channels.KINDS, ids=lambda kind: kind.kind)

@@ -14,7 +14,7 @@ from tokiflow.channels.message import Listed
 from tokiflow.channels.slack_app import SlackApp, card, reply
 from tokiflow.errors import DeliveryError, Invalid
 
-KINDS = ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved", "test")
+KINDS = ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "muted", "resolved", "test")
 BUTTONS = ["Acknowledge", "Mute 1 h", "Resolve"]
 
 
@@ -42,7 +42,7 @@ def tell(config, outside, kind="opened", trouble="failed", **changes):
 @pytest.mark.parametrize("kind", KINDS)
 def test_slack_takes_every_card_and_every_answer(kind, trouble):
     told = message(kind, trouble)
-    for body in (card(told), card(told, OPENED), reply(told)):
+    for body in (card(told), card(replace(told, muted_until=OPENED)), reply(told)):
         assert wrong_with(body.get("blocks", [])) == ""
         assert all(wrong_with(one["blocks"]) == "" for one in body.get("attachments", []))
 
@@ -80,13 +80,17 @@ def test_a_summary_lists_many_and_has_no_buttons():
 
 def test_strangers_can_neither_link_nor_mention():
     evil = "<!channel> <@U1> <https://evil.example|click> & ```"
-    names = ("monitor_name", "summary", "reason", "advice", "organization", "acknowledged_by")
+    names = ("monitor_name", "summary", "reason", "advice", "organization", "acknowledged_by", "because", "by")
     for kind in KINDS:
         told = message(kind, "failed", **dict.fromkeys(names, evil), last_lines=(evil,), tags=(evil,))
-        for body in (card(told, OPENED), reply(told)):
+        for body in (card(replace(told, muted_until=OPENED)), reply(told)):
             assert "<!channel>" not in str(body)
             assert "<@U1>" not in str(body)
             assert "<https://evil" not in str(body)
+
+
+def test_a_star_in_a_name_leaves_no_half_of_its_bold():
+    assert card(message(monitor_name="cleanup *.tmp"))["text"] == "▲ Down: cleanup *.tmp missed its 02:05 ping"
 
 
 # What is sent.
@@ -99,7 +103,7 @@ def test_trouble_is_a_card_with_buttons(slack, config, outside):
     assert list(posted.buttons) == BUTTONS
     assert {one["value"] for one in posted.buttons.values()} == {message().incident_id}
     assert "No space left on device" in posted.text
-    assert receipt.memory == {"channel": "C0OPS0000", "ts": posted.ts}
+    assert receipt.memory == {"channel": "C0OPS0000", "ts": posted.ts, "because": ""}
     assert posted.room == "C0OPS0000"
 
 
@@ -122,6 +126,25 @@ def test_what_follows_changes_the_card_and_answers_in_its_thread(slack, config, 
     assert said[2].startswith("● *Up: ")
     aloud = [call.arguments.get("reply_broadcast") for call in slack.called("chat.postMessage")]
     assert aloud == [None, False, True, False]
+
+
+def test_a_summary_that_follows_changes_its_card_and_is_heard_unless_it_is_good_news(slack, config, outside):
+    listed = [Listed(monitor_name=f"Job {n}", summary="", url="", status="down", at=OPENED) for n in range(5)]
+    thread = tell(config, outside, "summary", listed=tuple(listed[:3])).memory
+    tell(config, outside, "summary", listed=tuple(listed), thread=thread)
+    over = tuple(replace(one, status="up") for one in listed)
+    tell(config, outside, "summary", listed=over, thread={**thread, "alone": True})
+    [posted] = slack.cards()
+    assert posted.body["text"] == "● *Up: all 5 monitors of Harbour Freight are back*"
+    assert [one.body["text"].split(":")[0] for one in slack.thread(posted.ts)] == ["▲ *Down", "● *Up"]
+    aloud = [call.arguments.get("reply_broadcast") for call in slack.called("chat.postMessage")]
+    assert aloud == [None, True, False]
+
+
+def test_a_mute_of_what_has_no_card_of_its_own_says_nothing(slack, config, outside):
+    receipt = tell(config, outside, "muted", by="Alice", muted_until=OPENED + timedelta(hours=1))
+    assert slack.posted == []
+    assert "no card" in receipt.response
 
 
 def test_trouble_that_comes_back_gets_its_buttons_back(slack, config, outside):
@@ -284,6 +307,6 @@ def test_where_slack_is_may_be_written_in_any_way(address):
 
 
 def test_a_mute_is_told_on_the_card():
-    body = card(message(), OPENED + timedelta(hours=1))
+    body = card(message(muted_until=OPENED + timedelta(hours=1)))
     assert "Muted until Sat 21 Nov, 03:05 (Europe/Berlin)" in str(body)
     assert "Unmute" in str(body)

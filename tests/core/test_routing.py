@@ -16,6 +16,8 @@ from tokiflow.core.hours import Hours
 from tokiflow.core.routing import DEFAULT, OWN, Condition, Rule, Subject
 
 A, B, C, D = CHANNELS = [UUID(int=n) for n in range(1, 5)]
+GONE = UUID(int=5)
+"""A channel that was deleted, and that a rule may still name."""
 FRIDAY_NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 CRASH = Subject("critical", "failed", frozenset({"db", "Prod"}), "production")
 SLOW = Subject("warning", "degraded")
@@ -138,7 +140,7 @@ conditions = st.builds(
     some(PLACES),
     st.just(Hours()) | condition_hours,
 )
-some_channels = st.frozensets(st.sampled_from(CHANNELS))
+some_channels = st.frozensets(st.sampled_from([*CHANNELS, GONE]))
 a_rule = st.builds(
     Rule,
     st.uuids(),
@@ -196,7 +198,7 @@ def slowly_holds(condition: Condition, subject: Subject, at: datetime) -> bool:
 def slowly_told(rules: list[Rule], subject: Subject, at: datetime) -> set[UUID]:
     """Channel by channel: is there a rule that speaks, comes before any stop, and names it?"""
     if subject.own is not None:
-        return set(subject.own)
+        return {channel for channel in CHANNELS if channel in subject.own}
     plain = [rule for rule in rules if not rule.fallback]
     speaks = [rule.enabled and slowly_holds(rule.condition, subject, at) for rule in plain]
     heard = [speaks[n] and not any(speaks[m] and plain[m].last for m in range(n)) for n in range(len(plain))]

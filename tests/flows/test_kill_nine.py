@@ -24,6 +24,7 @@ from werkzeug import Response
 from tests.fixtures.instance import wait_until
 from tests.fixtures.receivers import SECRET, Arrival
 from tests.flows.conftest import House
+from tokiflow.core import ids
 from tokiflow.queue import QUEUE
 
 SENDERS = 3
@@ -244,3 +245,43 @@ def test_a_wiped_redis_loses_no_promise(house: House, webhook: str) -> None:
     house.instance.wait_replaced("worker", pid)
     wait_until(lambda: arrived(house, monitor), 45, "what was promised")
     assert len(arrived(house, monitor)) == 1
+
+
+STORM = 300
+
+
+def test_a_redis_wiped_in_the_middle_of_a_storm_loses_nothing(house: House, webhook: str) -> None:
+    house.instance.wait_healthy(60)
+    fall_silent(house, webhook, STORM)
+    wait_until(lambda: len(stormy(house)) >= 10, 60, "the storm to begin")
+    with Redis.from_url(house.instance.settings()["REDIS_URL"]) as redis:
+        redis.flushall()
+    pid = house.instance.kill("valkey")
+    wait_until(lambda: len(stormy(house)) >= STORM, 90, f"{STORM} alerts")
+    house.instance.wait_replaced("valkey", pid, 60)
+    told = Counter(arrival.headers["Tokiflow-Delivery"] for arrival in stormy(house))
+    assert len(told) == STORM, "each is told"
+    assert set(told.values()) == {1}, "and once, for nobody who sends was hurt"
+
+
+def fall_silent(house: House, webhook: str, number: int) -> None:
+    """The deadlines of so many monitors, each of which tells `webhook` alone, pass at once in a second."""
+    with house.instance.connect() as connection:
+        connection.execute(
+            """
+            with made as (
+                insert into monitors (id, organization_id, name, slug, token, schedule_kind, schedule_seconds,
+                    grace_seconds, max_runtime_seconds, own_channels, status, due_at, deadline_at, watch_at)
+                select gen_random_uuid(), organizations.id, 'Storm ' || n, 'storm-' || n, 'storm-' || n, 'every', 3600,
+                    0, 3600, true, 'up', at, at, at
+                from organizations, generate_series(1, %s) n, (select now() + interval '1 second') as soon (at)
+                returning id
+            )
+            insert into monitor_channels (monitor_id, channel_id) select id, %s from made
+            """,
+            [number, ids.parse("chn", webhook)],
+        )
+
+
+def stormy(house: House) -> list[Arrival]:
+    return house.receivers.about("Storm ")["webhook"]

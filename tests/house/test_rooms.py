@@ -22,7 +22,7 @@ WITHOUT_A_CLOCK = ("core", "models", "queries", "channels", "services")
 
 OWN_CLOCKS = {
     "services/deliveries.py": 1,  # sending takes time: what `clock` is when nobody gives one
-    "services/letters.py": 1,  # the same, for mail
+    "services/mailing.py": 1,  # the same, for mail
     "services/exports.py": 1,  # the same, for files
     "services/sign_in.py": 1,  # the same, for mail
     "services/heartbeats.py": 1,  # a beat says "now", and nothing else

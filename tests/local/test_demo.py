@@ -15,7 +15,8 @@ from tokiflow.core.signals import Signal
 from tokiflow.db import db
 from tokiflow.local import demo
 from tokiflow.local.demo import history
-from tokiflow.local.demo.jobs import JOBS, Ending, Job
+from tokiflow.local.demo.job import Ending, Job
+from tokiflow.local.demo.jobs import JOBS
 from tokiflow.models import Attempt, Channel, Delivery, Incident, IncidentEvent, Membership, Monitor, Ping, Run, User
 from tokiflow.queries import monitors
 from tokiflow.services import overdue

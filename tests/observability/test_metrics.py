@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.observability.given import settings_with
 from tokiflow.observability import metrics
+from tokiflow.observability.metrics import Look
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,25 @@ class Figures:
     monitors_by_status: dict[str, int] = field(default_factory=lambda: {"up": 3, "down": 1})
     incidents_open_by_kind: dict[str, int] = field(default_factory=lambda: {"missed": 1})
     deliveries_pending: int = 2
+    deliveries_retrying: int = 1
+    deliveries_dead: int = 7
     oldest_pending_delivery_seconds: float = 12.5
+    delivery_overdue_seconds: float = 0.5
+    hosts_left_alone: int = 1
     heartbeat_age_seconds: dict[str, float] = field(default_factory=lambda: {"clock": 0.4})
     pings_total: int = 1000
+
+
+@dataclass(frozen=True)
+class Counts:
+    deliveries: dict[tuple[str, str], int]
+    attempts: dict[tuple[str, str], int]
+    lags: dict[str, list[int]]
+    lag_seconds: dict[str, float]
+
+
+BOUNDS = (1.0, 5.0, float("inf"))
+COUNTS = Counts({("slack", "sent"): 3}, {("slack", "refused"): 2}, {"slack": [1, 2, 0]}, {"slack": 4.5})
 
 
 def samples(text: bytes) -> dict[tuple[str, ...], float]:
@@ -35,15 +52,30 @@ def samples(text: bytes) -> dict[tuple[str, ...], float]:
 
 def test_figures_become_metrics_that_prometheus_can_read():
     metrics.count_ping(404)
-    shown = samples(metrics.render(Figures(), 4096))
+    shown = samples(metrics.render(Look(Figures(), COUNTS, BOUNDS, 4096)))
     assert shown["tokiflow_monitors", "down"] == 1
     assert shown["tokiflow_incidents_open", "missed"] == 1
     assert shown["tokiflow_deliveries_pending",] == 2
     assert shown["tokiflow_delivery_oldest_pending_seconds",] == 12.5
     assert shown["tokiflow_heartbeat_age_seconds", "clock"] == 0.4
+    assert shown["tokiflow_delivery_overdue_seconds",] == 0.5
+    assert shown["tokiflow_deliveries_retrying",] == 1
+    assert shown["tokiflow_deliveries_undelivered",] == 7
+    assert shown["tokiflow_delivery_hosts_left_alone",] == 1
+    assert shown["tokiflow_deliveries_total", "slack", "sent"] == 3
+    assert shown["tokiflow_delivery_attempts_total", "slack", "refused"] == 2
     assert shown["tokiflow_pings_total",] == 1000
     assert shown["tokiflow_database_up",] == 1
     assert shown["tokiflow_ping_answers_total", "404"] >= 1
+
+
+def test_the_lag_is_a_histogram_that_adds_up():
+    shown = samples(metrics.render(Look(None, COUNTS, BOUNDS)))
+    assert [shown["tokiflow_delivery_lag_seconds_bucket", "slack", bound] for bound in ("1.0", "5.0", "+Inf")] == [
+        1, 3, 3,
+    ]  # fmt: skip
+    assert shown["tokiflow_delivery_lag_seconds_count", "slack"] == 3
+    assert shown["tokiflow_delivery_lag_seconds_sum", "slack"] == 4.5
 
 
 @pytest.mark.parametrize(
@@ -74,7 +106,7 @@ def test_who_may_read(production, token, authorization, address, forwarded, stat
 def app(figures, **settings: str) -> Flask:
     small = Flask("small")
     small.extensions["tokiflow.settings"] = settings_with(**settings)
-    metrics.init_app(small, figures, lambda: 4096)
+    metrics.init_app(small, metrics.Sources(figures, lambda: COUNTS, BOUNDS, lambda: 4096))
     return small
 
 
@@ -105,7 +137,8 @@ def test_without_the_database_the_rest_is_still_told():
 
 def test_with_a_shared_folder_the_counts_of_all_processes_are_added_up(tmp_path):
     count = (
-        "from tokiflow.observability import metrics; metrics.count_ping(200); print(metrics.render(None, 0).decode())"
+        "from tokiflow.observability import metrics; metrics.count_ping(200);"
+        "print(metrics.render(metrics.Look()).decode())"
     )
     environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "shared")}
     for expected in (1, 2):

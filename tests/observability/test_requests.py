@@ -96,6 +96,6 @@ def test_the_next_request_begins_without_the_last_ones_context(client, seen):
 
 def test_every_request_is_counted_by_pattern(client):
     client.get(f"/ping/{SECRET}")
-    shown = metrics.render(None, 0).decode()
+    shown = metrics.render(metrics.Look()).decode()
     assert 'tokiflow_http_requests_total{method="GET",route="/ping/<token>",status="200"}' in shown
     assert SECRET not in shown

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
 from tests.factories import make_channel, make_monitor, make_rule, save
+from tests.fixtures.database import Database
+from tests.fixtures.instance import wait_until
 from tests.house.statements import statements
 from tokiflow import channels
 from tokiflow.core import ids
@@ -27,7 +30,9 @@ from tokiflow.models import (
     Monitor,
     Organization,
 )
+from tokiflow.queries import routing as queries
 from tokiflow.services import alerts, follow_ups, incidents, pings, routing, silences
+from tokiflow.services import channels as channel_service
 from tokiflow.services import monitors as monitor_service
 from tokiflow.services.news import News
 from tokiflow.services.pings import Incoming
@@ -186,6 +191,61 @@ def test_that_nobody_is_told_is_kept_too(organization: Organization, monitor: Mo
     assert db.session.execute(select(Alert)).scalar_one().decision["rules"][0]["matched"] is True
 
 
+def delete_after_reading(monkeypatch: pytest.MonkeyPatch, database: Database, table: str, *doomed: UUID) -> None:
+    """Another process deletes these between the moment in which it was read whom to tell and that of telling."""
+    read = queries.audience
+
+    def audience(*asked: Any) -> queries.Audience:
+        found = read(*asked)
+        with database.connect() as connection:
+            connection.execute(f"delete from {table} where id = any(%s)", [list(doomed)])
+        return found
+
+    monkeypatch.setattr(queries, "audience", audience)
+
+
+def test_a_channel_that_is_deleted_meanwhile_takes_no_other_with_it(
+    organization: Organization, database: Database, ops: Channel, bob_pager: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lonely = make_monitor(organization, "Lonely", channels=[bob_pager])
+    monitors = [lonely, *(make_monitor(organization, f"job {n}") for n in range(3))]
+    delete_after_reading(monkeypatch, database, "channels", bob_pager.id)
+    pings.record([Incoming(one.token, Ping(Signal.FAIL, NOON)) for one in monitors], NOON)
+    assert told() == [("opened", "#ops")] * 3
+    assert {incident_of(one).status for one in monitors} == {"open"}
+
+
+def test_a_channel_that_is_being_deleted_is_waited_for(
+    app: Flask, organization: Organization, database: Database, monitor: Monitor, ops: Channel, bob_pager: Channel
+) -> None:
+    def fail() -> None:
+        with app.app_context():
+            ping(monitor, Signal.FAIL)
+
+    with database.connect() as connection:
+        pinging = threading.Thread(target=fail)
+        with connection.transaction():
+            connection.execute("delete from channels where id = %s", [bob_pager.id])
+            pinging.start()
+            with database.connect() as looking:
+                asked = "select count(*) from pg_locks where not granted"
+                wait_until(lambda: looking.execute(asked).fetchone() != (0,), 10, "somebody to wait")
+        pinging.join()
+    assert told() == [("opened", "#ops")]
+
+
+def test_a_rule_that_is_deleted_meanwhile_calls_nobody_later(
+    organization: Organization, database: Database, monitor: Monitor, ops: Channel, bob_pager: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    kept = make_rule(organization, [ops], [bob_pager], waits=[900])
+    doomed = make_rule(organization, [ops], [bob_pager], waits=[600], remind_seconds=300)
+    delete_after_reading(monkeypatch, database, "routing_rules", doomed.id)
+    ping(monitor, Signal.FAIL)
+    assert told() == [("opened", "#ops")]
+    assert [(one.kind, one.rule_id) for one in waiting()] == [("escalation", kept.id)]
+
+
 # --- recovery ---------------------------------------------------------------------------------------------------
 
 
@@ -200,6 +260,22 @@ def test_recovery_goes_to_those_who_were_told_though_rules_changed(
     assert told() == [("opened", "#ops"), ("resolved", "#ops")]
     latest = db.session.execute(select(Delivery.because).order_by(Delivery.id.desc()).limit(1)).scalar_one()
     assert latest == "because it was told of the trouble"
+
+
+def test_whoever_disabled_a_channel_still_hears_the_end_of_what_it_was_told(monitor: Monitor, ops: Channel) -> None:
+    ping(monitor, Signal.FAIL)
+    channel_service.edit(ops.id, {"enabled": False}, BOB, NOON)
+    ping(monitor, Signal.SUCCESS, 5)
+    ping(monitor, Signal.FAIL, 60)
+    assert told() == [("opened", "#ops"), ("resolved", "#ops")], "of the end, and of no new trouble"
+
+
+def test_nothing_is_sent_where_nothing_arrives(monitor: Monitor, ops: Channel) -> None:
+    ping(monitor, Signal.FAIL)
+    ops.enabled, ops.disabled_reason = False, "the receiver answered 410: the address is gone for good"
+    save(ops)
+    ping(monitor, Signal.SUCCESS, 5)
+    assert told() == [("opened", "#ops")]
 
 
 def test_recovery_goes_to_those_of_later_steps_too(

@@ -17,7 +17,7 @@ from tokiflow.channels import Outside
 from tokiflow.db import db, transaction
 from tokiflow.errors import DeliveryError
 from tokiflow.models import Letter, Organization
-from tokiflow.services import letters
+from tokiflow.services import letters, mailing
 
 NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
 CONTEXT = {
@@ -67,8 +67,8 @@ def test_a_letter_is_rung_for_once_what_it_tells_about_is_true() -> None:
 def test_it_is_mailed_once(organization: Organization) -> None:
     mailer = KeptMail()
     letter_id = write(organization=organization)
-    assert letters.mail([letter_id], outside(mailer), lambda: NOW) == 1
-    assert letters.mail([letter_id], outside(mailer), lambda: NOW) == 0
+    assert mailing.mail([letter_id], outside(mailer), lambda: NOW) == 1
+    assert mailing.mail([letter_id], outside(mailer), lambda: NOW) == 0
     (mail,) = mailer.mails
     assert (mail["To"], mail["Subject"]) == ("alice@harbour.example", "Disabled: Ops")
     assert (kept(letter_id).status, kept(letter_id).sent_at) == ("sent", NOW)
@@ -84,7 +84,7 @@ def test_it_is_tried_again_with_the_same_id_and_given_up_after_a_day() -> None:
     while kept(letter_id).status == "pending":
         now = kept(letter_id).next_attempt_at
         assert letters.ring(now) == (1 if tries else 0)
-        tries += letters.mail([letter_id], outside(mailer), partial(_same, now))
+        tries += mailing.mail([letter_id], outside(mailer), partial(_same, now))
     assert kept(letter_id).status == "dead"
     assert kept(letter_id).last_error == "the mail server is away"
     assert timedelta(hours=12) < now - NOW <= timedelta(days=1)
@@ -95,7 +95,7 @@ def test_it_is_tried_again_with_the_same_id_and_given_up_after_a_day() -> None:
 def test_one_that_can_never_arrive_is_given_up_at_once(organization: Organization) -> None:
     error = DeliveryError("550 no such user", permanent=True, refused={"alice@harbour.example": "550"})
     letter_id = write(organization=organization)
-    letters.mail([letter_id], outside(Refusing(error)), lambda: NOW)
+    mailing.mail([letter_id], outside(Refusing(error)), lambda: NOW)
     assert kept(letter_id).status == "dead"
 
 
@@ -103,22 +103,22 @@ def test_one_that_can_not_be_written_does_not_hold_up_the_others() -> None:
     broken = letters.post("no_such_template", "a@example.com", "?", {}, None, NOW)
     well = write()
     mailer = KeptMail()
-    assert letters.mail([broken, well], outside(mailer), lambda: NOW) == 2
+    assert mailing.mail([broken, well], outside(mailer), lambda: NOW) == 2
     assert (kept(broken).status, kept(well).status) == ("pending", "sent")
 
 
 def test_a_worker_that_died_is_followed_by_another() -> None:
     letter_id = write()
     with transaction():
-        kept(letter_id).lease_until = NOW + letters.LEASE
+        kept(letter_id).lease_until = NOW + mailing.LEASE
     assert letters.ring(NOW + timedelta(minutes=1)) == 0
-    assert letters.ring(NOW + letters.LEASE) == 1
-    assert letters.mail([letter_id], outside(KeptMail()), lambda: NOW + letters.LEASE) == 1
+    assert letters.ring(NOW + mailing.LEASE) == 1
+    assert mailing.mail([letter_id], outside(KeptMail()), lambda: NOW + mailing.LEASE) == 1
 
 
 def test_old_letters_are_forgotten() -> None:
     letter_id = write()
-    letters.mail([letter_id], outside(KeptMail()), lambda: NOW)
+    mailing.mail([letter_id], outside(KeptMail()), lambda: NOW)
     letters.forget(NOW + timedelta(days=29))
     assert kept(letter_id).status == "sent"
     letters.forget(NOW + timedelta(days=31))

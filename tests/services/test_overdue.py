@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from tests.factories import make_channel, make_monitor
+from tests.factories import make_channel, make_monitor, make_organization
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import BlindSpell, Delivery, Heartbeat, Incident, IncidentEvent, Monitor, Organization, Run
@@ -160,3 +162,24 @@ def test_long_gone_processes_are_forgotten_but_not_the_last_word_of_a_kind(organ
     heartbeats.beat("web", at(10), name="new")
     heartbeats.forget(at(90_000))
     assert [one.name for one in all_of(Heartbeat)] == ["new"]
+
+
+def silent(organization: Organization, number: int, at: datetime) -> None:
+    for n in range(number):
+        make_monitor(
+            organization, f"{organization.name} {n} {at:%S}", status="up", due_at=at, deadline_at=at, watch_at=at
+        )
+
+
+def test_nobody_waits_behind_the_many_of_another(organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overdue, "WINDOW", 10)
+    second, third = make_organization("Second"), make_organization("Third")
+    silent(organization, 30, at(0))
+    silent(second, 1, at(5))
+    silent(third, 2, at(4))
+    assert overdue.sweep(at(60), batch=4) == 4
+    heard = Counter(incident.organization_id for incident in all_of(Incident))
+    assert heard == {organization.id: 2, second.id: 1, third.id: 1}
+    while overdue.sweep(at(60), batch=4):
+        pass
+    assert len(all_of(Incident)) == 33, "and nobody is forgotten"

@@ -17,8 +17,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from tests.adapters.test_mail import Post, serving
 from tests.factories import make_channel, make_membership, make_monitor, make_user
+from tests.fixtures.post import Post, serving
 from tests.house.things import fail
 from tokiflow import errors
 from tokiflow.adapters import mail
@@ -26,8 +26,18 @@ from tokiflow.channels import Outside
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Role
 from tokiflow.db import db, in_transaction, transaction
-from tokiflow.models import AuditEvent, Channel, Delivery, Letter, Organization, Recipient, User
-from tokiflow.services import channels, deliveries, letters, mail_links, recipients
+from tokiflow.models import (
+    AuditEvent,
+    Channel,
+    Delivery,
+    Letter,
+    Monitor,
+    MonitorChannel,
+    Organization,
+    Recipient,
+    User,
+)
+from tokiflow.services import channels, deliveries, mail_links, mailing, recipients
 
 NOW = datetime.now(UTC).replace(microsecond=250_000)
 LATER = NOW + timedelta(minutes=10)
@@ -68,7 +78,7 @@ def add_channel(organization: Organization, *to: str, at: datetime = NOW) -> UUI
 
 def post_letters(office: Office, at: datetime = NOW) -> int:
     waiting = db.session.execute(select(Letter.id).where(Letter.status == "pending")).scalars().all()
-    return letters.mail(waiting, office.outside, lambda: at)
+    return mailing.mail(waiting, office.outside, lambda: at)
 
 
 def deliver(office: Office, at: datetime = LATER) -> None:
@@ -268,6 +278,7 @@ def test_each_address_gets_a_mail_of_its_own_with_its_own_way_out(organization: 
         assert links[address] == f"<http://localhost{mail_links.unsubscribe(standing(address).id)}>"
         assert token_in(alert, "unsubscribe") in links[address]
     assert links[OPS] != links[SHOP]
+    assert office.connections == 1
     raw = office.mails[0].content
     assert re.search(rb"List-Unsubscribe: <http://localhost/unsubscribe/[\w.-]+>\r\n", raw), "not an encoded word"
 
@@ -328,7 +339,7 @@ def test_when_nobody_is_left_the_channel_is_disabled_and_its_owners_are_told(
     assert delivery().status == "dead"
     found = channel(made.id)
     assert not found.enabled
-    assert found.disabled_reason == f"nobody is left to write to: {OPS} 550 no such user"
+    assert found.disabled_reason == f"nobody is left to write to: {OPS} takes no mail (550 no such user)"
 
     assert post_letters(office, LATER) == 2
     assert office.subjects(mia.email) == []
@@ -371,7 +382,35 @@ def test_a_question_that_bounces_is_known_too(organization: Organization, office
     office.refused = {OPS: "550 5.1.1 unknown"}
     post_letters(office)
     assert standing().status == "bounced"
-    assert db.session.execute(select(Letter.status)).scalar_one() == "dead"
+    assert db.session.execute(select(Letter.status).where(Letter.to_address == OPS)).scalar_one() == "dead"
+
+
+def test_a_channel_whose_only_address_does_not_exist_is_disabled_before_it_is_needed(
+    organization: Organization, alice: User, office: Office
+) -> None:
+    made = add_channel(organization)
+    office.refused = {OPS: "550 5.1.1 unknown"}
+    post_letters(office)
+    assert channel(made).disabled_reason == f"nobody is left to write to: {OPS} takes no mail (550 5.1.1 unknown)"
+    post_letters(office, LATER)
+    assert office.subjects(alice.email) == ["Disabled: Ops of Harbour Freight gets no more alerts"]
+
+
+def test_what_one_channel_learns_the_others_know(organization: Organization, alice: User, office: Office) -> None:
+    """Nobody has to lose an alert for each channel that writes to a mailbox that is gone."""
+    first = make_channel(organization, "email", name="Both", config={"to": [OPS, SHOP]})
+    second = make_channel(organization, "email", name="Shop", config={"to": [SHOP.upper().replace("COM", "com")]})
+    monitor = make_monitor(organization)
+    with transaction():
+        db.session.add(MonitorChannel(monitor_id=monitor.id, channel_id=first.id))
+        db.session.execute(update(Monitor).values(own_channels=True))
+    office.refused = {SHOP: "550 5.1.1 no such user here"}
+    fail(monitor, NOW)
+    deliver(office)
+    assert channel(first.id).enabled
+    assert not channel(second.id).enabled
+    post_letters(office, LATER)
+    assert office.subjects(alice.email) == ["Disabled: Shop of Harbour Freight gets no more alerts"]
 
 
 def test_a_mailbox_that_is_back_proves_it_by_a_yes(organization: Organization, office: Office) -> None:
@@ -417,6 +456,42 @@ def test_when_the_last_one_unsubscribes_the_owner_hears_of_it(
     assert channel(made.id).disabled_reason == reason
     post_letters(office)
     assert reason in " ".join(text_of(office.about(alice.email)[0]).split())
+
+
+def test_undoing_brings_back_what_was_disabled_only_for_want_of_readers(organization: Organization) -> None:
+    deserted = make_channel(organization, "email", config={"to": [OPS]})
+    with_two = make_channel(organization, "email", config={"to": [OPS, SHOP]})
+    by_hand = make_channel(organization, "email", config={"to": [OPS]}, enabled=False)
+    for address in (OPS, SHOP):
+        recipients.unsubscribe(stop_token(address), NOW)
+    assert not any(channel(one.id).enabled for one in (deserted, with_two, by_hand))
+
+    recipients.undo(stop_token(), LATER)
+    assert [channel(one.id).enabled for one in (deserted, with_two, by_hand)] == [True, True, False]
+    assert (channel(deserted.id).disabled_reason, channel(deserted.id).last_error) == ("", "")
+    assert {(one.by, one.object_id) for one in notes("channel.enabled")} == {(OPS, deserted.id), (OPS, with_two.id)}
+    recipients.undo(stop_token(), LATER)
+    assert len(notes("channel.enabled")) == 2
+
+
+def test_undoing_does_not_bring_back_a_channel_to_a_mailbox_that_is_gone(organization: Organization) -> None:
+    made = make_channel(organization, "email", config={"to": [OPS]})
+    recipients.unsubscribe(stop_token(), NOW)
+    with transaction():
+        db.session.execute(update(Recipient).values(bounced_at=NOW, bounce_reason="550"))
+    recipients.undo(stop_token(), LATER)
+    assert not channel(made.id).enabled
+
+
+def test_a_yes_brings_a_channel_back_too(organization: Organization, office: Office) -> None:
+    made = make_channel(organization, "email", config={"to": [OPS]})
+    office.refused = {OPS: "550 no such user"}
+    trouble(organization)
+    deliver(office)
+    assert not channel(made.id).enabled
+    recipients.ask_again(organization.id, OPS, ADAM, LATER)
+    recipients.confirm(question_of(), LATER + timedelta(minutes=1))
+    assert channel(made.id).enabled
 
 
 def test_a_failed_test_disables_the_channel_but_writes_no_letter(

@@ -14,9 +14,9 @@ from flask import current_app
 from rq import Queue
 from sqlalchemy import func, select
 
-from tests.adapters.test_mail import Post, free_port, serving
 from tests.channels.conftest import KeptMail
 from tests.factories import make_user
+from tests.fixtures.post import Post, free_port, serving
 from tokiflow import errors, outside, queue
 from tokiflow.adapters import mail
 from tokiflow.adapters.google import GooglePerson

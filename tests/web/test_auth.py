@@ -14,9 +14,9 @@ from oidc_provider_mock import run_server_in_thread
 from sqlalchemy import func, select
 
 from tests.adapters.test_google import at_provider
-from tests.adapters.test_mail import Post, serving
 from tests.factories import make_membership, make_organization
 from tests.fixtures.app import Client
+from tests.fixtures.post import Post, serving
 from tests.web.posting import post, token_on
 from tokiflow import outside, settings
 from tokiflow.adapters import mail

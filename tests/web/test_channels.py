@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import time
+import html
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -18,12 +17,10 @@ from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
 from tokiflow import outside
 from tokiflow.channels import Outside
-from tokiflow.channels.webhook import signature
 from tokiflow.core import ids
-from tokiflow.db import db
+from tokiflow.db import db, transaction
 from tokiflow.errors import DeliveryError
-from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization, User
-from tokiflow.web import verifiers
+from tokiflow.models import Alert, Attempt, Channel, Delivery, Incident, Organization, Summary, User
 
 ClientFor = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
@@ -36,6 +33,10 @@ class Answer:
     """What the other side says to a test."""
 
     status_code, text, retry_after = 200, "thanks", None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {}
 
 
 class FakeHttp:
@@ -135,6 +136,9 @@ def test_alice_adds_each_kind(alice: User, client_for: ClientFor) -> None:
     fields = {
         "email": {"name": "Ops", "to": "ops@example.com\nAlice@Example.com"},
         "slack": {"name": "#ops", "url": "https://hooks.slack.com/services/T0/B0/xyz"},
+        "telegram": {"name": "Ops", "token": f"123456789:{'A' * 35}", "chat": "t.me/harbour_ops", "topic": "7"},
+        "ntfy": {"name": "Alice’s phone", "topic": "harbour-7fk2x9qd"},
+        "pushover": {"name": "On call", "token": "a" * 30, "user": "u" * 30, "urgency": "emergency"},
         "webhook": WRITTEN,
     }
     for kind, written in fields.items():
@@ -148,6 +152,106 @@ def test_alice_adds_each_kind(alice: User, client_for: ClientFor) -> None:
     assert made["webhook"] == {
         "url": URL, "secret": "s3cret", "method": "PUT", "headers": {"X-Team": "ops", "X-Two": "a:b"}, "template": None,
     }  # fmt: skip
+
+
+def test_that_there_shall_be_no_secret_is_offered_where_there_is_one(alice: User, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    assert "Send without an access token" not in browser.get("/app/channels/new/ntfy").text
+    browser.post("/app/channels/new/ntfy", data={"name": "N", "topic": "harbour", "token": "tk_1"})
+    edit = f"/app/channels/{ids.public('chn', the_only().id)}/edit"
+    assert "Send without an access token" in browser.get(edit).text
+    browser.post(edit, data={"name": "N", "topic": "harbour", "token": "", "no_token": "y", "version": "0"})
+    assert the_only().config["token"] is None
+
+
+def test_a_channel_for_people_gathers_and_one_for_machines_does_not(alice: User, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    assert re.search(r'checked[^>]*value="together"', browser.get("/app/channels/new/slack").text)
+    assert re.search(r'checked[^>]*value="each"', browser.get("/app/channels/new/webhook").text)
+    browser.post("/app/channels/new/slack", data={"name": "#ops", "url": "https://hooks.slack.com/services/T0/B0/xyz"})
+    made = the_only()
+    assert (made.group_after, made.group_window_seconds, made.rate_per_hour) == (5, 60, None)
+
+
+def test_alice_says_how_much_a_channel_takes(alice: User, channel: Channel, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    limits = {"many": "together", "group_after": "3", "group_window_seconds": "2 min", "rate_per_hour": "12"}
+    written = {**WRITTEN, "version": str(channel.version), **limits}
+    assert browser.post(address(channel, "edit"), data=written).status_code == 303
+    made = kept(channel)
+    assert (made.group_after, made.group_window_seconds, made.rate_per_hour) == (3, 120, 12)
+    page = browser.get(address(channel)).text
+    assert "3 alone in 2 minutes, the rest in one message" in page
+    assert "12 an hour" in page
+    each = {**written, "version": str(made.version), "many": "each", "rate_per_hour": ""}
+    assert browser.post(address(channel, "edit"), data=each).status_code == 303
+    made = kept(channel)
+    assert (made.group_after, made.group_window_seconds, made.rate_per_hour) == (None, 120, None)
+    assert "each on its own" in browser.get(address(channel)).text
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"group_after": "many"}, "It is not a whole number; write one, like 5."),
+        ({"group_after": ""}, "It is missing; write how many, like 5."),
+        ({"group_after": "0"}, "It is not a whole number from 1 to 100; write one."),
+        ({"group_window_seconds": "soon"}, "Write a length of time"),
+        ({"group_window_seconds": "5 s"}, "It is not a whole number of seconds from 10 to 3,600"),
+        ({"rate_per_hour": "-1"}, "It is not a whole number; write one, like 5."),
+        ({"rate_per_hour": "5000"}, "It is not a whole number from 1 to 1,000; write one."),
+    ],
+    ids=lambda value: " ".join(value) + " " + "".join(value.values()) if isinstance(value, dict) else "",
+)
+def test_limits_that_are_none_come_back_with_what_to_write(
+    alice: User, client_for: ClientFor, written: dict[str, str], said: str
+) -> None:
+    answer = client_for(alice).post("/app/channels/new/webhook", data={**WRITTEN, "many": "together", **written})
+    assert answer.status_code == 422
+    assert said in answer.text
+
+
+def test_the_page_says_what_is_gathering(vera: User, channel: Channel, client_for: ClientFor) -> None:
+    now = datetime.now(UTC)
+    monitor = make_monitor(save(Organization(name="x", slug="x")), "Backup")
+    incident = save(
+        Incident(
+            organization_id=channel.organization_id, monitor_id=monitor.id, class_="outage", kind="failed",
+            status="open", opened_at=now, last_opened_at=now, summary="failed",
+        )
+    )  # fmt: skip
+    summary = save(
+        Summary(
+            organization_id=channel.organization_id, channel_id=channel.id, reason="storm", started_at=now, last_at=now
+        )
+    )
+    for status in ("pending", "pending", "merged"):
+        alert = save(
+            Alert(organization_id=channel.organization_id, kind="opened", at=now, content={}, incident_id=incident.id)
+        )
+        save(
+            Delivery(
+                organization_id=channel.organization_id, alert_id=alert.id, channel_id=channel.id, status=status,
+                next_attempt_at=now, incident_id=incident.id, summary_id=summary.id,
+            )
+        )  # fmt: skip
+    said = save(
+        Alert(
+            organization_id=channel.organization_id, kind="summary", at=now,
+            content={"listed_total": 23, "listed_back": 4},
+        )
+    )  # fmt: skip
+    save(
+        Delivery(
+            organization_id=channel.organization_id, alert_id=said.id, channel_id=channel.id, status="sent",
+            sent_at=now, next_attempt_at=now, summary_id=summary.id,
+        )
+    )  # fmt: skip
+    page = client_for(vera).get(address(channel)).text
+    assert "Gathering: 2 messages wait until" in page
+    assert "23 monitors in one message, 4 back" in page
+    assert "1 of the last 1" in page
+    assert page.count('class="trial"') == 1, "what it told is not listed again"
 
 
 def test_a_new_webhook_is_signed_unless_asked_otherwise(alice: User, client_for: ClientFor) -> None:
@@ -332,20 +436,119 @@ def test_the_page_shows_the_last_deliveries_and_their_tries(
     assert "Send a test</button>" not in page
 
 
-def test_the_verifier_we_hand_out_accepts_what_we_send_and_nothing_else() -> None:
-    words: dict[str, Any] = {}
-    exec(verifiers.PYTHON, words)
-    check, body, at = words["is_from_tokiflow"], b'{"id": "dlv_1"}', int(time.time())
-    assert check("s3cret", signature("s3cret", at, body), body)
-    assert not check("s3cret", signature("s3cret", at, body), body + b" ")
-    assert not check("s3cret", signature("other", at, body), body)
-    assert not check("s3cret", signature("s3cret", at - 3600, body), body)
-    assert hmac.new(b"s3cret", b"1.x", hashlib.sha256).hexdigest() in signature("s3cret", 1, b"x")
+# The preview of a webhook.
+
+
+def test_a_preview_shows_the_request_for_each_kind_of_message_and_no_secret(
+    alice: User, channel: Channel, client_for: ClientFor
+) -> None:
+    browser = client_for(alice)
+    written = {
+        "version": "0", "name": "", "url": URL, "method": "PUT", "secret": "",
+        "headers": "Authorization: set\nX-Own: v4lue", "template": '{"text": "{{ monitor.name }}: {{ type }}"}',
+    }  # fmt: skip
+    page = browser.post(address(channel, "preview"), data=written)
+    assert page.status_code == 200
+    for said in (
+        "PUT /in/the-secret-path HTTP/1.1", "Host: hooks.example.com", "Authorization: set", "X-Own: set",
+        "Content-Type: application/json", "Tokiflow-Delivery: dlv_", "v1=…", "A ping is missed", "Many at once",
+    ):  # fmt: skip
+        assert said in page.text, said
+    for kind in ("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "resolved"):
+        assert f"Nightly database backup: incident.{kind}" in html.unescape(page.text)
+    assert "v4lue" not in page.text.partition('id="requests"')[2]
+    assert "Bearer 1" not in page.text
+    assert "s3cret" not in page.text
+    assert not re.search("v1=[0-9a-f]{8}", page.text)
+    assert kept(channel).config == CONFIG
+    part = browser.post(address(channel, "preview"), data=written, headers=HTMX)
+    assert "<html" not in part.text
+    assert "What would be sent" in part.text
+
+
+def test_a_preview_needs_no_address_and_no_name_yet(alice: User, client_for: ClientFor) -> None:
+    page = client_for(alice).post("/app/channels/new/webhook/preview", data={"method": "POST", "secret": "typed"})
+    assert page.status_code == 200
+    assert "Host: example.com" in page.text
+    assert '"type": "incident.opened"' in html.unescape(page.text)
+    assert 'value="typed"' in page.text
+    assert db.session.execute(select(Channel)).first() is None
+
+
+def test_a_preview_says_beside_the_field_what_is_wrong_with_the_body(alice: User, client_for: ClientFor) -> None:
+    written = {**WRITTEN, "template": "{{ summary }}\n{{ monitor.nmae }}"}
+    page = client_for(alice).post("/app/channels/new/webhook/preview", data=written)
+    assert page.status_code == 422
+    error = page.text.partition('id="template-error"')[2].partition("</p>")[0]
+    assert "Line 2, column 4: monitor.nmae is not known; did you mean monitor.name?" in error
+    assert "What would be sent" not in page.text
+
+
+def test_only_a_webhook_has_a_preview_and_a_secret(
+    alice: User, organization: Organization, client_for: ClientFor
+) -> None:
+    browser, mail = client_for(alice), make_channel(organization, "email", config={"to": ["ops@example.com"]})
+    assert browser.post("/app/channels/new/email/preview", data={}).status_code == 404
+    for action in ("preview", "secret", "secret/forget"):
+        assert browser.post(address(mail, action), data={"version": "0"}).status_code == 404
+
+
+# Its secret.
+
+
+def test_a_new_secret_is_shown_once_and_the_former_signs_for_a_day(
+    alice: User, vera: User, channel: Channel, client_for: ClientFor
+) -> None:
+    browser = client_for(alice)
+    question = browser.get(address(channel, "secret"))
+    assert "24 hours" in question.text
+    assert 'name="version" value="0"' in question.text
+    answer = browser.post(address(channel, "secret"), data={"version": "0"})
+    made = kept(channel).config["secret"]
+    assert f'value="{made}"' in answer.text
+    assert (answer.status_code, kept(channel).config["previous_secret"]) == (200, "s3cret")
+    page = client_for(vera).get(address(channel)).text
+    assert "Each request has two signatures" in page
+    assert "Stop the former" not in page
+    assert made not in page
+    assert "Stop the former" in browser.get(address(channel)).text
+    # Sent twice, it must not push out the secret that the receiver still has.
+    assert browser.post(address(channel, "secret"), data={"version": "0"}).status_code == 409
+    assert browser.post(address(channel, "secret"), data={}).status_code == 409
+    assert kept(channel).config["secret"] == made
+
+
+def test_the_former_secret_can_be_stopped_at_once(alice: User, channel: Channel, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    browser.post(address(channel, "secret"), data={"version": "0"})
+    part = browser.post(address(channel, "secret/forget"), headers={**HTMX, "HX-Target": "article#channel"})
+    assert "two signatures" not in part.text
+    assert "previous_secret" not in kept(channel).config
+
+
+def test_another_secret_in_the_form_is_a_change_too(alice: User, channel: Channel, client_for: ClientFor) -> None:
+    browser = client_for(alice)
+    written = {"version": "0", "name": "Pager", "url": URL, "method": "POST", "secret": "another"}
+    assert browser.post(address(channel, "edit"), data=written).status_code == 303
+    assert (kept(channel).config["secret"], kept(channel).config["previous_secret"]) == ("another", "s3cret")
+    # Editing something else meanwhile keeps both.
+    browser.post(address(channel, "edit"), data={**written, "version": "1", "secret": "", "name": "Night pager"})
+    assert kept(channel).config["previous_secret"] == "s3cret"
+    assert "HMAC-SHA256" in browser.get(address(channel)).text
+
+
+def test_a_body_from_before_there_was_a_language_keeps_nobody_from_disabling(
+    alice: User, channel: Channel, client_for: ClientFor
+) -> None:
+    with transaction():
+        kept(channel).config = {**CONFIG, "template": "{{ 7*7 }}"}
+    assert client_for(alice).post(address(channel, "disable")).status_code == 303
+    assert not kept(channel).enabled
 
 
 # Who may.
 
-CHANGES = ("edit", "delete", "enable", "disable", "test")
+CHANGES = ("edit", "delete", "enable", "disable", "test", "preview", "secret", "secret/forget")
 
 
 @pytest.mark.parametrize("who", ["mia", "vera"])

@@ -29,6 +29,7 @@ from tokiflow.models import (
     Organization,
     Ping,
     Run,
+    Summary,
     User,
 )
 from tokiflow.services import alerts, incidents, pings, routing
@@ -429,6 +430,44 @@ def test_a_comment_by_htmx_brings_a_fresh_form_and_wakes_the_page(
     assert '"target": "#incident"' in answer.headers["HX-Trigger"]
 
 
+def test_many_channels_fold_and_what_has_not_arrived_comes_first(
+    bob: User, incident: Incident, organization: Organization, client_for: ClientFor
+) -> None:
+    first = make_delivery(incident, make_channel(organization, name="Room 0"), because="by the rule “Outages”")
+    soon = now() + timedelta(minutes=4, seconds=50)
+    said: dict[str, Any] = {"because": "by the rule “Outages”", "sent_at": None}
+    more: list[tuple[str, dict[str, Any]]] = [
+        ("Retrying", {"attempts": 3, "next_attempt_at": soon, "last_error": "503"}),
+        ("Given up", {"status": "dead"}),
+    ]
+    silent = {"attempts": 0, "next_attempt_at": soon, "waits_for_host": "pager.example.com", "last_error": "left alone"}
+    for name, values in (*more, ("Silent", silent)):
+        save(_beside(first, make_channel(organization, name=name), **{"status": "pending", **said, **values}))
+    for n in range(1, 8):
+        save(
+            _beside(first, make_channel(organization, name=f"Room {n}"), **{**said, "status": "sent", "sent_at": now()})
+        )
+    page = client_for(bob).get(address(incident)).text
+    for words in (
+        "1 given up, 2 on the way",
+        "8 channels: <bdi>Room 0, Room 1, Room 2, Room 3 and 4 others",
+        "No answer",
+    ):
+        assert words in page, words
+    assert page.count("Next try <time") == 2
+    assert page.count("y the rule “Outages”") == 1
+    assert page.index("<bdi>Given up") < page.index("<bdi>Retrying") < page.index("8 channels:")
+
+
+def _beside(delivery: Delivery, channel: Channel, **values: Any) -> Delivery:
+    """Another delivery of the same alert."""
+    usual = {"attempts": 1, "next_attempt_at": now()}
+    return Delivery(
+        organization_id=delivery.organization_id, alert_id=delivery.alert_id, channel_id=channel.id,
+        incident_id=delivery.incident_id, **{**usual, **values},
+    )  # fmt: skip
+
+
 def test_a_dead_delivery_is_sent_again_once(
     bob: User, incident: Incident, organization: Organization, client_for: ClientFor
 ) -> None:
@@ -501,3 +540,39 @@ def test_similar_incidents_are_of_this_monitor_only(alice: User, incident: Incid
     page = client_for(alice).get(address(incident)).text
     assert "foreign words" not in page
     assert "The first incident of this monitor." in page
+
+
+# Told in a summary.
+
+
+@pytest.mark.parametrize(
+    ("status", "values", "said", "reached"),
+    [
+        ("pending", {"attempts": 0}, "To be told in a summary at", False),
+        ("merged", {}, "In a summary of 23 monitors", False),
+        ("merged", {"sent_at": datetime(2026, 11, 20, 12, 0, tzinfo=UTC)}, ", in a summary of 23 monitors", True),
+        ("dead", {"last_error": "Slack answered 404"}, "In a summary of 23 monitors", False),
+    ],
+    ids=["gathering", "under way", "told", "given up"],
+)
+def test_the_page_says_what_a_summary_told(
+    alice: User,
+    monitor: Monitor,
+    organization: Organization,
+    client_for: ClientFor,
+    status: str,
+    values: dict[str, Any],
+    said: str,
+    reached: bool,
+) -> None:
+    ops = make_channel(organization, "slack", name="#ops", group_after=5)
+    summary = save(
+        Summary(organization_id=organization.id, channel_id=ops.id, reason="storm", started_at=now(), last_at=now())
+    )
+    incident = make_incident(monitor)
+    told_in = {} if status == "pending" else {"told_in": str(ids.new()), "of": 23}
+    make_delivery(incident, ops, status, **{"summary_id": summary.id, "memory": told_in, **values})
+    page = client_for(alice).get(address(incident)).text
+    assert said in page
+    assert ("Nobody has been reached yet" not in page) is reached
+    assert ("Send again" in page) is (status == "dead")

@@ -71,7 +71,7 @@ def test_a_bounce_ends_the_mails_and_tells_the_owner_once(client: Client, alice:
     assert (standing().status, standing().bounce_reason) == ("bounced", "The mailbox does not exist")
     found = db.session.get_one(Channel, channel.id, populate_existing=True)
     assert not found.enabled
-    assert found.disabled_reason == f"nobody is left to write to: {OPS} takes no mail"
+    assert found.disabled_reason == f"nobody is left to write to: {OPS} takes no mail (The mailbox does not exist)"
     assert db.session.execute(select(Letter.to_address)).scalars().all() == [alice.email]
     assert len(db.session.execute(select(AuditEvent).where(AuditEvent.what == "recipient.bounced")).all()) == 1
 

@@ -11,19 +11,20 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from tests.factories import make_channel, make_monitor
+from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
 from tests.fixtures.slack import add_app
 from tests.fixtures.slack_standin import Posted, SlackStandin, Team, wrong_with
 from tests.house.things import fail, succeed
 from tokiflow import outside
 from tokiflow.core import ids
-from tokiflow.core.actors import TOKIFLOW
-from tokiflow.db import db
+from tokiflow.core.actors import TOKIFLOW, Actor
+from tokiflow.db import db, transaction
 from tokiflow.models import (
+    Alert,
     AuditEvent,
     Channel,
     Delivery,
@@ -34,6 +35,8 @@ from tokiflow.models import (
     Monitor,
     Organization,
     SlackInstallation,
+    Summary,
+    User,
 )
 from tokiflow.services import deliveries, incidents
 
@@ -69,6 +72,12 @@ def card(slack: SlackStandin, monitor: Monitor, deliver: Callable[[], None]) -> 
     deliver()
     [posted] = slack.posted
     return posted
+
+
+def retry(now: datetime) -> None:
+    """The wait after a try that failed is over."""
+    with transaction():
+        db.session.execute(update(Delivery).where(Delivery.status == "pending").values(next_attempt_at=now))
 
 
 def post(client: Client, door: str, request: dict[str, Any]) -> TestResponse:
@@ -159,12 +168,13 @@ def test_payloads_of_any_shape_are_taken(payload: dict[str, Any], client: Client
 
 
 def test_the_same_request_twice_does_nothing_twice(
-    client: Client, slack: SlackStandin, card: Posted, monitor: Monitor
+    client: Client, slack: SlackStandin, card: Posted, monitor: Monitor, deliver: Callable[[], None]
 ) -> None:
     request = slack.press("Mute 1 h", card)
     post(client, "actions", request)
     assert post(client, "actions", request).status_code == 200
     assert [what for what, _, _ in steps(monitor)].count("muted") == 1
+    deliver()
     assert len(slack.thread(card.ts)) == 1
 
 
@@ -207,7 +217,9 @@ def test_alice_acknowledges(
     assert "Last output" in card.text, "and stays when the outbox has told of it, too"
 
 
-def test_bob_mutes_and_unmutes(client: Client, slack: SlackStandin, card: Posted, monitor: Monitor) -> None:
+def test_bob_mutes_and_unmutes(
+    client: Client, slack: SlackStandin, card: Posted, monitor: Monitor, deliver: Callable[[], None]
+) -> None:
     press(client, slack, "Mute 1 h", card, user="bob")
     until = trouble(monitor).muted_until
     assert until is not None
@@ -217,6 +229,8 @@ def test_bob_mutes_and_unmutes(client: Client, slack: SlackStandin, card: Posted
 
     press(client, slack, "Unmute", card, user="bob")
     assert trouble(monitor).muted_until is None
+    assert list(card.buttons) == ["Acknowledge", "Mute 1 h", "Resolve"]
+    deliver()
     assert list(card.buttons) == ["Acknowledge", "Mute 1 h", "Resolve"]
     muted, unmuted = (one.body["text"] for one in slack.thread(card.ts))
     assert muted.startswith("Muted until")
@@ -247,6 +261,71 @@ def test_resolved_by_hand_the_thread_hears_of_it(
     assert card.buttons == {}
     deliver()
     assert [one.body["text"].split(":")[0] for one in slack.thread(card.ts)] == ["● *Up"]
+
+
+def test_what_is_done_on_the_web_shows_on_the_card(
+    client: Client, slack: SlackStandin, card: Posted, monitor: Monitor, alice: User, deliver: Callable[[], None]
+) -> None:
+    who, incident_id, now = Actor("person", "Alice", alice.id), trouble(monitor).id, datetime.now(UTC)
+    incidents.mute(incident_id, now + timedelta(hours=8), who, now)
+    assert card.changes == 0, "Slack is not called by whoever waits for a page"
+    slack.fail("chat.update", "", 503)
+    deliver()
+    retry(now)
+    deliver()
+    assert "Unmute" in card.buttons, "and is told surely"
+    incidents.acknowledge(incident_id, who, now)
+    deliver()
+    assert list(card.buttons) == ["Unmute", "Resolve"]
+    assert "◔ Acknowledged by Alice · Muted until" in card.text
+    incidents.mute(incident_id, None, who, now)
+    deliver()
+    assert card.body["text"].startswith("◔ *Acknowledged: ")
+    assert list(card.buttons) == ["Mute 1 h", "Resolve"]
+    incidents.resolve(incident_id, who, now)
+    deliver()
+    assert card.body["text"].startswith("● *Up: Nightly backup was resolved by Alice after ")
+    assert "Output of the trouble" in card.text
+    assert slack.cards() == [card]
+    said = [one.body["text"] for one in slack.thread(card.ts)]
+    assert said[1:3] == ["◔ Acknowledged by Alice", "Unmuted by Alice"]
+    assert not any(call.arguments.get("reply_broadcast") for call in slack.called("chat.postMessage"))
+
+
+def test_what_follows_a_summary_stands_below_it(
+    slack: SlackStandin, organization: Organization, monitor: Monitor, deliver: Callable[[], None]
+) -> None:
+    channel, now = db.session.execute(select(Channel)).scalar_one(), datetime.now(UTC)
+    summary = save(
+        Summary(organization_id=organization.id, channel_id=channel.id, reason="storm", started_at=now, last_at=now)
+    )
+    for status in ("down", "up"):
+        listed = {"monitor_name": "Job", "summary": "", "incident": "inc_1", "status": status, "at": now.isoformat()}
+        content = {
+            **dict.fromkeys(("incident_kind", "reason", "advice", "summary", "monitor_name"), ""),
+            "organization": "Harbour Freight", "severity": "critical", "opened_at": now.isoformat(),
+            "listed": [listed], "listed_total": 1,
+        }  # fmt: skip
+        alert = save(Alert(organization_id=organization.id, kind="summary", at=now, content=content, decision={}))
+        save(
+            Delivery(
+                organization_id=organization.id, alert_id=alert.id, channel_id=channel.id, summary_id=summary.id,
+                next_attempt_at=now, because="", memory={},
+            )
+        )  # fmt: skip
+        deliver()
+    [card] = slack.cards()
+    assert card.body["text"].startswith("● *Up: ")
+    assert len(slack.thread(card.ts)) == 1
+
+
+def test_a_card_says_why_it_is_there(
+    client: Client, slack: SlackStandin, card: Posted, monitor: Monitor, deliver: Callable[[], None]
+) -> None:
+    press(client, slack, "Acknowledge", card)
+    assert "told because the monitor names it" in card.text
+    deliver()
+    assert "told because the monitor names it" in card.text
 
 
 @pytest.mark.parametrize("label", ["Acknowledge", "Mute 1 h", "Resolve"])
@@ -362,12 +441,15 @@ def test_ack_asks_which_one_is_meant(
     assert "Nightly backup" in said
 
 
-def test_mute_of_what_is_broken(client: Client, slack: SlackStandin, card: Posted, monitor: Monitor) -> None:
+def test_mute_of_what_is_broken(
+    client: Client, slack: SlackStandin, card: Posted, monitor: Monitor, deliver: Callable[[], None]
+) -> None:
     said = ask(client, slack, "mute nightly-backup 2h 30m")
     assert "is muted until" in said
     until = trouble(monitor).muted_until
     assert until is not None
     assert timedelta(minutes=149) < until - datetime.now(UTC) <= timedelta(minutes=150)
+    deliver()
     assert "Unmute" in card.buttons
     assert slack.thread(card.ts)[0].body["text"].endswith("by alice (Slack)")
 

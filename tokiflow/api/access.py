@@ -12,8 +12,8 @@ from tokiflow.api import keys
 from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.db import db
-from tokiflow.models import Channel, Incident, Monitor, Run
-from tokiflow.queries import channels, incidents, monitors, runs
+from tokiflow.models import Channel, Delivery, Incident, MaintenanceWindow, Monitor, Run
+from tokiflow.queries import alerts, channels, incidents, maintenance, monitors, runs
 
 T = TypeVar("T")
 
@@ -49,6 +49,18 @@ def incident(public_id: str) -> Incident:
 def channel(public_id: str) -> Channel:
     """The channel called `public_id` in the address. Raises NotFound."""
     found = channels.get(ids.parse("chn", public_id))
+    return _own(found, found.organization_id)
+
+
+def delivery(public_id: str) -> Delivery:
+    """The delivery called `public_id` in the address, with its channel and alert. Raises NotFound."""
+    found = alerts.delivery(ids.parse("dlv", public_id))
+    return _own(found, found.organization_id)
+
+
+def window(public_id: str) -> MaintenanceWindow:
+    """The maintenance window called `public_id` in the address. Raises NotFound."""
+    found = maintenance.get(ids.parse("mnt", public_id))
     return _own(found, found.organization_id)
 
 

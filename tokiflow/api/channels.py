@@ -30,8 +30,8 @@ _A_CHANNEL = Answer("The channel as it is now.", "Channel", shapes.EXAMPLE)
 def index() -> Response:
     """List channels. By name."""
     page = channels.page(access.organization_id(), parameters.CURSOR.value(), parameters.LIMIT.value())
-    standing = recipients.of_channels(page.items)
-    return answers.page(page, lambda row: shapes.channel(row, standing.get(row.id, ())))
+    standing, now = recipients.of_channels(page.items), moments.now()
+    return answers.page(page, lambda row: shapes.channel(row, now, standing.get(row.id, ())))
 
 
 @operations.post(
@@ -87,4 +87,4 @@ def test(channel_id: str) -> Response:
 
 
 def _shaped(channel: Channel) -> dict[str, Any]:
-    return shapes.channel(channel, recipients.of_channels([channel]).get(channel.id, ()))
+    return shapes.channel(channel, moments.now(), recipients.of_channels([channel]).get(channel.id, ()))

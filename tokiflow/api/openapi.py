@@ -12,7 +12,19 @@ import tokiflow
 from tokiflow.api import answers, health, once, problems
 from tokiflow.api.operations import TABLE, V1, Answer, Operation, Operations
 from tokiflow.api.parameters import Parameter, id_pattern
-from tokiflow.api.shapes import Schema, alerts, channels, incidents, monitors, obj, page_of, runs, text, whole
+from tokiflow.api.shapes import (
+    Schema,
+    alerts,
+    channels,
+    incidents,
+    maintenance,
+    monitors,
+    obj,
+    page_of,
+    runs,
+    text,
+    whole,
+)
 
 operations = Operations("About")
 
@@ -36,12 +48,23 @@ SCHEMAS: dict[str, Schema] = {
     **runs.SCHEMAS,
     **incidents.SCHEMAS,
     **channels.SCHEMAS,
+    **maintenance.SCHEMAS,
     **alerts.SCHEMAS,
     **health.SCHEMAS,
-    **{f"{noun}Page": page_of(noun) for noun in ("Monitor", "Run", "Ping", "Incident", "Channel", "Alert")},
+    **{
+        f"{noun}Page": page_of(noun)
+        for noun in ("Monitor", "Run", "Ping", "Incident", "Channel", "MaintenanceWindow", "Alert", "PromisedDelivery")
+    },
     "Problem": _PROBLEM,
 }
-_IDS = {"monitor_id": "mon", "run_id": "run", "incident_id": "inc", "channel_id": "chn"}
+_IDS = {
+    "monitor_id": "mon",
+    "run_id": "run",
+    "incident_id": "inc",
+    "channel_id": "chn",
+    "window_id": "mnt",
+    "delivery_id": "dlv",
+}
 _HEADERS: dict[str, Schema] = {
     "Location": {"description": "The address of what was made.", "schema": {"type": "string", "format": "uri"}},
     "RateLimit-Limit": {"description": "Calls a minute for this key.", "schema": {"type": "integer"}},

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tokiflow.channels import text
-from tokiflow.channels.message import RESPONSE_LIMIT
+from tokiflow.channels.message import RESPONSE_LIMIT, Receipt
 from tokiflow.channels.outside import Answer
+from tokiflow.errors import DeliveryError
 
 SHORTEST_SECRET = 8
+END_TRIES = 3
 
 
 def parsed(answer: Answer) -> dict[str, Any]:
@@ -38,3 +40,18 @@ def longest_wait(answer: Answer, named: object) -> float | None:
 def ok(answer: Answer) -> bool:
     """Whether the answer says that it arrived."""
     return 200 <= answer.status_code < 300
+
+
+def ended(end: Callable[[], Receipt], by_hand: str) -> Receipt:
+    """The receipt of what ends a test that has paged somebody: tried up to three times, at once.
+
+    A test that failed is not tried again later, so the error says in `by_hand` what is left to do.
+    """
+    for left in reversed(range(END_TRIES)):
+        try:
+            return end()
+        except DeliveryError as error:
+            if not left or error.permanent:
+                said = f"The test arrived, and could not be ended: {error.message}. {by_hand}"
+                raise DeliveryError(said, status_code=error.status_code, response=error.response) from None
+    raise AssertionError("the last try returns or raises")

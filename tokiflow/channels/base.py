@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -36,7 +38,7 @@ class ChannelKind(ABC):
     for_people: ClassVar[bool] = True
     """Whether people read it. They want one message for a storm; a machine wants each."""
     follows: ClassVar[frozenset[str]] = frozenset()
-    """News that only some want, beyond trouble and recovery: "acknowledged"."""
+    """What people do about it, where it wants to know: "acknowledged", "muted", "unmuted"."""
 
     @property
     def secret_fields(self) -> frozenset[str]:
@@ -55,17 +57,30 @@ class ChannelKind(ABC):
         """The config as it may be read back: secrets replaced by "set", or None where there is none."""
         return masked(config, self.secret_fields)
 
+    def carried(self, stored: Config, config: Config, now: datetime) -> dict[str, Any]:
+        """`config`, checked, as it takes the place of `stored` at `now`: with what of that is still needed."""
+        return dict(config)
+
+    def current(self, config: Config, now: datetime) -> Config:
+        """`config` without what has run out at `now`."""
+        return config
+
     def facts(self, config: Config) -> list[tuple[str, str]]:
         """What else is worth showing on its page, as label and value, without secrets."""
         return []
 
     def host(self, config: Config) -> str:
         """The host and port that messages go to, by which their failures are counted."""
-        return urlsplit(str(config.get("url") or config.get("server") or "")).netloc.lower() or self.kind
+        return _host(str(config.get("url") or config.get("server") or "")) or self.kind
 
     @abstractmethod
     def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
         """Deliver `message`, once. Raises DeliveryError; `permanent` only where trying again can't help."""
+
+
+@lru_cache(maxsize=4096)
+def _host(address: str) -> str:
+    return urlsplit(address).netloc.lower()
 
 
 def _article(title: str) -> str:

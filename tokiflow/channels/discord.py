@@ -25,14 +25,20 @@ TITLE_LIMIT = 256
 DESCRIPTION_LIMIT = 3_600
 OUTPUT_LIMIT = 1_400
 SUMMARY_LIMIT = 500
-REASON_LIMIT = 900
+FOLLOW_UP_LIMIT = 250
+REASON_LIMIT = 800
 ADVICE_LIMIT = 600
 FIELD_LIMIT = 180
-FOOTER_LIMIT = 160
+FOOTER_LIMIT = 320
 COLOURS = {"down": 0xBF2D20, "late": 0xD9930D, "up": 0x16794F, "rest": 0x68707E}
-# News that changes how the incident stands, and so how its first message looks.
-CHANGES = frozenset({"acknowledged", "flapping", "reopened", "resolved"})
+# News that changes how the incident stands, or how many are down, and so how its first message looks.
+CHANGES = frozenset({"acknowledged", "flapping", "reopened", "resolved", "summary"})
+# What is short once its first message has been changed.
+SHORT = frozenset({"resolved", "summary"})
 SUPPRESS_EMBEDS = 4
+WANTS_THREAD = 220001
+"""Discord's code for a message to a forum, where every message stands in a thread: it must have a name for one."""
+THREAD_LIMIT = 100
 _HOST = re.compile(r"(?:(?:www|ptb|canary)\.)?discord(?:app)?\.com")
 _PATH = re.compile(r"/api(?:/v\d+)?/webhooks/\d+/[A-Za-z0-9_-]+/?")
 
@@ -63,7 +69,8 @@ class Discord(ChannelKind):
     )
     arrives = (
         "A card with what happened, why, the last lines of output and what to do. It is edited when somebody is on "
-        "it and when it is over; then a short new message says so, too. Nobody is ever mentioned."
+        "it and when it is over; then a short new message says so, too. In a forum, each incident has a thread of its "
+        "own. Nobody is ever mentioned."
     )
     fields: ClassVar = (
         replace(
@@ -85,9 +92,26 @@ class Discord(ChannelKind):
         edited = self._edit(config, message, outside)
         if edited is not None and message.kind == "acknowledged":
             return edited
-        body = back(message) if edited is not None and message.kind == "resolved" else payload(message)
-        answer = outside.http.send("POST", _with(config["url"], "", {"wait": "true"}), json=body)
-        return _receipt(answer, config)
+        body = back(message) if edited is not None and message.kind in SHORT else payload(message)
+        answer, thread = self._post(config, message, body, outside)
+        return _receipt(answer, config, {"thread_id": thread, "because": _because(message)})
+
+    def _post(self, config: Config, message: Message, body: dict[str, Any], outside: Outside) -> tuple[Answer, str]:
+        """What is answered, and the thread that it stands in, if it is one of a forum. Each incident has its own there:
+        the first message begins it, and so does a later one if somebody deleted it."""
+
+        def posted(asked: dict[str, str], body: dict[str, Any]) -> Answer:
+            return outside.http.send("POST", _with(config["url"], "", {"wait": "true", **asked}), json=body)
+
+        thread = _thread(message)
+        answer = posted(thread, body)
+        if thread and answer.status_code != 429 and 400 <= answer.status_code < 500:
+            thread, answer = {}, posted({}, body)
+        if answers.parsed(answer).get("code") == WANTS_THREAD:
+            name = text.fitting(words.headline(message), lambda cut: text.units(cut) <= THREAD_LIMIT)
+            answer = posted({}, {**body, "thread_name": name})
+            thread = {"thread_id": str(answers.parsed(answer).get("channel_id") or "")}
+        return answer, thread.get("thread_id", "")
 
     def _edit(self, config: Config, message: Message, outside: Outside) -> Receipt | None:
         """Let the first message say how things stand; None if there is nothing to edit, or it can't be edited.
@@ -97,10 +121,23 @@ class Discord(ChannelKind):
         first = str(message.thread.get("message_id") or "")
         if message.kind not in CHANGES or not first:
             return None
-        answer = outside.http.send("PATCH", _with(config["url"], f"/messages/{first}", {}), json=payload(message))
+        url = _with(config["url"], f"/messages/{first}", _thread(message))
+        told = replace(message, because=_because(message))
+        answer = outside.http.send("PATCH", url, json=payload(told))
         if answer.status_code != 429 and 400 <= answer.status_code < 500:
             return None  # Somebody deleted it. If the webhook itself is gone, the new message will tell.
-        return _receipt(answer, config)
+        return _receipt(answer, config, {})
+
+
+def _thread(message: Message) -> dict[str, str]:
+    """Where the first message about the incident stands, if that is in a forum."""
+    thread = str(message.thread.get("thread_id") or "")
+    return {"thread_id": thread} if thread else {}
+
+
+def _because(message: Message) -> str:
+    """Why this channel was told in the first place."""
+    return str(message.thread.get("because") or message.because)
 
 
 def payload(message: Message) -> dict[str, Any]:
@@ -138,8 +175,9 @@ def embed(message: Message) -> dict[str, Any]:
 def _description(message: Message) -> str:
     paragraphs = [
         _escaped(words.sentence(message.summary), SUMMARY_LIMIT),
+        _escaped(words.follow_up(message), FOLLOW_UP_LIMIT),
         _escaped(words.sentence(message.reason), REASON_LIMIT),
-        text.fenced(text.tail(message.last_lines, lambda kept: text.units(text.fenced(kept)) <= OUTPUT_LIMIT)),
+        _output(message),
         f"**What to do**\n{_escaped(message.advice, ADVICE_LIMIT)}" if message.advice else "",
         "  ".join(f"[{label}]({url})" for label, url in words.links(message)),
     ]
@@ -147,6 +185,12 @@ def _description(message: Message) -> str:
     room = DESCRIPTION_LIMIT - text.units("\n\n".join(said))
     listed = words.listing(message, _listed, lambda kept: text.units(kept) <= room - 2)
     return "\n\n".join([*said[:1], listed, *said[1:]] if listed else said)
+
+
+def _output(message: Message) -> str:
+    label, lines = words.output(message)
+    kept = text.fenced(text.tail(lines, lambda kept: text.units(text.fenced(kept)) <= OUTPUT_LIMIT))
+    return f"**{label}**\n{kept}" if kept else ""
 
 
 def _listed(one: Listed) -> str:
@@ -157,7 +201,7 @@ def _listed(one: Listed) -> str:
 
 def _footer(message: Message) -> str:
     strip = f"{words.strip(message)}  " if message.runs else ""
-    return text.fitting(f"{strip}{message.organization} · Tokiflow", lambda cut: text.units(cut) <= FOOTER_LIMIT)
+    return text.fitting(strip + words.signed(message), lambda cut: text.units(cut) <= FOOTER_LIMIT)
 
 
 def _escaped(value: str, limit: int) -> str:
@@ -171,11 +215,12 @@ def _with(url: str, path: str, query: dict[str, str]) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + path, asked, ""))
 
 
-def _receipt(answer: Answer, config: Config) -> Receipt:
+def _receipt(answer: Answer, config: Config, memory: dict[str, str]) -> Receipt:
     said = answers.parsed(answer)
     response = answers.shown(answer, (config["url"], urlsplit(config["url"]).path))
     if answers.ok(answer):
-        return Receipt(answer.status_code, response, {"message_id": str(said["id"])} if said.get("id") else {})
+        known = {"message_id": str(said["id"]), **memory} if said.get("id") else {}
+        return Receipt(answer.status_code, response, {name: value for name, value in known.items() if value})
     raise DeliveryError(
         f"Discord answered {answer.status_code}: {text.line(str(said.get('message') or response), 100) or 'nothing'}",
         permanent=_gone(answer.status_code, said),

@@ -19,6 +19,8 @@ from tokiflow.errors import DeliveryError, Invalid
 ADDRESSES_LIMIT = 20
 LISTED_LIMIT = 50
 """So many incidents of a summary are listed. Mail programs cut off what is longer than 100 KB."""
+NOBODY_LEFT = "nobody is left to write to"
+"""So begins the reason for which a channel without readers is disabled (services.desertions)."""
 BEGIN_WITHIN = 14.0
 """Seconds in which one try begins its mails. The last may take a while, and the lease must outlast it."""
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -179,9 +181,13 @@ def _not_yet(waiting: Sequence[str]) -> str:
 
 
 def nobody_left(standing: Mapping[str, str], why: Mapping[str, str] | None = None) -> str:
-    """Why a channel has nobody left to write to: "nobody is left to write to: ops@example.com unsubscribed"."""
-    reasons = [f"{address} {(why or {}).get(address) or _STATES[state]}" for address, state in standing.items()]
-    return f"nobody is left to write to: {'; '.join(reasons)}"[:1_000]
+    """Why a channel has nobody left to write to: "nobody is left to write to: ops@example.com unsubscribed".
+
+    why: by address, what its mail server said.
+    """
+    said = {address: f" ({words})" for address, words in (why or {}).items()}
+    reasons = [f"{address} {_STATES[state]}{said.get(address, '')}" for address, state in standing.items()]
+    return f"{NOBODY_LEFT}: {'; '.join(reasons)}"[:1_000]
 
 
 _STATES = {

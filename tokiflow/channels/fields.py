@@ -91,6 +91,21 @@ def one_of(words: Sequence[str]) -> Callable[[Any], str]:
     return read
 
 
+def choice(name: str, label: str, choices: Sequence[tuple[str, str]], *, usual: str = "", help: str = "") -> Field:
+    """One of `choices`, each a value and its words; `usual`, or else the first, where nothing was written."""
+    first = usual or choices[0][0]
+    others = [value for value, _ in choices if value != first]
+    return Field(
+        name=name,
+        label=label,
+        read=one_of((first, *others)),
+        shape="choice",
+        choices=tuple(choices),
+        suggest=lambda: first,
+        help=help,
+    )
+
+
 def flag(value: Any) -> bool:
     """A reader of yes or no; no where nothing was written."""
     if value is None:

@@ -51,7 +51,8 @@ class Message:
     """
 
     kind: str
-    """opened · reopened · flapping · escalated · reminder · acknowledged · resolved · summary · test"""
+    """opened · reopened · flapping · escalated · reminder · acknowledged · muted · unmuted · resolved · summary ·
+    test"""
     dedup_key: str = _line(200)
     """The same over all retries of one delivery, different for every other."""
     thread_key: str = _line(200)
@@ -84,6 +85,8 @@ class Message:
 
     last_lines: tuple[str, ...] = ()
     """The job's last lines of output, oldest first."""
+    lines_before: tuple[str, ...] = ()
+    """Once it is over: what the job had said when the trouble was told."""
     schedule_words: str = _line(300, "")
     runs: tuple[tuple[str, float], ...] = ()
     """The newest runs, oldest first: outcome and height between 0 and 1."""
@@ -97,10 +100,16 @@ class Message:
     """Why this channel is told, in words: "by the rule “Database”"."""
     acknowledged_by: str = _line(120, "")
     """Who said that they are on it, if somebody has."""
+    muted_until: datetime | None = None
+    """Until when nobody is told of it; None if it is not muted when the message is written."""
+    by: str = _line(120, "")
+    """Who muted, unmuted or resolved it, if that is what is told and a person did."""
     listed: tuple[Listed, ...] = ()
     """The incidents of a summary, those that go on first."""
     listed_total: int = 0
     """How many there are, of which the first 200 are listed."""
+    listed_back: int | None = None
+    """How many of all are over; None: count those that are listed."""
 
     thread: Mapping[str, Any] = field(default_factory=dict)
     """What the channel remembers of the first message about the same incident: where to write below."""
@@ -111,7 +120,9 @@ class Message:
         _clean(self)
         object.__setattr__(self, "listed", self.listed[:LISTED_LIMIT])
         object.__setattr__(self, "tags", tuple(text.line(tag, 40) for tag in self.tags[:20]))
-        object.__setattr__(self, "last_lines", tuple(text.output(one, 300) for one in self.last_lines[-LINES_LIMIT:]))
+        for name in ("last_lines", "lines_before"):
+            lines = getattr(self, name)[-LINES_LIMIT:]
+            object.__setattr__(self, name, tuple(text.output(one, 300) for one in lines))
         object.__setattr__(self, "runs", self.runs[-RUNS_LIMIT:])
         object.__setattr__(self, "timezone", _known_zone(self.timezone))
 
@@ -119,6 +130,11 @@ class Message:
     def about_incident(self) -> bool:
         """False for a test, which is about the channel itself, and for a summary, which is about many."""
         return self.kind not in ("test", "summary")
+
+    @property
+    def back(self) -> int:
+        """How many of the incidents of a summary are over."""
+        return sum(one.status == "up" for one in self.listed) if self.listed_back is None else self.listed_back
 
     @property
     def down_seconds(self) -> float | None:

@@ -14,6 +14,10 @@ class Answer(Protocol):
     @property
     def status_code(self) -> int: ...
     @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers, their names in lower case."""
+
+    @property
     def text(self) -> str:
         """The first 64 KB of the body, decoded."""
 

@@ -6,7 +6,7 @@ https://docs.slack.dev/reference/methods/chat.postMessage and chat.update
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -21,6 +21,8 @@ from tokiflow.errors import DeliveryError
 
 NOT_INSTALLED = "Tokiflow’s app is not in this Slack workspace; add it again"
 ACKNOWLEDGE, MUTE, UNMUTE, RESOLVE = "acknowledge", "mute", "unmute", "resolve"
+_QUIET = frozenset({"muted", "unmuted"})
+"""What is only worth telling below the card that it changes."""
 _ALOUD = frozenset({"reopened", "flapping", "escalated", "reminder"})
 """What the channel hears as well as the thread: an answer in a thread rings for nobody who is not in it."""
 _TEAM = re.compile(r"[TE][A-Z0-9]{1,19}")
@@ -74,7 +76,7 @@ class SlackApp(ChannelKind):
             placeholder="#ops",
         ),
     )
-    follows = frozenset({"acknowledged"})
+    follows = frozenset({"acknowledged", *_QUIET})
 
     def describe(self, config: Config) -> str:
         return str(config["channel"])
@@ -86,16 +88,29 @@ class SlackApp(ChannelKind):
         return urlsplit(config.get("server") or SLACK).netloc.lower()
 
     def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
-        """The first message about an incident is a card; whatever follows changes it and is an answer to it."""
+        """The first message about an incident, or about many, is a card; whatever follows changes it and is an answer
+        to it."""
         if not config.get("token"):
             raise DeliveryError(NOT_INSTALLED, permanent=True)
         room = Room(SlackApi(outside.http, base(config.get("server") or SLACK)), config["token"])
-        begun = message.thread if message.about_incident else {}
-        if begun.get("ts") and room.change(begun["channel"], begun["ts"], card(message)):
-            ts = room.write(begun["channel"], reply(message), thread=begun["ts"], aloud=message.kind in _ALOUD)[1]
-            return Receipt(200, "ok", memory={"channel": begun["channel"], "ts": begun["ts"], "reply": ts})
+        begun = message.thread if message.kind != "test" else {}
+        if begun.get("ts") and room.change(begun["channel"], begun["ts"], card(_as_begun(message))):
+            ts = room.write(begun["channel"], reply(message), thread=begun["ts"], aloud=_aloud(message))[1]
+            known = {name: begun[name] for name in ("channel", "ts", "because") if name in begun}
+            return Receipt(200, "ok", memory={**known, "reply": ts})
+        if message.kind in _QUIET:
+            return Receipt(response="There is no card of its own to change.")
         channel, ts = room.write(config["channel"], card(message))
-        return Receipt(200, "ok", memory={"channel": channel, "ts": ts})
+        return Receipt(200, "ok", memory={"channel": channel, "ts": ts, "because": message.because})
+
+
+def _aloud(message: Message) -> bool:
+    return message.kind in _ALOUD or (message.kind == "summary" and words.tone(message).name != "up")
+
+
+def _as_begun(message: Message) -> Message:
+    """With the reason why this channel was told in the first place, which the card goes on showing."""
+    return replace(message, because=str(message.thread.get("because") or message.because))
 
 
 class Room:
@@ -143,16 +158,18 @@ class Room:
         return self._api.call(method, self._token, arguments, self._timeout)
 
 
-def card(message: Message, muted_until: datetime | None = None) -> Block:
+def card(message: Message) -> Block:
     """The message in the channel: the line that tells it all, how it stands, buttons; and below it the details."""
+    if message.kind in _QUIET and message.acknowledged_by:
+        message = replace(message, kind="acknowledged")
     return {
         "text": slack_blocks.headline(message),
         "unfurl_links": False,
         "unfurl_media": False,
         "blocks": slack_blocks.several(
             slack_blocks.section(slack_blocks.headline(message)),
-            slack_blocks.context(_standing(message, muted_until)),
-            _buttons(message, muted_until),
+            slack_blocks.context(_standing(message)),
+            _buttons(message),
         ),
         "attachments": [slack_blocks.below(message)],
     }
@@ -161,48 +178,56 @@ def card(message: Message, muted_until: datetime | None = None) -> Block:
 def reply(message: Message) -> Block:
     """What follows in the thread, short: the card above it has been brought up to date."""
     if message.kind == "acknowledged":
-        return line(acknowledged(message.acknowledged_by))
+        return _line(_acknowledged(message))
+    if message.kind in _QUIET:
+        return _line(" by ".join(filter(None, (_muted(message) or "Unmuted", slack_blocks.mrkdwn(message.by)))))
+    said = "" if message.kind == "resolved" else words.follow_up(message) or words.sentence(message.summary)
     return {
         "text": slack_blocks.headline(message),
         "unfurl_links": False,
         "unfurl_media": False,
         "blocks": slack_blocks.several(
             slack_blocks.section(slack_blocks.headline(message)),
-            slack_blocks.section(slack_blocks.mrkdwn(words.sentence(message.summary))),
+            slack_blocks.section(slack_blocks.mrkdwn(said)),
         ),
     }
 
 
-def line(content: str) -> Block:
+def _line(content: str) -> Block:
     """One line of markup as a message."""
     return {"text": content, "unfurl_links": False, "unfurl_media": False}
 
 
-def acknowledged(by: str) -> str:
-    """`◔ Acknowledged by Alice`, as markup."""
-    return f"◔ Acknowledged by {slack_blocks.mrkdwn(by)}" if by else "◔ Acknowledged"
-
-
-def _standing(message: Message, muted_until: datetime | None) -> str:
+def _standing(message: Message) -> str:
     """What somebody did about it, in small letters below the headline."""
     if not message.about_incident or message.kind == "resolved":
         return ""
-    said = [acknowledged(message.acknowledged_by)] if _is_acknowledged(message) else []
-    if muted_until:
-        said.append(f"Muted until {slack_blocks.mrkdwn(words.moment(message, muted_until))}")
-    return " · ".join(said)
+    said = (_acknowledged(message) if _is_acknowledged(message) else "", _muted(message))
+    return " · ".join(filter(None, said))
+
+
+def _acknowledged(message: Message) -> str:
+    """`◔ Acknowledged by Alice`, as markup."""
+    by = slack_blocks.mrkdwn(message.acknowledged_by)
+    return f"◔ Acknowledged by {by}" if by else "◔ Acknowledged"
 
 
 def _is_acknowledged(message: Message) -> bool:
     return message.kind == "acknowledged" or bool(message.acknowledged_by)
 
 
-def _buttons(message: Message, muted_until: datetime | None) -> Block | None:
+def _muted(message: Message) -> str:
+    """`Muted until Sat 21 Nov, 03:05 (Europe/Berlin)`; empty where it isn't."""
+    until = message.muted_until
+    return f"Muted until {slack_blocks.mrkdwn(words.moment(message, until))}" if until else ""
+
+
+def _buttons(message: Message) -> Block | None:
     if not message.about_incident or message.kind == "resolved":
         return None
     buttons = [
         None if _is_acknowledged(message) else _button(message, ACKNOWLEDGE, "Acknowledge", style="primary"),
-        _button(message, UNMUTE, "Unmute") if muted_until else _button(message, MUTE, "Mute 1 h"),
+        _button(message, UNMUTE, "Unmute") if message.muted_until else _button(message, MUTE, "Mute 1 h"),
         _button(message, RESOLVE, "Resolve"),
     ]
     return {"type": "actions", "block_id": "incident", "elements": slack_blocks.several(*buttons)}

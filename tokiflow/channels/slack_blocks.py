@@ -28,7 +28,12 @@ _SHAPES = {"down": "▲", "late": "◔", "up": "●"}
 
 def headline(message: Message) -> str:
     """The line that tells it all."""
-    return f"{words.tone(message).shape} *{mrkdwn(words.headline(message))}*"
+    return f"{words.tone(message).shape} {bold(mrkdwn(words.headline(message)))}"
+
+
+def bold(content: str) -> str:
+    """`content`, already markup, in bold; as it is if a star in it would end that too early."""
+    return content if "*" in content else f"*{content}*"
 
 
 def below(message: Message) -> Block:
@@ -41,9 +46,10 @@ def details(message: Message) -> list[Block]:
     """The card: what happened, why, the last output, what to do, the facts, where to go, the run strip."""
     return several(
         section(mrkdwn(words.sentence(message.summary))),
+        section(mrkdwn(words.follow_up(message))),
         section(mrkdwn(words.sentence(message.reason))),
         *_listing(message),
-        section(_output(message.last_lines)),
+        section(_output(*words.output(message))),
         section(f"*What to do*\n{mrkdwn(message.advice)}" if message.advice else ""),
         _facts(message),
         section(_links(message)),
@@ -97,7 +103,7 @@ def _facts(message: Message) -> Block | None:
     return {"type": "section", "fields": cells} if cells else None
 
 
-def _output(lines: tuple[str, ...]) -> str:
+def _output(label: str, lines: tuple[str, ...]) -> str:
     """As many of the last lines as fit, in a block that no back-ticks of theirs can end."""
     kept: list[str] = []
     room = SECTION_LIMIT
@@ -107,7 +113,7 @@ def _output(lines: tuple[str, ...]) -> str:
         if room < 0:
             break
         kept.insert(0, escaped)
-    return "*Last output*\n```" + "\n".join(kept) + "```" if kept else ""
+    return f"*{label}*\n```" + "\n".join(kept) + "```" if kept else ""
 
 
 def _listing(message: Message) -> list[Block]:
@@ -119,7 +125,7 @@ def _listing(message: Message) -> list[Block]:
 
 def _listed(one: Listed) -> str:
     name = link(one.url, mrkdwn(one.monitor_name, 80)) if one.url else mrkdwn(one.monitor_name, 80)
-    return f"{_SHAPES.get(one.status, '▲')} *{name}* {mrkdwn(one.summary, 140)}"
+    return f"{_SHAPES.get(one.status, '▲')} {bold(name)} {mrkdwn(one.summary, 140)}"
 
 
 def _links(message: Message) -> str:
@@ -128,4 +134,4 @@ def _links(message: Message) -> str:
 
 def _signed(message: Message) -> str:
     strip = f"{words.strip(message)}   " if message.runs else ""
-    return f"{strip}{mrkdwn(message.organization)} · Tokiflow"
+    return strip + mrkdwn(words.signed(message))

@@ -118,6 +118,7 @@ def card(message: Message, lines: Sequence[str]) -> dict[str, Any]:
     parts = [
         _headline(headline, tone.name),
         _text(words.sentence(message.summary)),
+        _text(words.follow_up(message)),
         *_listing(message),
         _text(words.sentence(message.reason)),
         *_output(lines),
@@ -171,7 +172,7 @@ def _listed(one: Listed) -> str:
 
 def _footer(message: Message) -> dict[str, Any] | None:
     strip = f"{words.strip(message)}   " if message.runs else ""
-    return _text(f"{strip}{message.organization} · Tokiflow", isSubtle=True, size="Small", separator=True)
+    return _text(strip + words.signed(message), isSubtle=True, size="Small", separator=True)
 
 
 def _json(value: Any) -> bytes:

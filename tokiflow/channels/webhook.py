@@ -5,36 +5,40 @@ the channel is disabled. Everything else is tried again with back-off: 429, 5xx 
 and 404 mostly stand for a receiver being deployed, a rotated secret or a proxy in between; a channel silenced for
 ever by one bad minute would be worse than some requests in vain. Redirects are not followed: a signed request goes
 where it was addressed.
+
+A secret can be changed without losing a message: for a day both sign, the new and the former, so the receiver may be
+changed whenever it suits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tokiflow.channels import fields, words
-from tokiflow.channels.base import ChannelKind
+from tokiflow.channels import fields, webhook_body
+from tokiflow.channels.base import SET, ChannelKind
 from tokiflow.channels.fields import Config, Field
 from tokiflow.channels.message import Message, Receipt
 from tokiflow.channels.outside import Answer, Outside
-from tokiflow.errors import DeliveryError
+from tokiflow.errors import DeliveryError, Invalid
 
-METHODS = ("POST", "PUT")
+METHODS = ("POST", "PUT", "PATCH")
 HEADERS_LIMIT = 20
 HEADER_LENGTH = 2_000
 SECRET_LENGTH = 200
-TEMPLATE_LIMIT = 10_000
+OVERLAP = timedelta(hours=24)
+"""So long the former secret signs, too."""
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
     | {"proxy-authorization", "proxy-connection", "idempotency-key", "accept-encoding"}
 )
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_.]+)\s*\}\}")
 
 
 # What may be written in a config. Each check gives back the value to store or raises ValueError.
@@ -82,75 +86,43 @@ def _check_header(name: object, content: object) -> None:
 def _template(value: object) -> str | None:
     if value in (None, ""):
         return None
-    if not isinstance(value, str) or len(value) > TEMPLATE_LIMIT:
-        raise ValueError(f"must be text of at most {TEMPLATE_LIMIT:,} characters")
-    unknown = sorted(set(_PLACEHOLDER.findall(value)) - PLACEHOLDERS)
-    if unknown:
-        raise ValueError(f"{{{{{unknown[0]}}}}} is not known; use {', '.join(sorted(PLACEHOLDERS))}")
-    if _is_json(value):
-        _check_json(value)
-    return value
+    if not isinstance(value, str) or any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError("must be text")
+    written = value.replace("\r\n", "\n")
+    webhook_body.check_length(written)
+    return written or None
 
 
-def _check_json(template: str) -> None:
+def _check_template(config: Config) -> None:
+    headers = config.get("headers")
+    if template := _template(config.get("template")):
+        webhook_body.check(template, content_type(headers) if isinstance(headers, Mapping) else "")
+
+
+def _check_former(config: Config) -> None:
+    _secret(config.get("previous_secret"))
     try:
-        json.loads(_fill(template, dict.fromkeys(PLACEHOLDERS, 'a "quoted" text')))
+        _moment(config.get("previous_secret_until"))
     except ValueError:
-        raise ValueError('looks like JSON and is not; placeholders belong in quotes, like "{{summary}}"') from None
+        raise ValueError("has a time beside it that is none; leave previous_secret_until out") from None
 
 
-# The body template: words in double braces are replaced, nothing in it is ever run.
+@dataclass(frozen=True)
+class Request:
+    """What is sent. `trouble`: why the body is not what the template says; mostly empty."""
 
-PLACEHOLDERS = frozenset(
-    {"id", "type", "headline", "summary", "reason", "advice", "status", "severity", "organization", "opened_at"}
-    | {"resolved_at", "monitor.id", "monitor.name", "monitor.url", "incident.id", "incident.kind", "incident.url"}
-    | {"environment", "exit_code", "last_lines"}
-)
-
-
-def _placeholders(message: Message) -> dict[str, str]:
-    return {
-        "id": message.dedup_key,
-        "type": f"incident.{message.kind}" if message.about_incident else message.kind,
-        "headline": words.headline(message),
-        "summary": message.summary,
-        "reason": message.reason,
-        "advice": message.advice,
-        "status": words.tone(message).name,
-        "severity": message.severity,
-        "organization": message.organization,
-        "opened_at": _time(message.opened_at),
-        "resolved_at": _time(message.resolved_at) if message.resolved_at else "",
-        "monitor.id": message.monitor_id,
-        "monitor.name": message.monitor_name,
-        "monitor.url": message.monitor_url,
-        "incident.id": message.incident_id,
-        "incident.kind": message.incident_kind,
-        "incident.url": message.incident_url,
-        "environment": message.environment,
-        "exit_code": "" if message.exit_code is None else str(message.exit_code),
-        "last_lines": "\n".join(message.last_lines),
-    }
-
-
-def _fill(template: str, values: Mapping[str, str]) -> str:
-    """`template` with its placeholders replaced; in JSON they are escaped to stay inside their quotes."""
-    escape = _inside_json if _is_json(template) else str
-    return _PLACEHOLDER.sub(lambda found: escape(values[found[1]]), template)
-
-
-def _inside_json(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)[1:-1]
-
-
-def _is_json(template: str) -> bool:
-    # `{{summary}} …` is plain text that begins with a placeholder.
-    start = template.lstrip()
-    return start.startswith(("{", "[")) and not start.startswith("{{")
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+    trouble: str = ""
 
 
 class Webhook(ChannelKind):
-    """Config: `{"url", "secret"?, "headers"?, "method"?: POST or PUT, "template"?}`."""
+    """Config: `{"url", "secret"?, "headers"?, "method"?: POST, PUT or PATCH, "template"?}`.
+
+    For a day after a change of the secret also `"previous_secret"`, with the time `"previous_secret_until"`.
+    """
 
     kind = "webhook"
     title = "Webhook"
@@ -202,10 +174,50 @@ class Webhook(ChannelKind):
             shape="text",
             optional=True,
             mono=True,
-            help="Empty sends Tokiflow’s JSON. Otherwise a text or JSON of yours, with words in double braces filled "
-            "in, like summary, monitor.name and incident.url.",
+            help="Empty sends Tokiflow’s JSON. Otherwise a text or JSON of yours, with names in double braces, like "
+            "{{ summary }}, {{ monitor.name }} and {{ incident.url }}.",
         ),
     )
+
+    @property
+    def secret_fields(self) -> frozenset[str]:
+        return super().secret_fields | {"previous_secret"}
+
+    def validate(self, config: Config) -> dict[str, Any]:
+        wrong: dict[str, list[str]] = {}
+        checked: dict[str, Any] = {}
+        try:
+            checked = super().validate({name: value for name, value in config.items() if name not in _FORMER})
+        except Invalid as invalid:
+            wrong |= invalid.fields
+        for name, check in (("template", _check_template), ("previous_secret", _check_former)):
+            try:
+                check(config)
+            except ValueError as error:
+                wrong[f"config.{name}"] = [str(error)]
+        if wrong:
+            raise Invalid(wrong)
+        former = {name: config[name] for name in _FORMER if config.get(name)}
+        return checked | (former if "previous_secret" in former else {})
+
+    def carried(self, stored: Config, config: Config, now: datetime) -> dict[str, Any]:
+        rest = {name: value for name, value in config.items() if name not in _FORMER}
+        before, now_signs = stored.get("secret"), rest.get("secret")
+        former = config.get("previous_secret")
+        if not now_signs:
+            return rest
+        if before and before != now_signs:
+            former, until = before, now + OVERLAP
+        elif former and former == stored.get("previous_secret"):
+            until = _moment(stored.get("previous_secret_until")) or now
+        else:
+            until = now + OVERLAP
+        if not former or former == now_signs or until <= now:
+            return rest
+        return rest | {"previous_secret": former, "previous_secret_until": _written(until)}
+
+    def current(self, config: Config, now: datetime) -> Config:
+        return config if former_secret(config, now) else {k: v for k, v in config.items() if k not in _FORMER}
 
     def describe(self, config: Config) -> str:
         parts = urlsplit(config["url"])
@@ -220,76 +232,81 @@ class Webhook(ChannelKind):
             ("Body", "a template" if config.get("template") else "Tokiflow’s JSON"),
         ]
 
-    def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
-        content, content_type = body(message, config["template"])
-        headers = {"Content-Type": content_type, **config["headers"]}
+    def request(self, config: Config, message: Message) -> Request:
+        """What is sent for `message`, as it goes out."""
+        headers = dict(config["headers"])
+        body = webhook_body.of(message, config["template"], content_type(headers))
+        headers = {"Content-Type": body.content_type} | {
+            name: value for name, value in headers.items() if name.lower() != "content-type"
+        }
         headers |= {"Tokiflow-Delivery": message.dedup_key, "Idempotency-Key": message.dedup_key}
         if config["secret"]:
-            headers["Tokiflow-Signature"] = signature(config["secret"], int(message.sent_at.timestamp()), content)
-        answer = outside.http.send(config["method"], config["url"], content=content, headers=headers)
-        return _receipt(answer)
+            moment = int(message.sent_at.timestamp())
+            former = former_secret(config, message.sent_at)
+            headers["Tokiflow-Signature"] = signature(config["secret"], moment, body.content, former)
+        return Request(config["method"], config["url"], headers, body.content, body.trouble)
+
+    def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
+        request = self.request(config, message)
+        answer = outside.http.send(request.method, request.url, content=request.content, headers=request.headers)
+        return _receipt(answer, request.trouble)
 
 
-def signature(secret: str, timestamp: int, content: bytes) -> str:
-    """`t=<unix seconds>,v1=<hex>`: HMAC-SHA256 with `secret` over the timestamp, a full stop and the body."""
-    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + content, hashlib.sha256).hexdigest()
-    return f"t={timestamp},v1={digest}"
+_FORMER = ("previous_secret", "previous_secret_until")
 
 
-def body(message: Message, template: str | None) -> tuple[bytes, str]:
-    """The request's body and its content type: our JSON, or the customer's template filled in."""
-    if template is None:
-        return json.dumps(payload(message), ensure_ascii=False).encode(), "application/json"
-    filled = _fill(template, _placeholders(message)).encode()
-    return filled, "application/json" if _is_json(template) else "text/plain; charset=utf-8"
+def masked_request(request: Request, own: Config) -> Request:
+    """`request` as it may be shown: what the customer wrote into headers (`own`) and signatures are hidden."""
+    hidden = {str(name).lower() for name in own} - {"content-type"}
+    headers = {name: SET if name.lower() in hidden else value for name, value in request.headers.items()}
+    if signed := headers.get("Tokiflow-Signature"):
+        headers["Tokiflow-Signature"] = re.sub(r"v1=[0-9a-f]+", "v1=…", signed)
+    return Request(request.method, request.url, headers, request.content, request.trouble)
 
 
-def payload(message: Message) -> dict[str, Any]:
-    """The message as our JSON has it. Fields may be added, none is taken away or changes its meaning."""
-    return {
-        "id": message.dedup_key,
-        "type": f"incident.{message.kind}" if message.about_incident else message.kind,
-        "created_at": _time(message.sent_at),
-        "organization": message.organization,
-        "monitor": {
-            "id": message.monitor_id,
-            "name": message.monitor_name,
-            "url": message.monitor_url,
-            "tags": list(message.tags),
-            "schedule": message.schedule_words,
-        }
-        if message.about_incident
-        else None,
-        "incident": {
-            "id": message.incident_id,
-            "kind": message.incident_kind,
-            "severity": message.severity,
-            "url": message.incident_url,
-            "opened_at": _time(message.opened_at),
-            "resolved_at": _time(message.resolved_at) if message.resolved_at else None,
-        }
-        if message.about_incident
-        else None,
-        "run": {
-            "exit_code": message.exit_code,
-            "duration_seconds": message.duration_seconds,
-            "environment": message.environment or None,
-            "last_lines": list(message.last_lines),
-        },
-        "summary": message.summary,
-        "reason": message.reason,
-        "advice": message.advice,
-        "text": f"{words.headline(message)}. {words.sentence(message.summary)}",
-    }
+def content_type(headers: Mapping[str, str]) -> str:
+    """The content type that the customer's own headers ask for, or the empty string."""
+    return next((str(value) for name, value in headers.items() if str(name).lower() == "content-type"), "")
 
 
-def _time(at: Any) -> str:
-    return str(at.isoformat(timespec="milliseconds")).replace("+00:00", "Z")
+def former_secret(config: Config, now: datetime) -> str | None:
+    """The secret before the present one, while it still signs."""
+    until = _moment(config.get("previous_secret_until"))
+    former = config.get("previous_secret")
+    return str(former) if former and until and now < until else None
 
 
-def _receipt(answer: Answer) -> Receipt:
+def former_until(config: Config, now: datetime) -> datetime | None:
+    """Until when the former secret signs, if it does."""
+    return _moment(config["previous_secret_until"]) if former_secret(config, now) else None
+
+
+def _moment(written: Any) -> datetime | None:
+    if not isinstance(written, str) or not written:
+        return None
+    moment = datetime.fromisoformat(written)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def signature(secret: str, timestamp: int, content: bytes, former: str | None = None) -> str:
+    """`t=<unix seconds>,v1=<hex>`: HMAC-SHA256 with `secret` over the timestamp, a full stop and the body.
+
+    With a `former` secret there are two: `t=…,v1=<hex>,v1=<hex>`, and it is enough if one of them fits.
+    """
+    signed = f"{timestamp}.".encode() + content
+    keys = [secret, former] if former else [secret]
+    digests = [hmac.new(key.encode(), signed, hashlib.sha256).hexdigest() for key in keys]
+    return ",".join([f"t={timestamp}", *(f"v1={digest}" for digest in digests)])
+
+
+def _receipt(answer: Answer, trouble: str) -> Receipt:
     if 200 <= answer.status_code < 300:
-        return Receipt(answer.status_code, answer.text)
+        note = f"(Sent as Tokiflow’s JSON, for the template failed. {trouble}) " if trouble else ""
+        return Receipt(answer.status_code, note + answer.text)
     raise DeliveryError(
         f"the receiver answered {answer.status_code}{_explained(answer.status_code)}",
         permanent=answer.status_code == 410,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
+from tokiflow.channels import text
 from tokiflow.channels.message import Listed, Message
 from tokiflow.core import durations
 
@@ -32,16 +34,19 @@ _TONES = {
     "escalated": Tone("down", "Still down", "▲"),
     "reminder": Tone("down", "Still down", "▲"),
     "acknowledged": Tone("late", "Acknowledged", "◔"),
+    "muted": Tone("down", "Down", "▲"),
+    "unmuted": Tone("down", "Down", "▲"),
     "resolved": Tone("up", "Up", "●"),
     "summary": Tone("down", "Down", "▲"),
     "test": Tone("rest", "Test", "◌"),
 }
+_OF_TROUBLE = frozenset({"opened", "reopened", "escalated", "reminder", "muted", "unmuted"})
 _WARNING = Tone("late", "Warning", "◔")
 
 
 def tone(message: Message) -> Tone:
     """How serious it is, at a glance."""
-    if message.severity == "warning" and message.kind in ("opened", "reopened", "escalated", "reminder"):
+    if message.severity == "warning" and message.kind in _OF_TROUBLE:
         return _WARNING
     if message.kind == "summary" and all(one.status == "up" for one in message.listed):
         return _TONES["resolved"]
@@ -62,12 +67,26 @@ def headline(message: Message) -> str:
     return f"{tone(message).word}: {message.monitor_name} {_verb(message)}"
 
 
+def short_headline(message: Message, fits: Callable[[str], bool]) -> str:
+    """The headline, its name cut until it `fits`: what happened is worth more than the end of a long name."""
+    name = "monitor_name" if message.about_incident else "organization"
+    told: dict[str, str] = {}
+
+    def fitting(cut: str) -> bool:
+        changed: Any = {name: cut}
+        told[cut] = headline(replace(message, **changed))
+        return fits(told[cut])
+
+    cut = text.fitting(getattr(message, name), fitting)
+    return told[cut] if cut else text.fitting(headline(message), fits)
+
+
 def _summary_headline(message: Message) -> str:
     """`Down: 23 monitors of Harbour Freight, 4 are back`."""
     total = message.listed_total or len(message.listed)
-    back = sum(one.status == "up" for one in message.listed)
+    back = message.back
     monitors = f"{total} monitors of {message.organization}" if total != 1 else f"a monitor of {message.organization}"
-    if back == len(message.listed):
+    if back >= total:
         return f"Up: {'all ' if total > 1 else ''}{monitors} {'are' if total != 1 else 'is'} back"
     word = tone(message).word
     return f"{word}: {monitors}" + (f", {back} {'is' if back == 1 else 'are'} back" if back else "")
@@ -75,7 +94,8 @@ def _summary_headline(message: Message) -> str:
 
 def _verb(message: Message) -> str:
     if message.kind == "resolved":
-        return "is back" if message.down_seconds is None else f"is back after {durations.words(message.down_seconds)}"
+        how = f"was resolved by {message.by}" if message.by else "is back"
+        return how if message.down_seconds is None else f"{how} after {durations.words(message.down_seconds)}"
     if message.kind == "flapping":
         return "keeps failing and recovering"
     if message.kind == "acknowledged":
@@ -176,6 +196,18 @@ def clock(message: Message, at: datetime) -> str:
     return f"{message.local(at):%H:%M}" if today else _day_and_time(message, at)
 
 
+def signed(message: Message) -> str:
+    """Who writes, and why here: "Harbour Freight · Tokiflow, told by the rule “Database”"."""
+    return f"{message.organization} · Tokiflow" + (f", told {message.because}" if message.because else "")
+
+
+def output(message: Message) -> tuple[str, tuple[str, ...]]:
+    """The job's own words, with what to call them: of trouble that is over, those that it began with."""
+    if message.kind == "resolved" and not message.last_lines:
+        return "Output of the trouble", message.lines_before
+    return "Last output", message.last_lines
+
+
 def follow_up(message: Message) -> str:
     """Why it is told again, in a sentence; empty for news."""
     if message.kind == "escalated":
@@ -192,14 +224,14 @@ def _day_and_time(message: Message, at: datetime) -> str:
     return f"{local:%a} {local.day} {local:%b}{year}, {local:%H:%M}"
 
 
-def sentence(text: str) -> str:
-    """`text` with a full stop, unless it has an end already."""
-    return text if not text or text[-1] in ".!?…:" else f"{text}."
+def sentence(said: str) -> str:
+    """`said` with a full stop, unless it has an end already."""
+    return said if not said or said[-1] in ".!?…:" else f"{said}."
 
 
-def unbroken(text: str) -> str:
-    """`text` in which no line ends between a number and its unit."""
-    return _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", text)
+def unbroken(said: str) -> str:
+    """`said` in which no line ends between a number and its unit."""
+    return _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", said)
 
 
 def strip(message: Message) -> str:

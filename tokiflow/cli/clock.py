@@ -94,7 +94,6 @@ class Clock:
         more = swept == self.batch or fired == follow_ups.BATCH
         self.batch = overdue.next_batch(self.batch, swept)
         if more:
-            overdue.sweep(now, overdue.FIRST_BATCH, latest=True)
             return 0.0
         following = overdue.next_at()
         if following is None:

@@ -135,17 +135,19 @@ class Loop:
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; the job at hand is finished first."""
-        from tokiflow.services import heartbeats, sender
+        from tokiflow.services import delivery_counts, heartbeats, sender
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         beating = heartbeats.keep_beating("worker", self.app.app_context)
+        stop_counting = delivery_counts.keep_saving(self.app.app_context)
         sending = sender.start(self.app, outside.of(self.app), lambda: datetime.now(UTC))
         threading.Thread(target=self._watch, args=(sending,), name="watchdog", daemon=True).start()
         log.info("worker_started")
         with contextlib.suppress(StopRequested):
             self._work_on()
         sending.stop(LEAVE_SECONDS)
+        stop_counting()
         beating.set()
         log.info("worker_stopped")
 

@@ -6,10 +6,11 @@ an id can be made before the row is written. The outside form is case-insensitiv
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from tokiflow.errors import NotFound
@@ -17,6 +18,7 @@ from tokiflow.errors import NotFound
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)} | {"i": 1, "l": 1, "o": 0}
 _LENGTH = 26
+_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ALPHABET.encode())
 
 
 _lock = threading.Lock()
@@ -38,6 +40,11 @@ def earliest(at: datetime) -> UUID:
     return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
+def made_at(identifier: UUID) -> datetime:
+    """When an id was made, to the millisecond."""
+    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
+
+
 def _next_tick() -> int:
     """The time in 1/4096 ms since 1970, or one more than last time if that is later."""
     global _last
@@ -48,11 +55,9 @@ def _next_tick() -> int:
 
 def public(prefix: str, identifier: UUID) -> str:
     """`public("mon", id)` → `mon_01jd…`, 26 characters after the underscore."""
-    value, letters = identifier.int, []
-    for _ in range(_LENGTH):
-        value, index = divmod(value, 32)
-        letters.append(ALPHABET[index])
-    return f"{prefix}_{''.join(reversed(letters))}"
+    # Five bytes are eight letters, so twenty hold the number; its own letters are the last.
+    letters = base64.b32encode(identifier.int.to_bytes(20, "big"))[-_LENGTH:]
+    return f"{prefix}_{letters.translate(_CROCKFORD).decode()}"
 
 
 def parse(prefix: str, text: str) -> UUID:

@@ -69,6 +69,18 @@ class MonitorDraft:
     depends_on: frozenset[UUID] = frozenset()
 
 
+PLAIN = (
+    "name", "description", "grace_seconds", "max_runtime_seconds", "early_tolerance_seconds", "failures_to_open",
+    "successes_to_resolve", "overlaps_allowed", "capture_output",
+)  # fmt: skip
+"""What a draft, a row of `monitors` and the API call by the same name and mean in the same form."""
+
+
+def plain(thing: Any) -> dict[str, Any]:
+    """The plain fields of a draft or a row."""
+    return {name: getattr(thing, name) for name in PLAIN}
+
+
 def default_max_runtime(seconds: float) -> int:
     """How long a run may take when nobody said: its period (`seconds`), between a minute and an hour."""
     return int(min(max(seconds, SHORTEST_DEFAULT_MAX_RUNTIME), DEFAULT_MAX_RUNTIME))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 
 def seal(secret: str, key: str) -> str:
@@ -20,6 +20,8 @@ def seal(secret: str, key: str) -> str:
 
 def unseal(sealed: str, key: str) -> str:
     """What was sealed with `key`. Raises ValueError for anything else: another key, a changed text."""
+    from cryptography.fernet import InvalidToken
+
     try:
         return _fernet(key).decrypt(sealed.encode()).decode()
     except (InvalidToken, UnicodeError):
@@ -28,5 +30,10 @@ def unseal(sealed: str, key: str) -> str:
 
 @lru_cache(maxsize=8)
 def _fernet(key: str) -> Fernet:
+    # Here and not above: it takes several megabytes, which only a process that opens something should pay.
+    from cryptography.fernet import Fernet
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     derived = HKDF(SHA256(), 32, salt=None, info=b"tokiflow sealing v1").derive(key.encode())
     return Fernet(base64.urlsafe_b64encode(derived))

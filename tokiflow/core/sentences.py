@@ -51,9 +51,10 @@ def overlapped() -> str:
     return "started while the run before was still going, which is not allowed here"
 
 
-def recovered(opened_at: datetime, resolved_at: datetime) -> str:
-    """How long the trouble lasted."""
-    return f"is well again after {durations.words(max((resolved_at - opened_at).total_seconds(), 0))}"
+def recovered(opened_at: datetime, resolved_at: datetime, by: str = "") -> str:
+    """How long the trouble lasted, and who ended it if a person did."""
+    lasted = durations.words(max((resolved_at - opened_at).total_seconds(), 0))
+    return f"was resolved by {by} after {lasted}" if by else f"is well again after {lasted}"
 
 
 def blind(start: datetime, end: datetime) -> str:

@@ -83,7 +83,7 @@ def _checked(before: WindowDraft, values: Mapping[str, Any], now: datetime) -> W
             mistakes[name] = [str(error)]
     after = _only_of_its_kind(replace(before, **chosen))
     if not mistakes.keys() & _SCOPE and not any(getattr(after, name) for name in _SCOPE):
-        mistakes["monitors"] = ["are missing; name some, or a tag, or choose everything"]
+        mistakes["monitors"] = ["is missing; name some monitors, or a tag, or choose everything"]
     for name, why in _missing(after) + _disagreeing(before, after, now):
         mistakes.setdefault(name, [why])
     if mistakes:
@@ -196,11 +196,11 @@ def _monitors(value: Any) -> frozenset[UUID]:
     if value is None:
         return frozenset()
     if not isinstance(value, list | tuple) or len(value) > MOST_MONITORS:
-        raise ValueError(f'are not a list of at most {MOST_MONITORS:,} monitors; write it like ["mon_…"]')
+        raise ValueError(f'is no list of at most {MOST_MONITORS:,} monitors; write it like ["mon_…"]')
     try:
         return frozenset(ids.parse("mon", one if isinstance(one, str) else "") for one in value)
     except NotFound:
-        raise ValueError("name a monitor that does not exist here; take ids from the list of monitors") from None
+        raise ValueError("names a monitor that does not exist here; take ids from the list of monitors") from None
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {

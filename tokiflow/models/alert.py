@@ -24,6 +24,11 @@ class Alert(Model):
     decision: Mapped[Json]
     created_at: Mapped[CreatedAt]
 
+    @property
+    def news(self) -> str:
+        """What it tells: its kind; or, of what people do about an incident, what exactly: muted, unmuted."""
+        return str(self.content.get("kind", self.kind))
+
     __table_args__ = (
         CheckConstraint(
             "kind in ('opened', 'reopened', 'flapping', 'escalated', 'reminder', 'acknowledged', 'resolved', "

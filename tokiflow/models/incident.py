@@ -46,7 +46,7 @@ class Incident(Model):
         ),
         # queries.incidents.page
         Index("ix_incidents_organization_id_opened_at", "organization_id", text("opened_at desc"), text("id desc")),
-        # queries.incidents.of_monitor, services.incidents: the latest one
+        # queries.incidents.of_monitor, services.incident_rows: the latest one
         Index("ix_incidents_monitor_id_opened_at", "monitor_id", text("opened_at desc")),
     )
 

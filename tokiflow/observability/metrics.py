@@ -1,8 +1,9 @@
 """`/metrics` for Prometheus.
 
 What the system *is* (monitors, incidents, deliveries) is read from the database when somebody asks, so every web
-process gives the same answer. What a process *does* (requests, pings) is counted in the process; with
-PROMETHEUS_MULTIPROC_DIR set, the counts of all processes of one machine are added up.
+process gives the same answer. What workers have sent is counted in Redis (services.delivery_counts), for all of them
+together. What a web process *does* (requests, pings) is counted in the process; with PROMETHEUS_MULTIPROC_DIR set, the
+counts of all processes of one machine are added up.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 from flask import Flask, Response, request
@@ -25,10 +28,18 @@ if _SHARED:
     Path(_SHARED).mkdir(parents=True, exist_ok=True)
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest  # noqa: E402
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric  # noqa: E402
+from prometheus_client.core import (  # noqa: E402
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
+from prometheus_client.utils import floatToGoString  # noqa: E402
 
 log = structlog.get_logger()
+
+Found = TypeVar("Found")
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
@@ -57,16 +68,48 @@ class Figures(Protocol):
     @property
     def deliveries_pending(self) -> int: ...
     @property
+    def deliveries_retrying(self) -> int: ...
+    @property
+    def deliveries_dead(self) -> int: ...
+    @property
     def oldest_pending_delivery_seconds(self) -> float: ...
+    @property
+    def delivery_overdue_seconds(self) -> float: ...
+    @property
+    def hosts_left_alone(self) -> int: ...
     @property
     def heartbeat_age_seconds(self) -> Mapping[str, float]: ...
     @property
     def pings_total(self) -> int: ...
 
 
-def init_app(app: Flask, figures: Callable[[], Figures], spooled: Callable[[], int]) -> None:
-    """Open `/metrics` on `app`; at each scrape `figures` reads the database, and `spooled` the bytes that wait for it
-    on this machine."""
+class Counts(Protocol):
+    """What `tokiflow.services.delivery_counts.read()` returns: deliveries and tries by kind of channel and result;
+    by kind, how many took up to each of `BOUNDS` and longer than the one before, and the seconds of all together."""
+
+    @property
+    def deliveries(self) -> Mapping[tuple[str, str], int]: ...
+    @property
+    def attempts(self) -> Mapping[tuple[str, str], int]: ...
+    @property
+    def lags(self) -> Mapping[str, Sequence[int]]: ...
+    @property
+    def lag_seconds(self) -> Mapping[str, float]: ...
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a scrape looks: `figures` reads the database, `counts` Redis (its histogram has `bounds`), and `spooled`
+    tells the bytes that wait for the database on this machine."""
+
+    figures: Callable[[], Figures]
+    counts: Callable[[], Counts]
+    bounds: Sequence[float]
+    spooled: Callable[[], int]
+
+
+def init_app(app: Flask, sources: Sources) -> None:
+    """Open `/metrics` on `app`; each scrape asks `sources`."""
     settings: Settings = app.extensions["tokiflow.settings"]
 
     @app.get("/metrics", endpoint="metrics")
@@ -80,7 +123,7 @@ def init_app(app: Flask, figures: Callable[[], Figures], spooled: Callable[[], i
         )
         if status != 200:
             return _refusal(status)
-        return Response(render(_read(figures), spooled()), content_type=CONTENT_TYPE_LATEST)
+        return Response(render(_look(sources)), content_type=CONTENT_TYPE_LATEST)
 
 
 def access(*, production: bool, token: str, authorization: str, address: str, forwarded: bool) -> int:
@@ -114,10 +157,20 @@ def forget_process(pid: int) -> None:
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-def render(figures: Figures | None, spooled: int) -> bytes:
-    """The metrics in Prometheus' text format. Without figures (the database is away) only what was counted here."""
+@dataclass(frozen=True)
+class Look:
+    """What one scrape has found. Without figures the database is away, without counts Redis is."""
+
+    figures: Figures | None = None
+    counts: Counts | None = None
+    bounds: Sequence[float] = ()
+    spooled: int = 0
+
+
+def render(look: Look) -> bytes:
+    """The metrics in Prometheus' text format: of what is away nothing is told."""
     now = CollectorRegistry()
-    now.register(_Reading(figures, spooled))
+    now.register(_Reading(look))
     return generate_latest(now) + generate_latest(_counted())
 
 
@@ -129,33 +182,38 @@ def _counted() -> CollectorRegistry:
     return registry
 
 
-def _read(figures: Callable[[], Figures]) -> Figures | None:
+def _look(sources: Sources) -> Look:
+    return Look(_asked(sources.figures), _asked(sources.counts), sources.bounds, sources.spooled())
+
+
+def _asked(source: Callable[[], Found]) -> Found | None:
     try:
-        return figures()
-    except Exception:
-        # A scrape that fails says nothing; one without figures says that the database is away.
-        log.exception("metrics_without_figures")
+        return source()
+    except Exception as error:
+        # A scrape that fails says nothing; one with less says what is away.
+        log.warning("metrics_incomplete", error=type(error).__name__)
         return None
 
 
 class _Reading:
     """Turns figures into metrics, as prometheus_client wants a collector to."""
 
-    def __init__(self, figures: Figures | None, spooled: int) -> None:
-        self._figures = figures
-        self._spooled = spooled
+    def __init__(self, look: Look) -> None:
+        self._look = look
 
     def collect(self) -> Iterator[Metric]:
         """One metric family for each figure."""
         yield GaugeMetricFamily(
-            "tokiflow_database_up", "Whether the database answered.", int(self._figures is not None)
+            "tokiflow_database_up", "Whether the database answered.", int(self._look.figures is not None)
         )
         yield GaugeMetricFamily(
-            "tokiflow_spool_bytes", "What waits on this machine's disk for the database.", self._spooled
+            "tokiflow_spool_bytes", "What waits on this machine's disk for the database.", self._look.spooled
         )
-        if self._figures is None:
+        if self._look.counts is not None:
+            yield from _sent(self._look.counts, self._look.bounds)
+        if self._look.figures is None:
             return
-        read = self._figures
+        read = self._look.figures
         yield _labelled("tokiflow_monitors", "Monitors by status.", "status", read.monitors_by_status)
         yield _labelled("tokiflow_incidents_open", "Open incidents by kind.", "kind", read.incidents_open_by_kind)
         yield GaugeMetricFamily("tokiflow_deliveries_pending", "Deliveries not yet made.", read.deliveries_pending)
@@ -164,11 +222,45 @@ class _Reading:
             "Age of the oldest delivery not yet made; 0 when there is none.",
             read.oldest_pending_delivery_seconds,
         )
+        yield GaugeMetricFamily(
+            "tokiflow_delivery_overdue_seconds",
+            "How long ago a try was due that nobody has made yet; 0 when there is none.",
+            read.delivery_overdue_seconds,
+        )
+        yield GaugeMetricFamily(
+            "tokiflow_deliveries_retrying", "Of those not yet made, those tried before.", read.deliveries_retrying
+        )
+        yield GaugeMetricFamily("tokiflow_deliveries_undelivered", "Deliveries given up.", read.deliveries_dead)
+        yield GaugeMetricFamily(
+            "tokiflow_delivery_hosts_left_alone",
+            "Hosts that do not answer and that deliveries wait for: open circuit breakers.",
+            read.hosts_left_alone,
+        )
         yield _labelled(
             "tokiflow_heartbeat_age_seconds", "Time since a process last told it lives.", "process",
             read.heartbeat_age_seconds,
         )  # fmt: skip
         yield CounterMetricFamily("tokiflow_pings", "Pings kept since the beginning.", read.pings_total)
+
+
+def _sent(counts: Counts, bounds: Sequence[float]) -> Iterator[Metric]:
+    deliveries = CounterMetricFamily(
+        "tokiflow_deliveries", "Deliveries that are over, by kind of channel.", labels=["kind", "result"]
+    )
+    attempts = CounterMetricFamily(
+        "tokiflow_delivery_attempts", "Tries, by kind of channel and what came of them.", labels=["kind", "result"]
+    )
+    for family, numbers in ((deliveries, counts.deliveries), (attempts, counts.attempts)):
+        for labels, number in sorted(numbers.items()):
+            family.add_metric(labels, number)
+        yield family
+    lag = HistogramMetricFamily(
+        "tokiflow_delivery_lag_seconds", "From what happened to the message sent about it.", labels=["kind"]
+    )
+    for kind, numbers_within in sorted(counts.lags.items()):
+        within = zip(map(floatToGoString, bounds), accumulate(numbers_within), strict=True)
+        lag.add_metric([kind], list(within), counts.lag_seconds.get(kind, 0.0))
+    yield lag
 
 
 def _labelled(name: str, help_text: str, label: str, values: Mapping[str, float]) -> Metric:

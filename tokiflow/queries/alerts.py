@@ -45,22 +45,49 @@ def page(organization_id: UUID, incident_id: UUID | None, cursor: str | None, li
     if incident_id:
         statement = statement.where(Alert.incident_id == incident_id)
     if cursor:
-        (key,) = decode(cursor, 1)
-        try:
-            statement = statement.where(Alert.id < UUID(key))
-        except ValueError:
-            raise NOT_OURS from None
+        statement = statement.where(Alert.id < _place(cursor))
     found = db.session.execute(statement.order_by(Alert.id.desc()).limit(limit + 1)).scalars().all()
     more = encode(str(found[limit - 1].id)) if len(found) > limit else None
     return Page(_with_deliveries(found[:limit]), more)
 
 
+def delivery_page(
+    organization_id: UUID,
+    status: str,
+    channel_id: UUID | None,
+    incident_id: UUID | None,
+    cursor: str | None,
+    limit: int,
+) -> Page[DeliveryRecord]:
+    """The organization's deliveries, newest first; what is empty or None makes no difference."""
+    statement = select(Delivery).where(Delivery.organization_id == organization_id)
+    if status:
+        statement = statement.where(Delivery.status == status)
+    if channel_id:
+        statement = statement.where(Delivery.channel_id == channel_id)
+    if incident_id:
+        statement = statement.where(Delivery.incident_id == incident_id)
+    if cursor:
+        statement = statement.where(Delivery.id < _place(cursor))
+    statement = statement.options(joinedload(Delivery.channel), joinedload(Delivery.alert))
+    found = db.session.execute(statement.order_by(Delivery.id.desc()).limit(limit + 1)).scalars().all()
+    more = encode(str(found[limit - 1].id)) if len(found) > limit else None
+    return Page(records(found[:limit]), more)
+
+
+def records(deliveries: Sequence[Delivery]) -> list[DeliveryRecord]:
+    """`deliveries` with their tries."""
+    attempts = channels.attempts([one.id for one in deliveries]) if deliveries else {}
+    return [DeliveryRecord(one, attempts[one.id]) for one in deliveries]
+
+
 def told(incident_ids: Sequence[UUID]) -> dict[UUID, list[Delivery]]:
-    """By incident: the deliveries that were sent, with their channels, oldest first."""
+    """By incident: the deliveries that were sent, alone or in a summary, with their channels, oldest first."""
     found: dict[UUID, list[Delivery]] = {incident_id: [] for incident_id in incident_ids}
     statement = (
         select(Delivery)
-        .where(Delivery.incident_id.in_(incident_ids), Delivery.status == "sent")
+        .where(Delivery.incident_id.in_(incident_ids), Delivery.status.in_(("sent", "merged")))
+        .where(Delivery.sent_at.is_not(None))
         .options(joinedload(Delivery.channel))
         .order_by(Delivery.id)
     )
@@ -92,8 +119,10 @@ def last_sent_at(organization_id: UUID) -> datetime | None:
 
 
 def delivery(delivery_id: UUID) -> Delivery:
-    """Raises NotFound. Whoever calls checks the organization."""
-    found = db.session.get(Delivery, delivery_id)
+    """With its channel and its alert. Raises NotFound. Whoever calls checks the organization."""
+    statement = select(Delivery).where(Delivery.id == delivery_id)
+    statement = statement.options(joinedload(Delivery.channel), joinedload(Delivery.alert))
+    found = db.session.execute(statement).scalar_one_or_none()
     if found is None:
         raise errors.NotFound
     return found
@@ -106,9 +135,15 @@ def _with_deliveries(alerts: Sequence[Alert]) -> list[AlertRecord]:
         .options(joinedload(Delivery.channel))
         .order_by(Delivery.id)
     )
-    deliveries = db.session.execute(statement).scalars().all() if alerts else []
-    attempts = channels.attempts([one.id for one in deliveries]) if deliveries else {}
     by_alert: dict[UUID, list[DeliveryRecord]] = {alert.id: [] for alert in alerts}
-    for one in deliveries:
-        by_alert[one.alert_id].append(DeliveryRecord(one, attempts[one.id]))
+    for one in records(db.session.execute(statement).scalars().all() if alerts else []):
+        by_alert[one.delivery.alert_id].append(one)
     return [AlertRecord(alert, by_alert[alert.id]) for alert in alerts]
+
+
+def _place(cursor: str) -> UUID:
+    (key,) = decode(cursor, 1)
+    try:
+        return UUID(key)
+    except ValueError:
+        raise NOT_OURS from None

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, true, tuple_
+from sqlalchemy import and_, func, select, true, tuple_
 from sqlalchemy.orm import aliased, joinedload
 
 from tokiflow import errors
 from tokiflow.db import db
-from tokiflow.models import Attempt, Channel, Delivery, MonitorChannel
+from tokiflow.models import Attempt, Channel, Delivery, MonitorChannel, Summary
 from tokiflow.queries.paging import NOT_OURS, Page, decode, encode
+
+_IN_A_SUMMARY = and_(
+    Delivery.summary_id.is_not(None),
+    Delivery.incident_id.is_not(None),
+    Delivery.status.in_(("pending", "merged", "dead")),
+)
+"""It waits for a summary, or one has told it, or failed to."""
 
 
 def get(channel_id: UUID) -> Channel:
@@ -44,15 +53,34 @@ def page(organization_id: UUID, cursor: str | None, limit: int) -> Page[Channel]
 
 
 def deliveries(channel_id: UUID, most: int = 20) -> Sequence[Delivery]:
-    """The channel's latest deliveries with their alerts, newest first."""
+    """The channel's latest messages with their alerts, newest first: what a summary tells is not among them."""
     statement = (
         select(Delivery)
-        .where(Delivery.channel_id == channel_id)
+        .where(Delivery.channel_id == channel_id, ~_IN_A_SUMMARY)
         .options(joinedload(Delivery.alert))
         .order_by(Delivery.id.desc())
         .limit(most)
     )
     return db.session.execute(statement).scalars().all()
+
+
+class Gathering(NamedTuple):
+    """So many deliveries wait to leave as one message at `until`."""
+
+    number: int
+    until: datetime
+
+
+def gathering(channel_id: UUID) -> Gathering | None:
+    """What waits for a summary of the channel, if anything does."""
+    statement = (
+        select(func.count(), func.min(Delivery.next_attempt_at))
+        .join(Summary, Summary.id == Delivery.summary_id)
+        .where(Summary.channel_id == channel_id, Summary.closed_at.is_(None))
+        .where(Delivery.status == "pending", Delivery.incident_id.is_not(None))
+    )
+    number, until = db.session.execute(statement).one()
+    return Gathering(number, until) if number else None
 
 
 def outcomes(channel_ids: Sequence[UUID], most: int = 20) -> dict[UUID, list[str]]:
@@ -63,7 +91,7 @@ def outcomes(channel_ids: Sequence[UUID], most: int = 20) -> dict[UUID, list[str
     one = aliased(Channel)
     latest = (
         select(Delivery.id, Delivery.status)
-        .where(Delivery.channel_id == one.id, Delivery.status != "pending")
+        .where(Delivery.channel_id == one.id, Delivery.status != "pending", ~_IN_A_SUMMARY)
         .order_by(Delivery.id.desc())
         .limit(most)
         .lateral("latest")

@@ -130,7 +130,12 @@ def of_organization(organization_id: UUID, now: datetime, ahead: timedelta) -> l
 
 def window(row: MaintenanceWindow, now: datetime, ahead: timedelta) -> Window:
     """One window with its plan and the monitors it names."""
-    return _with_monitors(_with_plans([row], now, ahead), None)[0]
+    return of_rows([row], now, ahead)[0]
+
+
+def of_rows(rows: Sequence[MaintenanceWindow], now: datetime, ahead: timedelta) -> list[Window]:
+    """The same for many, in their order. Two statements, whatever the number."""
+    return _with_monitors(_with_plans(rows, now, ahead), None)
 
 
 def monitors_of(window_ids: Collection[UUID]) -> Mapping[UUID, list[UUID]]:

@@ -27,6 +27,8 @@ class Listener(NamedTuple):
     kind: str
     name: str
     enabled: bool
+    disabled_reason: str = ""
+    """Why Tokiflow disabled it: nothing arrives there. Empty if a person did."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,14 @@ class Audience:
         return next((rule for rule in self.rules[organization_id] if rule.id is not None and rule.id == rule_id), None)
 
     def enabled(self, organization_id: UUID, channel_id: UUID) -> bool:
-        """Whether the channel hears anything at all."""
+        """Whether the channel hears of trouble."""
         listener = self.listeners[organization_id].get(channel_id)
         return listener is not None and listener.enabled
+
+    def reachable(self, organization_id: UUID, channel_id: UUID) -> bool:
+        """Whether the channel can hear the end of what it was told of, also if a person has disabled it meanwhile."""
+        listener = self.listeners[organization_id].get(channel_id)
+        return listener is not None and (listener.enabled or not listener.disabled_reason)
 
     def quiet_until(self, organization_id: UUID, severity: str, at: datetime) -> datetime | None:
         """When the quiet hours end in which trouble of `severity` waits at `at`; None if it doesn't wait."""
@@ -153,7 +160,9 @@ def as_rule(row: RoutingRule, steps: Steps) -> Rule:
 def listeners(organization_ids: Collection[UUID]) -> dict[UUID, dict[UUID, Listener]]:
     """By organization: every channel it has, disabled or not."""
     found: dict[UUID, dict[UUID, Listener]] = {organization_id: {} for organization_id in organization_ids}
-    columns: Any = (Channel.id, Channel.kind, Channel.name, Channel.enabled, Channel.organization_id)
+    columns: Any = (
+        Channel.id, Channel.kind, Channel.name, Channel.enabled, Channel.disabled_reason, Channel.organization_id
+    )  # fmt: skip
     statement = select(*columns).where(Channel.organization_id.in_(organization_ids)).order_by(Channel.id)
     for *said, organization_id in db.session.execute(statement):
         found[organization_id][said[0]] = Listener(*said)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from sqlalchemy import Engine, create_engine, func, select
 
 from tokiflow.db import db
-from tokiflow.models import BlindSpell, Delivery, Heartbeat, Incident, Monitor
+from tokiflow.models import Alert, BlindSpell, Delivery, Heartbeat, Incident, Monitor
 
 ALIVE_WITHIN = timedelta(seconds=15)
 
@@ -22,26 +22,51 @@ class Figures:
     monitors_by_status: Mapping[str, int]
     incidents_open_by_kind: Mapping[str, int]
     deliveries_pending: int
+    deliveries_retrying: int
+    deliveries_dead: int
     oldest_pending_delivery_seconds: float
+    delivery_overdue_seconds: float
+    hosts_left_alone: int
     heartbeat_age_seconds: Mapping[str, float]
     pings_total: int
 
 
 def figures(now: datetime) -> Figures:
     """Read everything /metrics tells, with one statement each."""
-    pending, oldest = db.session.execute(
-        select(func.count(), func.min(Delivery.next_attempt_at)).where(Delivery.status == "pending")
-    ).one()
+    outbox = db.session.execute(_OUTBOX).one()
     statuses = select(Monitor.status, func.count()).group_by(Monitor.status)
     kinds = select(Incident.kind, func.count()).where(Incident.resolved_at.is_(None)).group_by(Incident.kind)
     return Figures(
         monitors_by_status=dict(db.session.execute(statuses).all()),
         incidents_open_by_kind=dict(db.session.execute(kinds).all()),
-        deliveries_pending=pending,
-        oldest_pending_delivery_seconds=max((now - oldest).total_seconds(), 0.0) if pending else 0.0,
+        deliveries_pending=outbox.pending,
+        deliveries_retrying=outbox.retrying,
+        deliveries_dead=db.session.execute(_DEAD).scalar_one(),
+        oldest_pending_delivery_seconds=_age(outbox.oldest, now),
+        delivery_overdue_seconds=_age(outbox.due, now),
+        hosts_left_alone=outbox.hosts,
         heartbeat_age_seconds=ages(now),
         pings_total=int(db.session.execute(select(func.coalesce(func.sum(Monitor.ping_count), 0))).scalar_one()),
     )
+
+
+_OUTBOX = select(
+    func.count().label("pending"),
+    func.count().filter(Delivery.attempts > 0).label("retrying"),
+    func.min(Delivery.created_at).label("oldest"),
+    func.min(Delivery.next_attempt_at).label("due"),
+    func.count(func.nullif(Delivery.waits_for_host, "").distinct()).label("hosts"),
+).where(Delivery.status == "pending")
+_DEAD = (
+    select(func.count())
+    .select_from(Delivery)
+    .join(Alert, Alert.id == Delivery.alert_id)
+    .where(Delivery.status == "dead", Alert.kind != "test")
+)
+
+
+def _age(at: datetime | None, now: datetime) -> float:
+    return max((now - at).total_seconds(), 0.0) if at else 0.0
 
 
 def ages(now: datetime) -> dict[str, float]:

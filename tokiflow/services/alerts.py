@@ -7,7 +7,7 @@ news that must wait until a silence ends. services.follow_ups keeps those promis
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,15 +20,16 @@ from tokiflow.core import alerting, ids, sentences
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.routing import Routing, Rule, Subject
 from tokiflow.db import db, on_commit
-from tokiflow.models import Alert, Delivery, FollowUp, Incident
+from tokiflow.models import Alert, Channel, Delivery, FollowUp, Incident, RoutingRule
 from tokiflow.queries import routing
 from tokiflow.queries.routing import Audience
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import contents, silences, timeline
+from tokiflow.services import contents, sets, silences, timeline
 from tokiflow.services import news as news_of
 from tokiflow.services.contents import PastRun
-from tokiflow.services.news import TROUBLE, News
+from tokiflow.services.news import DONE_BY_PEOPLE, TROUBLE, Facts, News
 from tokiflow.services.silences import Silence
+from tokiflow.services.timeline import Step
 
 RING_FOR = 200
 """So many deliveries one ring of the doorbell is for: it wakes the sender of one worker (services.sender)."""
@@ -54,8 +55,8 @@ def plan(news: Sequence[News], now: datetime) -> None:
     """Promise to tell people of `news`, in their order, with a handful of statements.
 
     Trouble goes to whom the rules choose (core.routing) unless something silences it: then it is held back. A
-    recovery goes to whoever was told of the trouble, whatever the rules say by now; an acknowledgement to those of
-    them that follow it.
+    recovery goes to whoever was told of the trouble, whatever the rules say by now; what people do about it
+    (news.DONE_BY_PEOPLE) to those of them that follow it.
     """
     if news:
         people = audience(news)
@@ -94,29 +95,31 @@ def promise(tellings: Sequence[Telling], people: Audience, runs: Mapping[UUID, l
     """Write an alert for each of `tellings`, with a delivery for each of its channels, and ring for them after the
     commit."""
     alerts = [_alert(one, people, runs.get(one.news.row.id, [])) for one in tellings]
-    db.session.add_all(alerts)
-    db.session.flush()
     deliveries = [
-        Delivery(
-            id=ids.new(),
-            organization_id=alert.organization_id,
-            alert_id=alert.id,
-            channel_id=channel_id,
-            incident_id=alert.incident_id,
-            status="pending",
-            attempts=0,
-            next_attempt_at=now,
-            rung_at=now,
-            because=because,
-        )
+        {
+            "id": ids.new(),
+            "organization_id": alert["organization_id"],
+            "alert_id": alert["id"],
+            "channel_id": channel_id,
+            "incident_id": alert["incident_id"],
+            "next_attempt_at": now,
+            "rung_at": now,
+            "because": because,
+            "created_at": now,
+        }
         for alert, telling in zip(alerts, tellings, strict=True)
         for channel_id, because in telling.by.items()
     ]
-    db.session.add_all(deliveries)
-    db.session.flush()
-    promised = [delivery.id for delivery in deliveries]
+    sets.insert(Alert, alerts)
+    # Whoever deletes a channel just now is waited for, and then it hears nothing; the others do.
+    promised = sets.insert(Delivery, deliveries, while_there={"channel_id": Channel})
     for start in range(0, len(promised), RING_FOR):
         on_commit(partial(enqueue, Job.DELIVER, promised[start : start + RING_FOR]))
+
+
+def promise_later(those: Sequence[FollowUp]) -> None:
+    """Write these promises down. What a rule was to do that is being deleted just now is not promised."""
+    sets.add(those, while_there={"rule_id": RoutingRule})
 
 
 def told(incident_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
@@ -137,6 +140,7 @@ def reminder(incident: Incident, rule: Rule, at: datetime) -> FollowUp:
 
 
 def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Audience, now: datetime) -> None:
+    news = _with_what_was_said(news)
     audible = [one for one in news if one.incident.id not in silent and people.listeners[one.row.organization_id]]
     runs = contents.latest_runs({one.row.id for one in audible})
     known = told({one.incident.id for one in news if one.kind not in TROUBLE})
@@ -144,8 +148,16 @@ def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Aud
     for one in news:
         plan.take(one)
     promise(plan.tellings, people, runs, now)
-    db.session.add_all([*plan.steps, *(waiting for found in plan.later.values() for waiting in found)])
-    db.session.flush()
+    timeline.write(*plan.steps)
+    promise_later([one for found in plan.later.values() for one in found])
+
+
+def _with_what_was_said(news: Sequence[News]) -> Sequence[News]:
+    """`news`, in which a recovery knows what the job had said about the trouble."""
+    said = news_of.told({one.incident.id for one in news if one.kind == "resolved"})
+    said |= {one.incident.id: one.facts for one in news if one.kind in TROUBLE}
+    nothing = Facts()
+    return [replace(one, facts=said.get(one.incident.id, nothing)) if one.kind == "resolved" else one for one in news]
 
 
 @dataclass
@@ -164,13 +176,13 @@ class _Plan:
     told: dict[UUID, list[UUID]]
     tellings: list[Telling] = field(default_factory=list)
     later: dict[UUID, list[FollowUp]] = field(default_factory=dict)
-    steps: list[Any] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
     def take(self, one: News) -> None:
         if one.kind == "resolved":
             self._recover(one)
-        elif one.kind == "acknowledged":
-            self._tell(one, [id for id in self.told.get(one.incident.id, []) if self._follows(one, id)], WAS_TOLD)
+        elif one.kind in DONE_BY_PEOPLE:
+            self._tell(one, [id for id in self.told.get(one.incident.id, []) if self._follows(one, id)])
         elif silence := self.silent.get(one.incident.id):
             self._hold(one, silence)
         else:
@@ -213,16 +225,16 @@ class _Plan:
             promised.done_at, promised.outcome = self.now, OVER
         self.unheard.discard(one.incident.id)
         if not unheard:
-            self._tell(one, self.told.get(one.incident.id, []), WAS_TOLD)
+            known = self.told.get(one.incident.id, [])
+            self._tell(one, [id for id in known if self.people.reachable(one.row.organization_id, id)])
 
-    def _tell(self, one: News, channel_ids: Iterable[UUID], because: str) -> None:
-        by = {id: because for id in channel_ids if self.people.enabled(one.row.organization_id, id)}
-        if by:
-            self.tellings.append(Telling(one, by))
+    def _tell(self, one: News, channel_ids: Sequence[UUID]) -> None:
+        if channel_ids:
+            self.tellings.append(Telling(one, dict.fromkeys(channel_ids, WAS_TOLD)))
 
     def _follows(self, one: News, channel_id: UUID) -> bool:
         listener = self.people.listeners[one.row.organization_id].get(channel_id)
-        return listener is not None and one.kind in channels.get(listener.kind).follows
+        return listener is not None and listener.enabled and one.kind in channels.get(listener.kind).follows
 
 
 def _promised(incident: Incident, kind: str, at: datetime, **said: Any) -> FollowUp:
@@ -234,6 +246,7 @@ def _promised(incident: Incident, kind: str, at: datetime, **said: Any) -> Follo
         "words": "",
         "blocked_by": None,
         "news": {},
+        "done_at": None,
         "outcome": "",
     }
     return FollowUp(
@@ -284,17 +297,18 @@ def _end(
     return [(row.incident_id, row.kind) for row in ended]
 
 
-def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun]) -> Alert:
+def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun]) -> dict[str, Any]:
     one = telling.news
-    return Alert(
-        id=ids.new(),
-        organization_id=one.row.organization_id,
-        incident_id=one.incident.id,
-        kind=one.kind,
-        at=one.at,
-        content=contents.of(one, people.names[one.row.organization_id], runs, telling.step),
-        decision=dict(telling.decision),
-    )
+    return {
+        "id": ids.new(),
+        "organization_id": one.row.organization_id,
+        "incident_id": one.incident.id,
+        # The table has one word for what people do; the content says which it was.
+        "kind": "acknowledged" if one.kind in DONE_BY_PEOPLE else one.kind,
+        "at": one.at,
+        "content": contents.of(one, people.names[one.row.organization_id], runs, telling.step),
+        "decision": dict(telling.decision),
+    }
 
 
 def _decision(found: Routing, told_at_once: Mapping[UUID, str]) -> dict[str, Any]:

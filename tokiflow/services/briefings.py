@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from tokiflow.services import bounces, recipients, slack_installations
+from tokiflow.services import desertions, recipients, slack_installations
 
 
 class Listener(NamedTuple):
@@ -38,5 +38,5 @@ def of(listeners: Sequence[Listener], now: datetime) -> dict[UUID, dict[str, Any
 
 
 def learn(organization_id: UUID, refused: Mapping[str, str], now: datetime) -> None:
-    """Remember which addresses will never take mail, and why. Called inside the recording transaction."""
-    bounces.refused(organization_id, refused, now)
+    """Remember which addresses will never take mail, and why. Called last in the recording transaction."""
+    desertions.learn(organization_id, refused, now)

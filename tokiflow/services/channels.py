@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,54 +12,65 @@ from sqlalchemy import select
 
 from tokiflow import channels, errors
 from tokiflow.channels import Outside
-from tokiflow.core import ids
+from tokiflow.core import grouping, ids
 from tokiflow.core.actors import Actor
+from tokiflow.core.grouping import Limits
 from tokiflow.core.monitor_draft import line
 from tokiflow.db import db, transaction
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization
+from tokiflow.queries import slack_installations
 from tokiflow.services import audit, deliveries, recipients
 
 
 def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime) -> UUID:
-    """A new channel from `kind`, `name` and `config`; its id. Raises Invalid naming every bad field."""
+    """A new channel from `kind`, `name`, `config` and, if they are to be others than usual, its limits (core.grouping);
+    its id. Raises Invalid naming every bad field."""
     kind = channels.get(values["kind"] if isinstance(values.get("kind"), str) else "")
-    config, name = _checked(kind, values.get("config"), values.get("name"))
+    config, name, limits = _checked(kind, values.get("config"), values, grouping.usual(kind.for_people))
+    config = kind.carried({}, config, now)
     enabled = _flag(values.get("enabled", True))
+    _check_workspace(organization_id, kind.kind, config)
     with transaction():
         channel = Channel(
             id=ids.new(), organization_id=organization_id, kind=kind.kind, name=name, config=config,
-            enabled=enabled, created_at=now, updated_at=now,
+            enabled=enabled, created_at=now, updated_at=now, **_columns(limits),
         )  # fmt: skip
         db.session.add(channel)
         audit.record(
             "channel.created", by, organization_id, now,
-            object_id=channel.id, object_name=name, after=kind.public(config),
+            object_id=channel.id, object_name=name, after={**kind.public(config), **_columns(limits)},
         )  # fmt: skip
         _ask_whom_it_writes_to(channel, by, now)
     return channel.id
 
 
 def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, version: int | None = None) -> None:
-    """Change what `values` name (`name`, `config`, `enabled`); secrets left out are kept. Raises Invalid, Conflict."""
+    """Change what `values` name (`name`, `config`, `enabled`, limits); secrets left out are kept. Raises Invalid,
+    Conflict."""
     with transaction():
         channel = _locked(channel_id)
         if version is not None and version != channel.version:
             raise errors.Conflict("Somebody else changed this channel while you were editing it.")
         kind = channels.get(channel.kind)
-        before = {"name": channel.name, "enabled": channel.enabled, **kind.public(channel.config)}
+        before = _shown(channel)
         written = values.get("config", {})
         if not isinstance(written, Mapping):
             raise errors.Invalid({"config": ["is not an object; write the fields of this kind of channel"]})
         merged = channels.with_kept_secrets(kind, channel.config, {**channel.config, **written})
-        channel.config, channel.name = _checked(kind, merged, values.get("name", channel.name))
+        named = {"name": channel.name, **values}
+        config, channel.name, limits = _checked(kind, merged, named, _limits(channel), channel.config)
+        if config.get("team") != channel.config.get("team"):
+            _check_workspace(channel.organization_id, channel.kind, config)
+        channel.config = kind.carried(channel.config, config, now)
+        for column, value in _columns(limits).items():
+            setattr(channel, column, value)
         if "enabled" in values:
             channel.enabled = _flag(values["enabled"])
         if channel.enabled:
             channel.disabled_reason = ""
         channel.version += 1
         channel.updated_at = now
-        after = {"name": channel.name, "enabled": channel.enabled, **kind.public(channel.config)}
-        was, is_now = audit.difference(before, after)
+        was, is_now = audit.difference(before, _shown(channel))
         audit.record(
             "channel.edited", by, channel.organization_id, now,
             object_id=channel.id, object_name=channel.name, before=was, after=is_now,
@@ -125,27 +136,73 @@ def _test_content(organization: str, channel: str, by: Actor, now: datetime) -> 
     }
 
 
-def _checked(kind: channels.ChannelKind, config: Any, name: Any) -> tuple[dict[str, Any], str]:
+def _limits(channel: Channel) -> Limits:
+    return Limits(channel.group_after, timedelta(seconds=channel.group_window_seconds), channel.rate_per_hour)
+
+
+def _columns(limits: Limits) -> dict[str, Any]:
+    """`limits` as the channel keeps them."""
+    return {
+        "group_after": limits.after,
+        "group_window_seconds": round(limits.window.total_seconds()),
+        "rate_per_hour": limits.per_hour,
+    }
+
+
+def _shown(channel: Channel) -> dict[str, Any]:
+    """All that somebody may change, without secrets."""
+    public = channels.get(channel.kind).public(channel.config)
+    return {"name": channel.name, "enabled": channel.enabled, **_columns(_limits(channel)), **public}
+
+
+def _checked(
+    kind: channels.ChannelKind,
+    config: Any,
+    values: Mapping[str, Any],
+    usual: Limits,
+    stored: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], str, Limits]:
+    """What is kept of config, name and limits. Raises Invalid naming every bad field.
+
+    A config that is `stored` already was fit when it was written: rules that are newer must not keep anybody from
+    disabling the channel.
+    """
     mistakes: dict[str, list[str]] = {}
-    checked, clean = {}, ""
+    checked: dict[str, Any] = {}
+    clean, limits = "", usual
     try:
-        clean = line(name, 200, "what people call this channel, like #ops")
+        clean = line(values.get("name"), 200, "what people call this channel, like #ops")
     except ValueError as error:
         mistakes["name"] = [str(error)]
     try:
         if not isinstance(config, Mapping):
             raise errors.Invalid({"config": ["is missing; write the fields of this kind of channel"]})
-        checked = kind.validate(config)
+        checked = dict(config) if config == stored else kind.validate(config)
+    except errors.Invalid as error:
+        mistakes |= error.fields
+    try:
+        limits = grouping.checked(values, usual)
     except errors.Invalid as error:
         mistakes |= error.fields
     if mistakes:
         raise errors.Invalid(mistakes)
-    return checked, clean
+    return checked, clean, limits
 
 
 def _ask_whom_it_writes_to(channel: Channel, by: Actor, now: datetime) -> None:
     if channel.kind == "email":
         recipients.remember(channel.organization_id, channel.config["to"], by, now)
+
+
+def _check_workspace(organization_id: UUID, kind: str, config: Mapping[str, Any]) -> None:
+    """Raises Invalid for a Slack workspace that this organization has not added our app to."""
+    if kind != slack_installations.KIND:
+        return
+    teams = {one.team_id: one.team_name for one in slack_installations.of_organization(organization_id)}
+    if config["team"] not in teams:
+        known = ", ".join(f"{team} ({name})" for team, name in teams.items())
+        hint = f"write {known}" if known else "add it first, on the page Channels, Slack"
+        raise errors.Invalid({"config.team": [f"is no workspace that Tokiflow’s app is in for you; {hint}"]})
 
 
 def _flag(value: Any) -> bool:

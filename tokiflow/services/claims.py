@@ -131,7 +131,8 @@ def _turns(slots: Slots, now: datetime) -> list[UUID]:
 
 
 _LOCKED = text("""
-    select d.id, d.organization_id, d.channel_id, d.incident_id, c.kind as channel_kind, c.config, (
+    select d.id, d.organization_id, d.channel_id, d.incident_id, c.kind as channel_kind, c.config,
+        c.group_after, c.rate_per_hour, d.summary_id, (
         select max(e.next_attempt_at) from deliveries e
         where e.incident_id = d.incident_id and e.channel_id = d.channel_id and e.id < d.id and e.status = 'pending'
     ) as behind
@@ -223,7 +224,7 @@ _TAKE = text("""
 
 def _taken(ready: Sequence[Found], now: datetime) -> list[Claimed]:
     """Those of `ready` that go out by themselves, leased and copied out, in their order."""
-    held = summaries.hold_back([row.id for row in ready], now) if ready else set()
+    held = summaries.hold_back(ready, now)
     going = [row for row in ready if row.id not in held]
     if not going:
         return []
@@ -235,6 +236,7 @@ def _taken(ready: Sequence[Found], now: datetime) -> list[Claimed]:
     }
     briefed = briefings.of(list(listeners.values()), now)
     threads = _threads([row for row in going if told[row.id].alert_kind not in ("opened", "summary", "test")])
+    summed_up = _summary_threads([row.id for row in going if told[row.id].alert_kind == "summary"])
     return [
         Claimed(
             id=row.id,
@@ -250,7 +252,7 @@ def _taken(ready: Sequence[Found], now: datetime) -> list[Claimed]:
             content=told[row.id].content,
             because=told[row.id].because,
             memory=told[row.id].memory,
-            thread=threads.get((row.incident_id, row.channel_id), {}),
+            thread=summed_up.get(row.id) or threads.get((row.incident_id, row.channel_id), {}),
             claimed_at=now,
             lease_until=lease_until,
         )
@@ -280,6 +282,22 @@ def _threads(rows: Sequence[Found]) -> dict[tuple[UUID, UUID], dict[str, Any]]:
         return {}
     given = {"incidents": list({row.incident_id for row in rows}), "channels": list({row.channel_id for row in rows})}
     return {(row.incident_id, row.channel_id): row.memory for row in db.session.execute(_THREADS, given)}
+
+
+_SUMMARY_THREADS = text("""
+    select distinct on (one.id) one.id, first.memory from deliveries one
+    join deliveries first on first.summary_id = one.summary_id and first.id < one.id and first.status = 'sent'
+    join alerts a on a.id = first.alert_id and a.kind = 'summary'
+    where one.id = any(cast(:ids as uuid[])) and first.memory <> '{}'
+    order by one.id, first.id
+""")
+
+
+def _summary_threads(delivery_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """By delivery: what the channel remembers of the first message of the same summary."""
+    if not delivery_ids:
+        return {}
+    return {row.id: row.memory for row in db.session.execute(_SUMMARY_THREADS, {"ids": list(delivery_ids)})}
 
 
 def _host(row: Found) -> str:

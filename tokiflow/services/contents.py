@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from tokiflow.core.status import Kind
 from tokiflow.db import db
 from tokiflow.models import Incident, Monitor, Run
 from tokiflow.services import monitor_rows
-from tokiflow.services.news import News
+from tokiflow.services.news import Facts, News, facts_of
 
 STRIP = 24
 
@@ -30,27 +30,40 @@ def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0) -> 
     """The message about `one`, without what only its sending tells. Its form is `channels.message.Message`'s."""
     incident, row, facts = one.incident, one.row, one.facts
     return {
+        "kind": one.kind,
         "organization": organization,
         "monitor": ids.public("mon", row.id),
         "monitor_name": row.name,
         "tags": list(row.tags),
         "incident_kind": incident.kind,
         "severity": incident.severity,
-        "summary": f"{row.name} {_predicate(incident)}",
+        "summary": f"{row.name} {predicate(incident)}",
         "reason": incident.reason,
         "advice": sentences.advice(Kind(incident.kind)),
         "opened_at": incident.last_opened_at.isoformat(),
         "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
         "timezone": row.schedule_timezone or "UTC",
-        "last_lines": facts.last_lines,
         "schedule_words": schedule.describe(monitor_rows.rules(row).schedule),
         "runs": _strip(runs),
         "environment": environment(one, runs),
-        "exit_code": facts.exit_code,
-        "duration_seconds": facts.duration_ms / 1000 if facts.duration_ms is not None else None,
         "step": step,
         "acknowledged_by": incident.acknowledged_by,
+        "muted_until": incident.muted_until.isoformat() if incident.muted_until else None,
+        "by": incident.resolved_by if incident.resolved_by_person and incident.resolved_at else one.by,
+        **_said(facts, over=incident.resolved_at is not None),
     }
+
+
+def over(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`content` about trouble, once that is over: what the job had said is no longer what it says."""
+    return {**content, **_said(facts_of(content), over=True), "advice": ""}
+
+
+def _said(facts: Facts, *, over: bool) -> dict[str, Any]:
+    if over:
+        return {"lines_before": facts.last_lines, "last_lines": [], "exit_code": None, "duration_seconds": None}
+    seconds = facts.duration_ms / 1000 if facts.duration_ms is not None else None
+    return {"last_lines": facts.last_lines, "exit_code": facts.exit_code, "duration_seconds": seconds}
 
 
 def environment(one: News, runs: Sequence[PastRun]) -> str:
@@ -77,9 +90,11 @@ def latest_runs(monitor_ids: Collection[UUID]) -> dict[UUID, list[PastRun]]:
     return found
 
 
-def _predicate(incident: Incident) -> str:
+def predicate(incident: Incident) -> str:
+    """What goes on, behind the name of the monitor: “is well again after 3 m 12 s”."""
     if incident.resolved_at:
-        return sentences.recovered(incident.last_opened_at, incident.resolved_at)
+        by = incident.resolved_by if incident.resolved_by_person else ""
+        return sentences.recovered(incident.last_opened_at, incident.resolved_at, by)
     return incident.summary if incident.kind != "failed" else f"failed: {incident.summary}"
 
 

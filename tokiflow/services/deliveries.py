@@ -19,8 +19,9 @@ from tokiflow.channels import Outside
 from tokiflow.core.actors import Actor
 from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import Delivery
+from tokiflow.queries import undelivered
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import audit, claims, tries
+from tokiflow.services import audit, claims, delivery_counts, summaries, tries
 
 RING_AGAIN = timedelta(seconds=10)
 RING_AT_MOST = 500
@@ -45,6 +46,7 @@ def deliver(delivery_ids: Sequence[UUID], outside: Outside, clock: Callable[[], 
             for done in as_completed(under_way):
                 if following := tries.record([(under_way[done], done.result())], clock()):
                     enqueue(Job.DELIVER, following)
+    delivery_counts.save()
     return tried
 
 
@@ -83,15 +85,30 @@ def ring(now: datetime) -> int:
     return len(rung)
 
 
-def send_again(delivery_id: UUID, by: Actor, now: datetime) -> None:
-    """Take a dead delivery up again. Raises Conflict for one that was sent or is on its way."""
+def send_again(organization_id: UUID, which: undelivered.Filter, by: Actor, now: datetime) -> int:
+    """Take up again what the organization was to be told and was given up; how many.
+
+    Each keeps its deduplication key and has all its tries before it. Raises Conflict when none of them is dead: they
+    were sent, or are on their way.
+    """
     with transaction():
-        delivery = db.session.get(Delivery, delivery_id, with_for_update=True)
-        if delivery is None:
-            raise errors.NotFound
-        if delivery.status != "dead":
+        chosen = (
+            undelivered.ids(organization_id, which).order_by(Delivery.id).with_for_update(of=Delivery).cte("chosen")
+        )
+        again = {"status": "pending", "attempts": 0, "next_attempt_at": now, "rung_at": now, "waits_for_host": ""}
+        again |= summaries.left()
+        taken = list(
+            db.session.execute(
+                update(Delivery)
+                .where(Delivery.id.in_(select(chosen)))
+                .values(again)
+                .returning(Delivery.id)
+                .execution_options(synchronize_session=False)
+            ).scalars()
+        )
+        if not taken:
             raise errors.Conflict("Only a delivery that was given up can be sent again.")
-        delivery.status, delivery.next_attempt_at, delivery.rung_at = "pending", now, now
-        delivery.attempts = 0
-        audit.record("delivery.sent_again", by, delivery.organization_id, now, object_id=delivery.id)
-        on_commit(partial(enqueue, Job.DELIVER, [delivery_id]))
+        only = taken[0] if len(taken) == 1 else which.channel_id
+        audit.record("delivery.sent_again", by, organization_id, now, object_id=only, after={"deliveries": len(taken)})
+        on_commit(partial(enqueue, Job.DELIVER, sorted(taken)[:RING_AT_MOST]))
+    return len(taken)

@@ -123,6 +123,7 @@ class _Sheet:
     calls: dict[tuple[UUID, str], dict[UUID, str]] = field(default_factory=dict)
     steps: dict[UUID, int] = field(default_factory=dict)
     """By incident and kind: the channels that are told, with what chose them; and the highest step."""
+    reminders: list[FollowUp] = field(default_factory=list)
 
     def keep(self, one: FollowUp, row: Monitor, silence: Silence | None) -> None:
         incident = self.incidents[one.incident_id]
@@ -172,7 +173,7 @@ class _Sheet:
         self._done(one, "Reminded then.")
         # One that comes late is not followed by those it has missed.
         following = max(one.at + timedelta(seconds=rule.remind), self.now + timedelta(seconds=rule.remind) / 2)
-        db.session.add(alerts.reminder(self.incidents[one.incident_id], rule, following))
+        self.reminders.append(alerts.reminder(self.incidents[one.incident_id], rule, following))
 
     def _done(self, one: FollowUp, outcome: str) -> None:
         one.done_at, one.outcome = self.now, outcome
@@ -192,6 +193,7 @@ def _keep(due: Sequence[tuple[FollowUp, Monitor]], now: datetime) -> None:
     for one, row in due:
         sheet.keep(one, row, silent.get(one.incident_id))
     db.session.flush()
+    alerts.promise_later(sheet.reminders)
     alerts.release(sheet.released, people, now)
     _tell(sheet, {id: one.row for id, one in about.items()}, people, now)
 

@@ -17,8 +17,9 @@ from tokiflow.core.rates import Rate
 from tokiflow.core.runs import Run
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.core.status import Change, Rules, State, Status
-from tokiflow.services import incidents, monitor_rows
+from tokiflow.services import monitor_rows
 from tokiflow.services.ping_rows import Watched
+from tokiflow.services.verdicts import Cause
 from tokiflow.settings import Settings
 
 LOOKED_AT_EARLY = timedelta(seconds=30)
@@ -100,11 +101,11 @@ class Ledger:
         row["watch_at"] = _watch_at(self.was.watch_at, row["watch_at"])
         return row
 
-    def causes(self) -> Iterator[incidents.Cause]:
+    def causes(self) -> Iterator[Cause]:
         """What its changes mean for its incident, in their order."""
         for change, ping in self.changes:
             run = self.runs.get(change.run_id) if change.run_id else None
-            yield incidents.Cause(
+            yield Cause(
                 kind=change.kind,
                 at=change.at,
                 run_id=change.run_id,

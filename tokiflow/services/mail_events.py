@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tokiflow.db import transaction
-from tokiflow.services import bounces, recipients
+from tokiflow.services import bounces, desertions
 
 
 def take(event: Mapping[str, Any], now: datetime) -> None:
@@ -27,7 +27,7 @@ def take(event: Mapping[str, Any], now: datetime) -> None:
         else:
             return
         for organization_id in sorted(concerned):
-            recipients.disable_deserted(organization_id, addresses, now)
+            desertions.disable(organization_id, addresses, now)
 
 
 def _addresses(data: Mapping[str, Any]) -> list[str]:

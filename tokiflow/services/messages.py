@@ -2,44 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from tokiflow.channels import Message
 from tokiflow.channels.message import Listed
 from tokiflow.core import ids
 from tokiflow.services.claims import Claimed
 
+_MOMENTS = ("opened_at", "resolved_at", "muted_until")
+
 
 def of(one: Claimed, public_url: str) -> Message:
     """The message of this delivery. Raises TypeError, KeyError or ValueError if its alert can't be understood."""
-    content = dict(one.content)
-    incident = ids.public("inc", one.incident_id) if one.incident_id else ""
-    monitor = content.pop("monitor", "")
-    return Message(
-        kind=one.alert_kind,
-        dedup_key=ids.public("dlv", one.id),
-        thread_key=incident or ids.public("dlv", one.id),
-        monitor_id=monitor,
-        monitor_url=f"{public_url}/app/monitors/{monitor}" if monitor else f"{public_url}/app/monitors",
-        incident_id=incident,
-        incident_url=f"{public_url}/app/incidents/{incident}" if incident else f"{public_url}/app/channels",
-        opened_at=datetime.fromisoformat(content.pop("opened_at")),
-        resolved_at=_moment(content.pop("resolved_at", None)),
+    key = ids.public("dlv", one.id)
+    return told(
+        {"kind": one.alert_kind, **one.content},
+        one.incident_id,
+        public_url,
+        dedup_key=key,
         sent_at=one.claimed_at,
-        tags=tuple(content.pop("tags", ())),
-        last_lines=tuple(content.pop("last_lines", ())),
-        runs=tuple((outcome, height) for outcome, height in content.pop("runs", ())),
-        listed=tuple(_listed(line) for line in content.pop("listed", ())),
         because=one.because,
         memory=one.memory,
         thread=one.thread,
-        **content,
     )
 
 
-def _listed(line: dict[str, Any]) -> Listed:
-    return Listed(**{**line, "at": datetime.fromisoformat(line["at"])})
+def told(
+    content: Mapping[str, Any],
+    incident_id: UUID | None,
+    public_url: str,
+    *,
+    dedup_key: str,
+    sent_at: datetime,
+    **more: Any,
+) -> Message:
+    """The message that says `content` (services.contents), with what is known only when it is sent. Raises as `of`."""
+    known = dict(content)
+    monitor = known.pop("monitor", "")
+    incident = ids.public("inc", incident_id) if incident_id else ""
+    group = known.pop("group", "")
+    page = f"incidents/{incident}" if incident else "incidents" if group else "channels"
+    moments: dict[str, Any] = {name: _moment(known.pop(name, None)) for name in _MOMENTS}
+    if moments["muted_until"] and moments["muted_until"] <= sent_at:
+        moments["muted_until"] = None
+    return Message(
+        dedup_key=dedup_key,
+        thread_key=incident or group or dedup_key,
+        monitor_id=monitor,
+        monitor_url=f"{public_url}/app/monitors/{monitor}" if monitor else f"{public_url}/app/monitors",
+        incident_id=incident,
+        incident_url=f"{public_url}/app/{page}",
+        sent_at=sent_at,
+        tags=tuple(known.pop("tags", ())),
+        last_lines=tuple(known.pop("last_lines", ())),
+        lines_before=tuple(known.pop("lines_before", ())),
+        runs=tuple((outcome, height) for outcome, height in known.pop("runs", ())),
+        listed=tuple(_listed(line, public_url) for line in known.pop("listed", ())),
+        **moments,
+        **known,
+        **more,
+    )
+
+
+def _listed(line: dict[str, Any], public_url: str) -> Listed:
+    said = dict(line)
+    url = f"{public_url}/app/incidents/{said.pop('incident')}"
+    return Listed(**{**said, "url": url, "at": datetime.fromisoformat(said["at"])})
 
 
 def _moment(written: str | None) -> datetime | None:

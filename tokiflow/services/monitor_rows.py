@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, or_, select, update
 
+from tokiflow import errors
 from tokiflow.core import schedule, status
 from tokiflow.core.runs import Outcome, Run
 from tokiflow.core.status import Rules, State, Status
@@ -24,21 +26,31 @@ PAIRED_WITHIN = timedelta(days=7)
 
 SAME_RID_WITHIN = timedelta(days=1)
 
+RULES = (
+    "schedule_kind", "schedule_seconds", "schedule_expression", "schedule_timezone", "grace_seconds",
+    "max_runtime_seconds", "early_tolerance_seconds", "failures_to_open", "successes_to_resolve", "overlaps_allowed",
+)  # fmt: skip
+"""The columns of `monitors` that people choose its rules by, in the order in which `rules_of` takes them."""
+
+_rules_in = attrgetter(*RULES)
+
+
+def locked(monitor_id: UUID) -> Monitor:
+    """The monitor's row, locked and fresh. Raises NotFound if it is gone."""
+    row = db.session.execute(
+        select(Monitor)
+        .where(Monitor.id == monitor_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if row is None:
+        raise errors.NotFound("This monitor is gone.")
+    return row
+
 
 def rules(row: MonitorRow) -> Rules:
     """What people chose for the monitor in `row`."""
-    return rules_of(
-        row.schedule_kind,
-        row.schedule_seconds,
-        row.schedule_expression,
-        row.schedule_timezone,
-        row.grace_seconds,
-        row.max_runtime_seconds,
-        row.early_tolerance_seconds,
-        row.failures_to_open,
-        row.successes_to_resolve,
-        row.overlaps_allowed,
-    )
+    return rules_of(*_rules_in(row))
 
 
 @lru_cache(maxsize=10_000)
@@ -46,7 +58,7 @@ def rules_of(
     kind: str, seconds: int | None, expression: str, timezone: str, grace: int, max_runtime: int, early_tolerance: int,
     failures_to_open: int, successes_to_resolve: int, overlaps_allowed: bool,
 ) -> Rules:  # fmt: skip
-    """What the ten columns of `monitors` say. They are the same at each ping, so what was made of them is kept."""
+    """What the columns of RULES say. They are the same at each ping, so what was made of them is kept."""
     return Rules(
         schedule=schedule.from_columns(kind, seconds, expression, timezone),
         grace=grace,

@@ -79,7 +79,7 @@ def edit(monitor_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
         if "slug" in values or "depends_on" in values:
             # Before the row, as everywhere: two that take the same two locks must take them in the same order.
             one_at_a_time(_organization_of(monitor_id))
-        row = locked(monitor_id)
+        row = monitor_rows.locked(monitor_id)
         if version is not None and version != row.version:
             raise errors.Conflict("Somebody else changed this monitor while you were editing it.")
         before = draft_of(row)
@@ -117,7 +117,7 @@ def pause(monitor_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
     if until is not None and until <= now:
         raise errors.Invalid({"until": ["has passed already; write a time in the future, or none"]})
     with transaction():
-        row = locked(monitor_id)
+        row = monitor_rows.locked(monitor_id)
         known, change = status.pause(monitor_rows.state(row), until, now)
         monitor_rows.save(row.id, known, _open_runs(row, now))
         db.session.execute(update(Monitor).where(Monitor.id == row.id).values(paused_at=now, paused_by=by.name))
@@ -132,7 +132,7 @@ def pause(monitor_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
 def resume(monitor_id: UUID, by: Actor, now: datetime) -> None:
     """Judge again from now on. Does nothing to a monitor that is not paused."""
     with transaction():
-        row = locked(monitor_id)
+        row = monitor_rows.locked(monitor_id)
         if row.status != Status.PAUSED.value:
             return
         fresh = [
@@ -148,7 +148,7 @@ def resume(monitor_id: UUID, by: Actor, now: datetime) -> None:
 def rotate_token(monitor_id: UUID, by: Actor, now: datetime) -> None:
     """A new ping token; the old one is unknown from this moment."""
     with transaction():
-        row = locked(monitor_id)
+        row = monitor_rows.locked(monitor_id)
         row.token = tokens.new_ping_token()
         row.updated_at = now
         row.version += 1
@@ -158,7 +158,7 @@ def rotate_token(monitor_id: UUID, by: Actor, now: datetime) -> None:
 def delete(monitor_id: UUID, by: Actor, now: datetime) -> None:
     """Delete the monitor with its incidents. Its pings and runs are out of reach at once; a job erases them."""
     with transaction():
-        row = locked(monitor_id)
+        row = monitor_rows.locked(monitor_id)
         audit.record("monitor.deleted", by, row.organization_id, now, object_id=row.id, object_name=row.name)
         db.session.execute(delete_rows(Monitor).where(Monitor.id == row.id))
         silences.judge_again(row.organization_id, silences.DEPENDENCY, now)
@@ -169,54 +169,25 @@ def delete(monitor_id: UUID, by: Actor, now: datetime) -> None:
 def draft_of(row: Monitor) -> MonitorDraft:
     """The monitor as people wished it."""
     return MonitorDraft(
-        name=row.name,
+        **monitor_draft.plain(row),
         schedule=monitor_rows.rules(row).schedule,
         slug=row.slug,
-        description=row.description,
         tags=tuple(row.tags),
-        grace_seconds=row.grace_seconds,
-        max_runtime_seconds=row.max_runtime_seconds,
-        early_tolerance_seconds=row.early_tolerance_seconds,
-        failures_to_open=row.failures_to_open,
-        successes_to_resolve=row.successes_to_resolve,
-        overlaps_allowed=row.overlaps_allowed,
-        capture_output=row.capture_output,
         channels=_named_channels(row.id) if row.own_channels else None,
         depends_on=frozenset(one.id for one in dependencies.of_monitors([row.id]).get(row.id, ())),
     )
-
-
-def locked(monitor_id: UUID) -> Monitor:
-    """The monitor's row, locked and fresh. Raises NotFound if it is gone."""
-    row = db.session.execute(
-        select(Monitor)
-        .where(Monitor.id == monitor_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).scalar_one_or_none()
-    if row is None:
-        raise errors.NotFound("This monitor is gone.")
-    return row
 
 
 def columns(draft: MonitorDraft) -> dict[str, Any]:
     """The columns of `monitors` that say `draft`, but for its slug, its channels and what it depends on."""
     said = schedule.to_dict(draft.schedule)
     return {
-        "name": draft.name,
-        "description": draft.description,
+        **monitor_draft.plain(draft),
         "tags": list(draft.tags),
         "schedule_kind": said["kind"],
         "schedule_seconds": said.get("seconds"),
         "schedule_expression": said.get("expression", ""),
         "schedule_timezone": said.get("timezone", ""),
-        "grace_seconds": draft.grace_seconds,
-        "max_runtime_seconds": draft.max_runtime_seconds,
-        "early_tolerance_seconds": draft.early_tolerance_seconds,
-        "failures_to_open": draft.failures_to_open,
-        "successes_to_resolve": draft.successes_to_resolve,
-        "overlaps_allowed": draft.overlaps_allowed,
-        "capture_output": draft.capture_output,
         "own_channels": draft.channels is not None,
     }
 

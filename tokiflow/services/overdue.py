@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ARRAY, Row, Uuid, cast, func, select, union, update
 
 from tokiflow.core import ids, status
 from tokiflow.core.runs import Outcome, Run
@@ -16,15 +16,20 @@ from tokiflow.core.status import Change, Missed, Tick
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
 from tokiflow.models import Run as RunRow
-from tokiflow.services import incidents, monitor_rows
-from tokiflow.services.incidents import Verdict
+from tokiflow.services import monitor_rows, sets, verdicts
+from tokiflow.services.verdicts import Cause, Verdict
 
 log = structlog.get_logger()
 
 FIRST_BATCH = 25
 """Of many that are due at once, so few are judged first: their alerts leave while the others are judged."""
 
-BATCH = 200
+BATCH = 100
+"""Many more at once would save little, and let others wait for the end of it."""
+
+WINDOW = 500
+"""So many from either end of what is due are looked at to find whose turn it is."""
+
 POISON_WAITS = timedelta(hours=1)
 
 
@@ -38,16 +43,15 @@ def next_batch(batch: int, swept: int) -> int:
     return min(2 * batch, BATCH) if swept == batch else FIRST_BATCH
 
 
-def sweep(now: datetime, batch: int = BATCH, *, latest: bool = False) -> int:
-    """Judge up to `batch` monitors whose time has come by `now`; how many. Those due first, or the `latest`: behind the
-    thousands of one organization, somebody else's single one is found from the other end.
+def sweep(now: datetime, batch: int = BATCH) -> int:
+    """Judge up to `batch` monitors whose time has come by `now`, each organization in its turn; how many.
 
     Rows another clock holds are left to it. If one monitor can't be judged the others still are, and it is tried
     again in an hour.
     """
     try:
         with transaction():
-            rows = _claim(now, batch, latest)
+            rows = _claim(now, batch)
             _judge(rows, now)
             return len(rows)
     except Exception:
@@ -81,15 +85,31 @@ def _set_aside(now: datetime) -> int:
         return len(rows)
 
 
-def _claim(now: datetime, batch: int, latest: bool = False) -> Sequence[Row[Any]]:
+def _claim(now: datetime, batch: int) -> Sequence[Row[Any]]:
+    """Up to `batch` monitors that are due and that no other clock holds, locked."""
+    turns = _turns(now, 4 * batch)
+    if not turns:
+        return ()
     return db.session.execute(
         select(*Monitor.__table__.columns)
-        .where(Monitor.watch_at <= now)
-        # By nothing else: where many are due in the same moment, any further order would sort them all for each batch.
-        .order_by(Monitor.watch_at.desc() if latest else Monitor.watch_at)
+        .where(Monitor.id.in_(turns), Monitor.watch_at <= now)
+        .order_by(func.array_position(cast(turns, ARRAY(Uuid)), Monitor.id))
         .limit(batch)
         .with_for_update(key_share=True, skip_locked=True)
     ).all()
+
+
+def _turns(now: datetime, most: int) -> list[UUID]:
+    """What is due: the first of each organization, then the second of each…, for nobody's single one is to wait for
+    another's thousands. More than are wanted, for other clocks may be looking at the same.
+
+    Both ends of the index are read, and no more than a window of each: what fell due just now is found behind any
+    number of others.
+    """
+    due = select(Monitor.id, Monitor.organization_id, Monitor.watch_at).where(Monitor.watch_at <= now).limit(WINDOW)
+    seen = union(due.order_by(Monitor.watch_at), due.order_by(Monitor.watch_at.desc())).subquery()
+    turn = func.row_number().over(partition_by=seen.c.organization_id, order_by=(seen.c.watch_at, seen.c.id))
+    return list(db.session.execute(select(seen.c.id).order_by(turn, seen.c.watch_at, seen.c.id).limit(most)).scalars())
 
 
 def _judge(rows: Sequence[Row[Any]], now: datetime) -> None:
@@ -98,7 +118,7 @@ def _judge(rows: Sequence[Row[Any]], now: datetime) -> None:
     at_hand = monitor_rows.runs_at_hand([row.id for row in rows], now)
     ticks = {row.id: _tick(row, now, at_hand[row.id]) for row in rows}
     _write(rows, ticks, at_hand)
-    incidents.carry_out(
+    verdicts.carry_out(
         [_verdict(row, ticks[row.id], one, at_hand[row.id]) for row in rows for one in ticks[row.id].changes], now
     )
 
@@ -110,8 +130,8 @@ def _tick(row: Row[Any], now: datetime, runs: Sequence[Run]) -> Tick:
 def _write(rows: Sequence[Row[Any]], ticks: dict[UUID, Tick], at_hand: dict[UUID, list[Run]]) -> None:
     _write_changed_runs([run for tick in ticks.values() for run in tick.runs])
     _write_missed_runs([(row.id, miss) for row in rows for miss in ticks[row.id].missed])
-    db.session.execute(
-        update(Monitor),
+    sets.update(
+        Monitor,
         [
             {"id": row.id} | monitor_rows.columns(ticks[row.id].state, _now(at_hand[row.id], ticks[row.id]))
             for row in rows
@@ -146,8 +166,7 @@ def _write_missed_runs(missed: Sequence[tuple[UUID, Missed]]) -> None:
         }
         for monitor_id, miss in missed
     ]
-    if rows:
-        db.session.execute(insert(RunRow), rows)
+    sets.insert(RunRow, rows)
 
 
 def _now(before: Sequence[Run], tick: Tick) -> list[Run]:
@@ -158,7 +177,7 @@ def _now(before: Sequence[Run], tick: Tick) -> list[Run]:
 
 def _verdict(row: Row[Any], tick: Tick, change: Change, runs: Sequence[Run]) -> Verdict:
     miss = next((miss for miss in tick.missed if miss.deadline_at == change.at), None)
-    cause = incidents.Cause(
+    cause = Cause(
         kind=change.kind,
         at=change.at,
         run_id=change.run_id,

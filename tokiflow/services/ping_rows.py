@@ -47,9 +47,8 @@ class Watched(NamedTuple):
     limited_at: datetime | None
 
 
-_LOCK = """
-select m.schedule_kind, m.schedule_seconds, m.schedule_expression, m.schedule_timezone, m.grace_seconds,
-       m.max_runtime_seconds, m.early_tolerance_seconds, m.failures_to_open, m.successes_to_resolve, m.overlaps_allowed,
+_LOCK = f"""
+select {", ".join(f"m.{name}" for name in monitor_rows.RULES)},
        m.id, m.token, m.capture_output, o.redaction_patterns, m.status, m.due_at, m.deadline_at, m.bad, m.good,
        m.misses, m.last_ping_at, m.paused_until, m.flapping, m.ping_count, m.open_since,
        m.watch_at, m.rate_at, m.limited_at
@@ -58,7 +57,7 @@ where m.token = any(%s)
 order by m.id
 for no key update of m
 """
-_RULES = 10
+_RULES = len(monitor_rows.RULES)
 """So many of its columns are the rules, which are the same at each ping."""
 
 _RUNS = """

@@ -17,9 +17,9 @@ from tokiflow.core.rates import Rate
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
-from tokiflow.services import incidents, ledgers, monitor_rows, names, outputs, ping_rows
-from tokiflow.services.incidents import Verdict
+from tokiflow.services import ledgers, monitor_rows, names, outputs, ping_rows, verdicts
 from tokiflow.services.ledgers import Ledger
+from tokiflow.services.verdicts import Verdict
 
 
 class Incoming(NamedTuple):
@@ -50,9 +50,9 @@ def record(
         _add_runs(raw, open_ledgers.values(), batch)
         outcomes = [_receive(open_ledgers, to, incoming, rate) for to, incoming in zip(found, batch, strict=True)]
         changed = [ledger for ledger in open_ledgers.values() if ledger.changed]
-        verdicts = _verdicts([ledger for ledger in changed if ledger.changes])
+        turns = _verdicts([ledger for ledger in changed if ledger.changes])
         _write(raw, changed)
-        incidents.carry_out(verdicts, now)
+        verdicts.carry_out(turns, now)
     return outcomes
 
 

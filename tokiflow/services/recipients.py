@@ -14,18 +14,17 @@ from uuid import UUID
 
 import structlog
 from flask import current_app
-from sqlalchemy import ColumnElement, case, cast, exists, func, or_, select, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from tokiflow import errors
-from tokiflow.channels import email
 from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import Channel, Delivery, Organization, Recipient
 from tokiflow.queries import recipients as queries
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import audit, disablings, letters, mail_links
+from tokiflow.services import audit, desertions, letters, mail_links
 
 if TYPE_CHECKING:
     from tokiflow.services.briefings import Listener
@@ -186,48 +185,37 @@ def unsubscribe(token: str, now: datetime) -> tuple[Recipient, Organization]:
             row.unsubscribed_at = now
             _note("recipient.unsubscribed", row, Actor("person", row.address), now)
             db.session.flush()
-            disable_deserted(row.organization_id, [row.address], now)
+            desertions.disable(row.organization_id, [row.address], now)
     return subscriber(token)
 
 
 def undo(token: str, now: datetime) -> tuple[Recipient, Organization]:
-    """Mails come again, as if nobody had unsubscribed. Raises NotOurs."""
+    """Mails come again, as if nobody had unsubscribed: channels disabled by it are back, too. Raises NotOurs."""
     recipient_id = mail_links.unsubscribing(token)
     with transaction():
         row = _named(recipient_id)
         if row.unsubscribed_at is not None:
             row.unsubscribed_at = None
             _note("recipient.resubscribed", row, Actor("person", row.address), now)
+            db.session.flush()
+            desertions.enable(row.organization_id, row.address, now)
     return subscriber(token)
-
-
-def disable_deserted(organization_id: UUID, addresses: Sequence[str], now: datetime) -> None:
-    """Disable the channels to one of `addresses` that have nobody left to write to, and tell their owners."""
-    with transaction():
-        writes = Channel.organization_id == organization_id, Channel.enabled, _writes_to(addresses)
-        rows = db.session.execute(select(Channel).where(*writes).order_by(Channel.id).with_for_update()).scalars().all()
-        standing = queries.of_channels(rows)
-        deserted = [row for row in rows if all(one.status in ("unsubscribed", "bounced") for one in standing[row.id])]
-        for row in deserted:
-            row.enabled = False
-            row.disabled_reason = email.nobody_left({one.address: one.status for one in standing[row.id]})
-            row.version += 1
-        db.session.flush()
-        disablings.announce([row.id for row in deserted], now)
 
 
 def _confirm(row: Recipient, by: Actor, now: datetime) -> None:
     row.confirmed_at, row.unsubscribed_at, row.bounced_at, row.bounce_reason = now, None, None, ""
     _note("recipient.confirmed", row, by, now)
+    db.session.flush()
+    desertions.enable(row.organization_id, row.address, now)
     _send_what_waits(row, now)
 
 
 def _send_what_waits(row: Recipient, now: datetime) -> None:
-    channel_ids = select(Channel.id).where(Channel.organization_id == row.organization_id, _writes_to([row.address]))
+    ours = Channel.organization_id == row.organization_id, desertions.writes_to([row.address])
     waiting = (
         Delivery.organization_id == row.organization_id,
         Delivery.status == "pending",
-        Delivery.channel_id.in_(channel_ids),
+        Delivery.channel_id.in_(select(Channel.id).where(*ours)),
         or_(Delivery.lease_until.is_(None), Delivery.lease_until <= now),
     )
     rung = list(
@@ -289,15 +277,6 @@ def _named(recipient_id: UUID) -> Recipient:
     if row is None:
         raise mail_links.NotOurs("The organization that wrote this mail is gone.")
     return row
-
-
-def _writes_to(addresses: Sequence[str]) -> ColumnElement[bool]:
-    """Whether an e-mail channel writes to one of `addresses`, however it spells it."""
-    # Other kinds have a "to" as well, and it need not be a list.
-    listed = case((Channel.kind == "email", Channel.config["to"]), else_=cast([], JSONB))
-    to = func.jsonb_array_elements_text(listed).column_valued("to_address")
-    named = exists(select(to).where(func.lower(to).in_([one.lower() for one in addresses])))
-    return (Channel.kind == "email") & named
 
 
 def _note(what: str, row: Recipient, by: Actor, now: datetime) -> None:

@@ -15,7 +15,7 @@ from tokiflow.core import hours, ids, routing, rule_draft
 from tokiflow.core.actors import Actor
 from tokiflow.core.rule_draft import RuleDraft
 from tokiflow.db import db, transaction
-from tokiflow.models import Channel, Organization, RoutingRule, RoutingRuleChannel
+from tokiflow.models import Channel, FollowUp, Organization, RoutingRule, RoutingRuleChannel
 from tokiflow.queries import routing as stored
 from tokiflow.services import audit
 
@@ -93,6 +93,8 @@ def delete(rule_id: UUID, by: Actor, now: datetime) -> None:
     with transaction():
         rule = _locked(rule_id)
         _audit("rule.deleted", rule, by, now)
+        # Whoever keeps promises just now holds them, and then asks for their rules: we take both in the same order.
+        db.session.execute(select(FollowUp.id).where(FollowUp.rule_id == rule_id).with_for_update())
         db.session.execute(delete_rows(RoutingRule).where(RoutingRule.id == rule_id))
 
 

@@ -31,7 +31,7 @@ from tokiflow.services.tries import Result
 log = structlog.get_logger()
 
 LOOK_EVERY = 1.0
-GATHER = 0.015
+GATHER = 0.03
 """So long results are gathered while others are under way: each transaction then has many to write."""
 TROUBLE_PAUSE = 1.0
 STUCK_AFTER = 90.0

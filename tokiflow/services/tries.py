@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import structlog
 from sqlalchemy import text
 
@@ -19,7 +19,7 @@ from tokiflow.adapters import http
 from tokiflow.channels import Outside, Receipt
 from tokiflow.core import alerting
 from tokiflow.db import db, transaction
-from tokiflow.services import briefings, disablings, messages
+from tokiflow.services import briefings, delivery_counts, disablings, messages, summaries
 from tokiflow.services.claims import Claimed
 
 log = structlog.get_logger()
@@ -79,14 +79,15 @@ def record(made: Sequence[tuple[Claimed, Result]], now: datetime) -> list[UUID]:
         _write_attempts(there)
         ends = [_end(one, result, standing[one.id], now) for one, result in there]
         _execute(_WRITE_DELIVERIES, ends)
-        over = [end["ids"] for end in ends if end["statuses"] in ("sent", "dead")]
+        summaries.ended([end for (one, _), end in zip(there, ends, strict=True) if one.alert_kind == "summary"], now)
+        over = [end["id"] for end in ends if end["status"] in ("sent", "dead")]
         following = list(db.session.execute(_FOLLOWING, {"over": over, "now": now}).scalars()) if over else []
-        for one, result in there:
-            if refused := _answer(result).refused:
-                briefings.learn(one.organization_id, refused, now)
         written = _execute(_WRITE_CHANNELS, _channels(there), now=now, lately=now - SEEN_WITHIN)
         disablings.announce({row.id for row in written if row.disabled} - _only_tested(there), now)
+        for one, result in there:
+            briefings.learn(one.organization_id, _answer(result).refused, now)
     _log(there, ends)
+    delivery_counts.count(there, ends, now)
     return following
 
 
@@ -103,10 +104,8 @@ _LOCK = text("""
 
 _WRITE_ATTEMPTS = text("""
     update attempts set ok = v.ok, duration_ms = v.ms, status_code = v.code, response = v.response, error = v.error
-    from unnest(
-        cast(:ids as uuid[]), cast(:ns as integer[]), cast(:oks as boolean[]), cast(:ms as integer[]),
-        cast(:codes as integer[]), cast(:responses as text[]), cast(:errors as text[])
-    ) as v (id, n, ok, ms, code, response, error)
+    from json_to_recordset(cast(:rows as json)) as v (
+        id uuid, n integer, ok boolean, ms integer, code integer, response text, error text)
     where attempts.delivery_id = v.id and attempts.n = v.n
 """)
 
@@ -114,13 +113,13 @@ _WRITE_ATTEMPTS = text("""
 def _write_attempts(made: Sequence[tuple[Claimed, Result]]) -> None:
     rows = [
         {
-            "ids": one.id,
-            "ns": one.attempt,
-            "oks": result.error is None,
+            "id": one.id,
+            "n": one.attempt,
+            "ok": result.error is None,
             "ms": round(result.took / timedelta(milliseconds=1)),
-            "codes": _answer(result).status_code,
-            "responses": _plain(_answer(result).response)[:RESPONSE_LIMIT],
-            "errors": _plain(result.error.message) if result.error else "",
+            "code": _answer(result).status_code,
+            "response": _plain(_answer(result).response)[:RESPONSE_LIMIT],
+            "error": _plain(result.error.message) if result.error else "",
         }
         for one, result in made
     ]
@@ -131,10 +130,8 @@ _WRITE_DELIVERIES = text("""
     update deliveries d
     set status = v.status, sent_at = coalesce(v.sent_at, d.sent_at), last_error = v.error,
         next_attempt_at = coalesce(v.again_at, d.next_attempt_at), lease_until = null, memory = d.memory || v.memory
-    from unnest(
-        cast(:ids as uuid[]), cast(:statuses as text[]), cast(:sent as timestamptz[]), cast(:errors as text[]),
-        cast(:again as timestamptz[]), cast(cast(:memories as text[]) as jsonb[])
-    ) as v (id, status, sent_at, error, again_at, memory)
+    from json_to_recordset(cast(:rows as json)) as v (
+        id uuid, status text, sent_at timestamptz, error text, again_at timestamptz, memory jsonb)
     where d.id = v.id
 """)
 
@@ -142,19 +139,19 @@ _WRITE_DELIVERIES = text("""
 def _end(one: Claimed, result: Result, standing: Any, now: datetime) -> dict[str, Any]:
     """How the delivery stands after this try."""
     end = {
-        "ids": one.id,
-        "statuses": standing.status,
-        "sent": None,
-        "errors": "",
-        "again": None,
-        "memories": json.dumps(dict(_answer(result).memory)),
+        "id": one.id,
+        "status": standing.status,
+        "sent_at": None,
+        "error": "",
+        "again_at": None,
+        "memory": dict(_answer(result).memory),
     }
     if result.error is None:
-        return {**end, "statuses": "sent", "sent": now}
-    end["errors"] = _plain(result.error.message) if standing.status != "sent" else ""
+        return {**end, "status": "sent", "sent_at": now}
+    end["error"] = _plain(result.error.message) if standing.status != "sent" else ""
     if standing.status == "pending":
-        end["again"] = _again(result.error, standing.attempts, now)
-        end["statuses"] = "dead" if end["again"] is None else "pending"
+        end["again_at"] = _again(result.error, standing.attempts, now)
+        end["status"] = "dead" if end["again_at"] is None else "pending"
     return end
 
 
@@ -172,9 +169,8 @@ _FOLLOWING = text("""
 
 _WRITE_CHANNELS = text("""
     with told as (
-        select * from unnest(
-            cast(:ids as uuid[]), cast(:delivered as boolean[]), cast(:errors as text[]), cast(:permanent as boolean[])
-        ) as v (id, delivered, error, permanent)
+        select * from json_to_recordset(cast(:rows as json)) as v (
+            id uuid, delivered boolean, error text, permanent boolean)
     ), locked as (
         select c.id, c.enabled from channels c join told on told.id = c.id
         where c.last_error <> told.error or told.permanent
@@ -196,10 +192,10 @@ def _channels(made: Sequence[tuple[Claimed, Result]]) -> list[dict[str, Any]]:
     """What each channel is to remember: the last result counts, and a permanent error in any case."""
     found: dict[UUID, dict[str, Any]] = {}
     for one, result in made:
-        told = found.setdefault(one.channel_id, {"ids": one.channel_id, "delivered": False, "permanent": False})
+        told = found.setdefault(one.channel_id, {"id": one.channel_id, "delivered": False, "permanent": False})
         told["delivered"] |= result.error is None
         if not told["permanent"]:
-            told["errors"] = _plain(result.error.message) if result.error else ""
+            told["error"] = _plain(result.error.message) if result.error else ""
             told["permanent"] = bool(result.error and result.error.permanent)
     return list(found.values())
 
@@ -210,8 +206,8 @@ def _only_tested(made: Sequence[tuple[Claimed, Result]]) -> set[UUID]:
 
 
 def _execute(statement: Any, rows: Sequence[dict[str, Any]], **more: Any) -> Any:
-    """`statement` with a list for each name in `rows`, which are one at least; its result."""
-    return db.session.execute(statement, {name: [row[name] for row in rows] for name in rows[0]} | more)
+    """The result of `statement`, which takes `rows` as one parameter."""
+    return db.session.execute(statement, {"rows": orjson.dumps(rows).decode(), **more})
 
 
 def _plain(said: str) -> str:
@@ -222,6 +218,6 @@ def _plain(said: str) -> str:
 def _log(made: Sequence[tuple[Claimed, Result]], ends: Sequence[dict[str, Any]]) -> None:
     for (one, result), end in zip(made, ends, strict=True):
         if result.error:
-            dead = end["statuses"] == "dead"
+            dead = end["status"] == "dead"
             log.warning("delivery_failed", delivery=str(one.id), channel=str(one.channel_id), dead=dead)
     log.info("deliveries_tried", number=len(made), sent=sum(result.error is None for _, result in made))

@@ -20,6 +20,7 @@ def init_app(app: Flask) -> None:
         gallery,
         incidents,
         maintenance,
+        message_gallery,
         monitors,
         organization,
         organizations,
@@ -33,6 +34,7 @@ def init_app(app: Flask) -> None:
         security,
         slack,
         slack_hooks,
+        undelivered,
     )
 
     settings: Settings = app.extensions["tokiflow.settings"]
@@ -50,6 +52,7 @@ def init_app(app: Flask) -> None:
         incidents,
         maintenance,
         channels,
+        undelivered,
         slack,
         slack_hooks,
         rules,
@@ -62,6 +65,7 @@ def init_app(app: Flask) -> None:
     for answers in (recipients, resend):
         app.register_blueprint(answers.blueprint)
     if not settings.production:
-        # Where mail goes when no mail server is set, and what every component looks like.
+        # Where mail goes when no mail server is set, and what every component and every message looks like.
         app.register_blueprint(outbox.blueprint)
         app.register_blueprint(gallery.blueprint)
+        app.register_blueprint(message_gallery.blueprint)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tokiflow import channels
-from tokiflow.core import ids
+from tokiflow.core import durations, ids
 from tokiflow.models import Channel, SlackInstallation
 from tokiflow.web import trials
 
@@ -76,6 +76,16 @@ def of(channel: Channel, outcomes: Sequence[str]) -> ChannelRow:
 def settings(channel: Channel) -> list[tuple[str, str]]:
     """What is set up, in words and without secrets, beyond where it leads."""
     return channels.get(channel.kind).facts(channel.config)
+
+
+def many(channel: Channel) -> list[tuple[str, str]]:
+    """What becomes of many messages at once, in words."""
+    within = durations.long(channel.group_window_seconds)
+    together = f"{channel.group_after} alone in {within}, the rest in one message"
+    found = [("In a storm", together if channel.group_after else "each on its own")]
+    if channel.rate_per_hour:
+        found.append(("At most", f"{channel.rate_per_hour:,} an hour; the rest together"))
+    return found
 
 
 def workspaces(rows: Sequence[SlackInstallation]) -> list[tuple[str, SlackInstallation]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, current_app, flash, make_response, render_template, request, url_for
@@ -11,11 +12,23 @@ from tokiflow import errors, outside
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Attempt, Channel
-from tokiflow.queries import channels, recipients, slack_installations
+from tokiflow.queries import channels, recipients, slack_installations, undelivered
 from tokiflow.services import channels as service
 from tokiflow.services import recipients as asking
 from tokiflow.settings import Settings
-from tokiflow.web import access, channel_offers, channel_rows, frame, htmx, recipient_rows, trials, verifiers
+from tokiflow.web import (
+    access,
+    channel_history,
+    channel_offers,
+    channel_rows,
+    frame,
+    htmx,
+    recipient_rows,
+    trials,
+    verifiers,
+    webhook_preview,
+    webhook_signing,
+)
 from tokiflow.web.forms import channel as forms
 from tokiflow.web.forms.channel import ChannelForm
 
@@ -34,6 +47,7 @@ def index() -> str:
         "channels/index.html",
         rows=[channel_rows.of(one, outcomes[one.id]) for one in found],
         workspaces=channel_rows.workspaces(slack_installations.of_organization(access.organization().id)),
+        undelivered_count=undelivered.count(access.organization().id),
     )
 
 
@@ -63,6 +77,22 @@ def create(kind: str) -> Response:
             flash("Saved. Send a test now, so that the first alert is not the first try.", "success")
             return htmx.see_other(url_for("channels.show", channel_id=ids.public("chn", made)))
     return _form(form, kind, None)
+
+
+@blueprint.post("/new/<kind>/preview")
+@access.requires(Right.EDIT_CHANNELS)
+def preview_new(kind: str) -> Response:
+    """Show what the channel in the form would send."""
+    access.check(Right.EDIT_CHANNELS)
+    return _previewed(forms.of(kind).new(), kind, None)
+
+
+@blueprint.post("/<channel_id>/preview")
+@access.requires(Right.EDIT_CHANNELS)
+def preview(channel_id: str) -> Response:
+    """Show what a channel would send as its form has it now."""
+    channel = access.channel(channel_id)
+    return _previewed(forms.of(channel.kind).of(channel), channel.kind, channel)
 
 
 @blueprint.get("/<channel_id>")
@@ -126,6 +156,36 @@ def disable(channel_id: str) -> Response:
     return _switched(access.channel(channel_id), enabled=False)
 
 
+@blueprint.route("/<channel_id>/secret", methods=["GET", "POST"])
+@access.requires(Right.EDIT_CHANNELS)
+def rotate(channel_id: str) -> Response:
+    """Say what another signing secret means; then make one, and show it this once."""
+    channel = access.channel(channel_id)
+    signing = webhook_signing.must_have(channel, frame.now())
+    made = ""
+    if request.method == "POST":
+        made = webhook_signing.rotate(channel, request.form.get("version", ""), access.actor(), frame.now())
+        signing = webhook_signing.must_have(channels.get(channel.id), frame.now())
+    answer = htmx.page(
+        "channels/secret.html",
+        "channels/_secret.html",
+        channel=channel_rows.of(channels.get(channel.id), ()),
+        signing=signing,
+        made=made,
+    )
+    return htmx.wake(answer, LIVE) if made and htmx.is_htmx() else answer
+
+
+@blueprint.post("/<channel_id>/secret/forget")
+@access.requires(Right.EDIT_CHANNELS)
+def forget_former(channel_id: str) -> Response:
+    """Sign with the present secret only, from now on."""
+    channel = access.channel(channel_id)
+    webhook_signing.must_have(channel, frame.now())
+    service.edit(channel.id, {"config": {"previous_secret": None}}, access.actor(), frame.now())
+    return _done(channel, "Only the present secret signs now.")
+
+
 @blueprint.post("/<channel_id>/test")
 @access.requires(Right.EDIT_CHANNELS)
 def test(channel_id: str) -> Response:
@@ -166,30 +226,31 @@ def _context(channel: Channel) -> dict[str, Any]:
     return {
         "channel": channel_rows.of(channel, channels.outcomes([channel.id])[channel.id]),
         "settings": channel_rows.settings(channel),
+        "many": channel_rows.many(channel),
+        "gathering": channels.gathering(channel.id),
         "monitors": channels.count_of_monitors(channel.id),
         "trials": [
             (
                 trials.trial(one, channel, attempts[one.id], now),
-                *_about(one.alert.kind, one.incident_id, one.alert.content),
+                *trials.about(one.alert),
             )
             for one in latest
         ],
+        **_history(channel, now),
         "to_outbox": channel.kind == "email" and _mails_stay_here(),
         "recipients": recipient_rows.of(recipients.of_channels([channel]).get(channel.id, ()), now),
+        "signing": webhook_signing.of(channel, now),
+        "verifiers": verifiers.snippets(),
     }
 
 
-def _about(kind: str, incident_id: Any, content: dict[str, Any]) -> tuple[str, str]:
-    """What a delivery was about, and where that can be read."""
-    if incident_id is None:
-        return "A test", ""
-    words = {
-        "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
-        "reminder": "goes on", "acknowledged": "is in somebody’s hands",
-    }  # fmt: skip
-    word = words.get(kind, "came back")
-    trouble = f"{content.get('monitor_name', 'A monitor')}: trouble {word}"
-    return trouble, url_for("incidents.show", incident_id=ids.public("inc", incident_id))
+def _history(channel: Channel, now: datetime) -> dict[str, Any]:
+    history = channel_history.of(channel.id, channel_history.period(request.args.get("days", "")), now)
+    chips = [
+        (f"{days} days", _url(channel, days=days), None, days == history.days, "") for days in channel_history.PERIODS
+    ]
+    lost = undelivered.count_by_channel(channel.organization_id).get(channel.id, 0)
+    return {"history": history, "history_chips": chips, "undelivered": lost}
 
 
 def _result(channel: Channel, attempt: Attempt) -> dict[str, Any]:
@@ -197,6 +258,18 @@ def _result(channel: Channel, attempt: Attempt) -> dict[str, Any]:
     tried = trials.attempt(attempt)
     stays = channel.kind == "email" and _mails_stay_here()
     return {"tried": tried, "enabled": channels.get(channel.id).enabled, "to_outbox": stays}
+
+
+def _previewed(form: ChannelForm, kind: str, channel: Channel | None) -> Response:
+    """The form as it was written, and below it what that would send, or what is wrong."""
+    if kind != webhook_preview.KIND:
+        raise errors.NotFound
+    try:
+        written = form.read()["config"]
+        form.requests = webhook_preview.of(written, channel.config if channel else {}, frame.now())
+    except errors.Invalid as invalid:
+        form.take(invalid)
+    return _form(form, kind, channel)
 
 
 def _form(form: ChannelForm, kind: str, channel: Channel | None, status: int = 200) -> Response:
@@ -212,14 +285,17 @@ def _form(form: ChannelForm, kind: str, channel: Channel | None, status: int = 2
         kept=forms.kept(kinds.get(kind), channel.config) if channel else (),
         conflict=status == 409,
         to_outbox=kind == "email" and _mails_stay_here(),
-        verify_python=verifiers.PYTHON,
-        verify_node=verifiers.NODE,
+        verifiers=verifiers.snippets(),
     )
 
 
 def _switched(channel: Channel, *, enabled: bool) -> Response:
     service.edit(channel.id, {"enabled": enabled}, access.actor(), frame.now())
-    said = "Alerts go to it again." if enabled else "No alert goes to it until it is enabled again."
+    return _done(channel, "Alerts go to it again." if enabled else "No alert goes to it until it is enabled again.")
+
+
+def _done(channel: Channel, said: str) -> Response:
+    """The page of `channel` after a button on it was pressed."""
     if htmx.target() == LIVE:
         return htmx.toast(
             make_response(render_template("channels/_channel.html", **_context(channels.get(channel.id)))), said
@@ -234,5 +310,5 @@ def _mails_stay_here() -> bool:
     return not (settings.production or settings.smtp_url or settings.resend_api_key)
 
 
-def _url(channel: Channel) -> str:
-    return url_for("channels.show", channel_id=ids.public("chn", channel.id))
+def _url(channel: Channel, **more: Any) -> str:
+    return url_for("channels.show", channel_id=ids.public("chn", channel.id), **more)

@@ -11,7 +11,7 @@ from tokiflow.core import ids, sentences
 from tokiflow.core.roles import Right
 from tokiflow.core.status import Kind
 from tokiflow.models import Incident, Run
-from tokiflow.queries import alerts, channels, follow_ups, incidents, monitors, routing, runs
+from tokiflow.queries import alerts, channels, follow_ups, incidents, monitors, routing, runs, undelivered
 from tokiflow.services import deliveries as delivery_service
 from tokiflow.services import incidents as service
 from tokiflow.web import (
@@ -25,6 +25,7 @@ from tokiflow.web import (
     outputs,
     steps,
     tellings,
+    trials,
     troubles,
 )
 from tokiflow.web.forms.incident import CommentForm, MuteForm
@@ -139,7 +140,8 @@ def send_again(incident_id: str, delivery_id: str) -> Response:
     if delivery.incident_id != incident.id:
         raise errors.NotFound
     try:
-        delivery_service.send_again(delivery.id, access.actor(), frame.now())
+        which = undelivered.Filter(ids=[delivery.id])
+        delivery_service.send_again(incident.organization_id, which, access.actor(), frame.now())
     except errors.Conflict as conflict:
         return _too_late(incident, conflict)
     return _done(incident, "It is on its way again.")
@@ -156,12 +158,13 @@ def _context(incident: Incident) -> dict[str, Any]:
     events = incidents.latest_steps(incident.id, 5_000 if whole else STEPS)
     count = incidents.count_of_steps(incident.id)
     told = alerts.of_incident(incident.id)
-    sent = [one.delivery for record in told for one in record.deliveries if one.delivery.status == "sent"]
+    sent = [one.delivery for record in told for one in record.deliveries if trials.arrived(one.delivery)]
     promised = follow_ups.of_incident(incident.id)
     rules = routing.of([incident.organization_id])[incident.organization_id]
     everybody = channels.of_organization(incident.organization_id)
     run = _run(incident)
     kept = outputs.fetch(run)
+    telling = tellings.tellings(told, now)
     return {
         "incident": incident,
         "advice": sentences.advice(Kind(incident.kind)),
@@ -174,7 +177,8 @@ def _context(incident: Incident) -> dict[str, Any]:
         "run_id": ids.public("run", run.id) if run else "",
         "kept": kept,
         "last_lines": output_lines.tail(kept.output, LINES) if kept.output else [],
-        "tellings": tellings.tellings(told, now),
+        "tellings": telling,
+        "tellings_standing": tellings.standing(telling),
         "untold": tellings.untold(incident, everybody, told, promised, rules),
         "coming": tellings.coming(promised, everybody, rules),
         "similar": incidents.others_of_monitor(incident),

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, flash, render_template, request, url_for
 
-from tokiflow import errors
 from tokiflow.core import ids, maintenance
 from tokiflow.core.roles import Right
 from tokiflow.core.schedule import zones
@@ -47,18 +46,13 @@ def new() -> Response:
     """The form for a new window; `?monitor=` names the one it is for."""
     named = request.args.get("monitor", "")
     monitor = access.monitor(named) if named else None
-    organization_id = access.organization().id
-    editor = window_editor.for_new(organization_id, access.user(), monitor, frame.now())
-    if request.method == "GET" or editor.only_asks:
-        return _form(editor)
-    if editor.check():
-        try:
-            planned = service.create(organization_id, editor.values, access.actor(), frame.now())
-        except errors.Invalid as refused:
-            editor.refuse(refused)
-        else:
-            return htmx.see_other(url_for("maintenance.show", window_id=ids.public("mnt", planned)))
-    return _form(editor, 422)
+    editor = window_editor.for_new(access.organization().id, access.user(), monitor, frame.now())
+
+    def save() -> Response:
+        planned = service.create(editor.organization_id, editor.values, access.actor(), frame.now())
+        return htmx.see_other(url_for("maintenance.show", window_id=ids.public("mnt", planned)))
+
+    return editor.answer(save)
 
 
 @blueprint.route("/<window_id>/edit", methods=["GET", "POST"])
@@ -67,20 +61,13 @@ def edit(window_id: str) -> Response:
     """The form with what is known of the window."""
     window = access.window(window_id)
     editor = window_editor.for_known(window, frame.now())
-    if request.method == "GET" or editor.only_asks:
-        return _form(editor)
-    if editor.check():
-        try:
-            service.edit(window.id, editor.values, access.actor(), frame.now(), editor.version)
-        except errors.Invalid as refused:
-            editor.refuse(refused)
-        except errors.Conflict:
-            editor.show_conflict(access.window(window_id))
-            return _form(editor, 409)
-        else:
-            flash(f"Saved {editor.values['name']}.", "success")
-            return htmx.see_other(_url(window))
-    return _form(editor, 422)
+
+    def save() -> Response:
+        service.edit(window.id, editor.values, access.actor(), frame.now(), editor.version)
+        flash(f"Saved {editor.values['name']}.", "success")
+        return htmx.see_other(_url(window))
+
+    return editor.answer(save, again=lambda: access.window(window_id))
 
 
 @blueprint.get("/preview")
@@ -150,12 +137,6 @@ def _context(row: MaintenanceWindow) -> dict[str, Any]:
         "deed": next(iter(audit.of_object(row.organization_id, row.id, 1)), None),
         "waiting": read.count_held(row.organization_id) if maintenance.covering(window.plan, now) else 0,
     }
-
-
-def _form(editor: window_editor.Editor, status: int = 200) -> Response:
-    full = "maintenance/edit.html" if editor.window else "maintenance/new.html"
-    page = htmx.page(full, "maintenance/_form.html", status, editor=editor, form=editor.form, preview=editor.preview)
-    return htmx.wake(page, "preview-source") if htmx.is_htmx() else page
 
 
 def _url(window: MaintenanceWindow) -> str:

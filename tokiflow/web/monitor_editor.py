@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import request, url_for
 from werkzeug.datastructures import MultiDict
 
 from tokiflow import errors
 from tokiflow.core import ids, monitor_draft, schedule
 from tokiflow.models import Monitor, User
-from tokiflow.queries import audit, channels, dependencies, monitors
-from tokiflow.web import filters, happenings, monitor_list, picker, schedule_preview
-from tokiflow.web.forms.monitor import MonitorForm, Reading, typed
+from tokiflow.queries import channels, dependencies, monitors
+from tokiflow.web import editing, filters, happenings, monitor_list, picker, schedule_preview
+from tokiflow.web.forms.base import Reading
+from tokiflow.web.forms.monitor import MonitorForm, typed
 
 PRESETS = (
     ("every 5 minutes", {"kind": "every", "every_number": "5", "every_unit": "minutes"}),
@@ -46,54 +46,29 @@ class Clash:
     differences: Sequence[Difference]
 
 
-class Editor:
-    """The form for a new monitor, or for `monitor`. `check` reads it; `values` then are what the service takes."""
+class Editor(editing.Editor[Monitor, MonitorForm]):
+    """The form for a new monitor, or for a known one."""
+
+    room = "monitors"
+    presets_of = PRESETS
 
     def __init__(self, organization_id: UUID, now: datetime, monitor: Monitor | None, **given: Any) -> None:
-        self.organization_id = organization_id
-        self.monitor = monitor
-        self.now = now
+        super().__init__(organization_id, now, monitor, MonitorForm(**given))
         self.clash: Clash | None = None
-        self.values: Mapping[str, Any] = {}
-        self.form = MonitorForm(**given)
         self.form.offer_channels(
             [(ids.public("chn", one.id), one.name) for one in channels.of_organization(organization_id)]
         )
-        self._apply_preset()
 
     @property
-    def action(self) -> str:
-        """Where the form is sent."""
-        return self._url("edit") if self.monitor else url_for("monitors.new")
-
-    @property
-    def cancel(self) -> str:
-        """Where to go without saving."""
-        return self._url("show") if self.monitor else url_for("monitors.index")
-
-    @property
-    def presets(self) -> list[tuple[str, str]]:
-        """Schedules by one press, as (value of the button, words)."""
-        return [(str(number), words) for number, (words, _) in enumerate(PRESETS)]
+    def address(self) -> dict[str, Any]:
+        """How the pages of the monitor are asked for."""
+        return {"monitor_id": ids.public("mon", self.thing.id)} if self.thing else {}
 
     @property
     def shows_more(self) -> bool:
         """Whether the rarely needed fields are unfolded: where one of them is wrong."""
         rare = ("max_runtime", "early_tolerance", "failures_to_open", "successes_to_resolve")
         return any(self.form[name].errors for name in rare)
-
-    @property
-    def only_asks(self) -> bool:
-        """Whether the form came for a preset, a preview or to find a monitor, and not to be saved."""
-        return not {"preset", "preview", "find"}.isdisjoint(request.form)
-
-    @property
-    def version(self) -> int:
-        """The version of the monitor when its form was opened. Raises Malformed if it was tampered with."""
-        written = str(self.form.version.data or "")
-        if not (written.isascii() and written.isdigit() and len(written) < 10):
-            raise errors.Malformed("This form is broken. Open it again.")
-        return int(written)
 
     @property
     def preview(self) -> schedule_preview.Preview:
@@ -108,32 +83,21 @@ class Editor:
             self.organization_id,
             self.form.depends_on.data or [],
             self.form.depends_on_words.data or "",
-            without=self.monitor.id if self.monitor else None,
+            without=self.thing.id if self.thing else None,
             mistakes=self.form.depends_on.errors,
         )
 
-    def check(self) -> bool:
-        """Whether everything typed can be read; `values` then hold it. If not, the form shows all that is wrong."""
-        reading = self.form.read()
+    def mistakes_in(self, reading: Reading) -> dict[str, list[str]]:
+        """As the rules of a draft see it, and what it depends on."""
         ticked, words = self.form.depends_on.data or [], self.form.depends_on_words.data or ""
         reading.take("depends_on", lambda: picker.taken(self.organization_id, ticked, words))
-        mistakes = {**_draft_mistakes(reading), **reading.mistakes}
-        if mistakes or not self.form.validate():
-            self.refuse(errors.Invalid(mistakes))
-            return False
-        self.values = reading.values
-        return True
+        return _draft_mistakes(reading)
 
-    def refuse(self, refused: errors.Invalid) -> None:
-        """Show what is wrong beside the fields it is about."""
-        self.form.refuse(refused)
-
-    def show_conflict(self, theirs: Monitor) -> None:
-        """Show what somebody else saved meanwhile. Saving again then is meant."""
-        deed = next(iter(audit.of_object(self.organization_id, theirs.id, 1)), None)
+    def show_conflict(self, theirs: Monitor, by: str) -> None:
+        """Where the two differ."""
         before, mine = _said(stored(theirs)), _said(self.values)
         self.clash = Clash(
-            by=deed.by if deed else "Somebody",
+            by=by,
             at=theirs.updated_at,
             differences=[
                 Difference(word, before[word], mine[word])
@@ -141,17 +105,6 @@ class Editor:
                 if word in before and before[word] != mine[word]
             ],
         )
-        self.form.version.data = str(theirs.version)
-
-    def _apply_preset(self) -> None:
-        chosen = request.form.get("preset", "")
-        if chosen.isascii() and chosen.isdigit() and int(chosen[:4]) < len(PRESETS):
-            for name, value in PRESETS[int(chosen[:4])][1].items():
-                self.form[name].data = value
-
-    def _url(self, view: str) -> str:
-        assert self.monitor is not None
-        return url_for(f"monitors.{view}", monitor_id=ids.public("mon", self.monitor.id))
 
 
 def for_new(organization_id: UUID, person: User, now: datetime) -> Editor:
@@ -176,17 +129,9 @@ def stored(monitor: Monitor) -> dict[str, Any]:
     """The monitor as people wished it, written as the API writes it."""
     own = monitors.own_channels([monitor.id]).get(monitor.id, [])
     return {
-        "name": monitor.name,
-        "description": monitor.description,
+        **monitor_draft.plain(monitor),
         "tags": list(monitor.tags),
         "schedule": schedule.to_dict(monitor_list.schedule_of(monitor)),
-        "grace_seconds": monitor.grace_seconds,
-        "max_runtime_seconds": monitor.max_runtime_seconds,
-        "early_tolerance_seconds": monitor.early_tolerance_seconds,
-        "failures_to_open": monitor.failures_to_open,
-        "successes_to_resolve": monitor.successes_to_resolve,
-        "overlaps_allowed": monitor.overlaps_allowed,
-        "capture_output": monitor.capture_output,
         "channels": [ids.public("chn", one) for one in own] if monitor.own_channels else None,
         "depends_on": [ids.public("mon", one.id) for one in dependencies.of_monitors([monitor.id]).get(monitor.id, [])],
     }

@@ -10,7 +10,7 @@ from tokiflow.core import durations, ids, schedule
 from tokiflow.models import Monitor
 from tokiflow.queries import monitors
 from tokiflow.queries.monitors import Tick
-from tokiflow.web import charts
+from tokiflow.web import charts, monitor_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,11 @@ class MonitorFacts:
 
 def of(monitor: Monitor, ticks: Sequence[Tick], now: datetime) -> MonitorFacts:
     """The facts of `monitor`; `ticks` are its latest runs, oldest first."""
-    rhythm = schedule.from_columns(
-        monitor.schedule_kind, monitor.schedule_seconds, monitor.schedule_expression, monitor.schedule_timezone
-    )
     return MonitorFacts(
         id=ids.public("mon", monitor.id),
         name=monitor.name,
         status=monitors.shown_status(monitor, now).value,
-        schedule=schedule.describe(rhythm),
+        schedule=schedule.describe(monitor_list.schedule_of(monitor)),
         grace=durations.long(monitor.grace_seconds),
         max_runtime=durations.long(monitor.max_runtime_seconds),
         last_ping_at=monitor.last_ping_at,

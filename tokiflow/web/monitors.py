@@ -53,16 +53,13 @@ def show(monitor_id: str) -> Response:
 def new() -> Response:
     """The form for a new monitor."""
     editor = monitor_editor.for_new(access.organization().id, access.user(), frame.now())
-    if request.method == "GET" or editor.only_asks:
-        return _form(editor)
-    if editor.check():
-        try:
-            created = monitors.create(editor.organization_id, editor.values, access.actor(), frame.now())
-        except errors.Invalid as refused:
-            editor.refuse(refused)
-        else:
-            return htmx.see_other(_url("show", created))
-    return _form(editor, 422)
+
+    def save() -> Response:
+        return htmx.see_other(
+            _url("show", monitors.create(editor.organization_id, editor.values, access.actor(), frame.now()))
+        )
+
+    return editor.answer(save)
 
 
 @blueprint.route("/<monitor_id>/edit", methods=["GET", "POST"])
@@ -71,20 +68,13 @@ def edit(monitor_id: str) -> Response:
     """The form with what is known of the monitor."""
     monitor = access.monitor(monitor_id)
     editor = monitor_editor.for_known(monitor, access.user(), frame.now())
-    if request.method == "GET" or editor.only_asks:
-        return _form(editor)
-    if editor.check():
-        try:
-            monitors.edit(monitor.id, editor.values, access.actor(), frame.now(), editor.version)
-        except errors.Invalid as refused:
-            editor.refuse(refused)
-        except errors.Conflict:
-            editor.show_conflict(access.monitor(monitor_id))
-            return _form(editor, 409)
-        else:
-            flash(f"Saved {editor.values['name']}.", "success")
-            return htmx.see_other(_url("show", monitor.id))
-    return _form(editor, 422)
+
+    def save() -> Response:
+        monitors.edit(monitor.id, editor.values, access.actor(), frame.now(), editor.version)
+        flash(f"Saved {editor.values['name']}.", "success")
+        return htmx.see_other(_url("show", monitor.id))
+
+    return editor.answer(save, again=lambda: access.monitor(monitor_id))
 
 
 @blueprint.get("/preview")
@@ -171,12 +161,6 @@ def delete(monitor_id: str) -> Response:
     monitors.delete(monitor.id, access.actor(), frame.now())
     flash(f"Deleted {name}.", "success")
     return htmx.see_other(url_for("monitors.index"))
-
-
-def _form(editor: monitor_editor.Editor, status: int = 200) -> Response:
-    full = "monitors/edit.html" if editor.monitor else "monitors/new.html"
-    page = htmx.page(full, "monitors/_form.html", status, editor=editor, form=editor.form, preview=editor.preview)
-    return htmx.wake(page, "preview-source") if htmx.is_htmx() else page
 
 
 def _ask(question: str, monitor: Monitor, status: int = 200, **context: object) -> Response:

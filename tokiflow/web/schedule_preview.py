@@ -11,7 +11,7 @@ from tokiflow import errors
 from tokiflow.core import durations, schedule
 from tokiflow.core.schedule import Every, PlannedRun, zones
 from tokiflow.web import filters, happenings
-from tokiflow.web.forms.monitor import Reading
+from tokiflow.web.forms.base import Reading
 
 
 @dataclass(frozen=True)

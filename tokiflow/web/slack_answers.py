@@ -10,7 +10,6 @@ from uuid import UUID
 from flask import current_app
 
 from tokiflow import errors
-from tokiflow.channels import Outside
 from tokiflow.channels.slack_blocks import Block, context, link, mrkdwn, section, sections, several
 from tokiflow.core import durations, ids, sentences
 from tokiflow.core.actors import Actor
@@ -21,7 +20,7 @@ from tokiflow.queries import incidents, mentions, monitors
 from tokiflow.queries import slack_installations as installed
 from tokiflow.queries.monitors import Filter
 from tokiflow.services import incidents as incident_service
-from tokiflow.services import maintenance, slack_cards
+from tokiflow.services import maintenance
 from tokiflow.settings import Settings
 from tokiflow.web import filters, slack_presses, troubles
 
@@ -39,7 +38,7 @@ NOT_HERE = "Tokiflow’s app is not connected to this workspace any more. Add it
 Answer = dict[str, Any]
 
 
-def answer(command: Command, team_id: str, name: str, outside: Outside, now: datetime) -> Answer:
+def answer(command: Command, team_id: str, name: str, now: datetime) -> Answer:
     """The answer to `command`, typed by `name` in a workspace: `text` and `blocks`."""
     organizations = [one.organization for one in installed.of_team(team_id)]
     if not organizations:
@@ -52,7 +51,7 @@ def answer(command: Command, team_id: str, name: str, outside: Outside, now: dat
         case "ack":
             return _ack(command.what, [one.id for one in organizations], slack_presses.person(name), now)
         case "mute":
-            return _mute(command, [one.id for one in organizations], slack_presses.person(name), outside, now)
+            return _mute(command, [one.id for one in organizations], slack_presses.person(name), now)
     mistake = section(mrkdwn(command.mistake)) if command.mistake else None
     return _answer(mistake, section(HELP))
 
@@ -123,7 +122,7 @@ def _ack(what: str, organization_ids: Sequence[UUID], by: Actor, now: datetime) 
     return _said(said)
 
 
-def _mute(command: Command, organization_ids: Sequence[UUID], by: Actor, outside: Outside, now: datetime) -> Answer:
+def _mute(command: Command, organization_ids: Sequence[UUID], by: Actor, now: datetime) -> Answer:
     found = mentions.monitors(organization_ids, command.what)
     if not found:
         return _said(f"There is no monitor called “{mrkdwn(command.what, 80)}”. See */tokiflow monitors*.")
@@ -133,20 +132,18 @@ def _mute(command: Command, organization_ids: Sequence[UUID], by: Actor, outside
     [monitor] = found
     until = now + timedelta(seconds=command.seconds)
     broken = incidents.unresolved_of([monitor.id]).get(monitor.id)
-    said = _mute_incident(broken.id, until, by, outside, now) if broken else _mute_ahead(monitor, until, by, now)
+    said = _mute_incident(broken.id, until, by, now) if broken else _mute_ahead(monitor, until, by, now)
     return _said(said)
 
 
-def _mute_incident(incident_id: UUID, until: datetime, by: Actor, outside: Outside, now: datetime) -> str:
+def _mute_incident(incident_id: UUID, until: datetime, by: Actor, now: datetime) -> str:
     """It is broken: no more messages about this trouble but that it is over."""
     try:
         incident_service.mute(incident_id, until, by, now)
     except errors.Conflict as conflict:
         return mrkdwn(conflict.message)
     incident = incidents.get(incident_id)
-    said = f"{_of(incident)} is muted until {_clock(incident.monitor, until, now)}. You still hear when it is over."
-    slack_cards.show(incident, slack_cards.places(incident_id), outside, now, slack_cards.muted(incident, by.name, now))
-    return said
+    return f"{_of(incident)} is muted until {_clock(incident.monitor, until, now)}. You still hear when it is over."
 
 
 def _mute_ahead(monitor: Monitor, until: datetime, by: Actor, now: datetime) -> str:

@@ -84,7 +84,7 @@ def commands(body: bytes, again: bool) -> Response:
     typed = slack_commands.parse(form.get("text", ""))
     if again and typed.verb in slack_commands.CHANGES:
         return jsonify({"response_type": "ephemeral", "text": "This came twice, and was done once."})
-    said = slack_answers.answer(typed, form.get("team_id", ""), _name(form), outside.of(current_app), frame.now())
+    said = slack_answers.answer(typed, form.get("team_id", ""), _name(form), frame.now())
     return jsonify({"response_type": "ephemeral", **said})
 
 

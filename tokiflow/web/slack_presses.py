@@ -1,4 +1,4 @@
-"""A button on a card in Slack, pressed: do what it says, change the card, and tell the thread."""
+"""A button on a card in Slack, pressed: do what it says, and change the card. The outbox tells the thread."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def answer(press: Press, outside: Outside, now: datetime) -> None:
     teams = installed.of_team(press.place.team_id)
     try:
         incident = _incident(press.incident, [one.organization_id for one in teams])
-        said = _do(press, incident.id, now)
+        _do(press, incident.id, now)
     except errors.NotFound:
         _whisper(press, UNKNOWN, outside)
     except errors.Conflict as conflict:
-        _show(press, incidents.get(incident.id), "", outside, now)
+        _show(press, incidents.get(incident.id), outside, now)
         _whisper(press, conflict.message, outside)
     else:
-        _show(press, incidents.get(incident.id), said, outside, now)
+        _show(press, incidents.get(incident.id), outside, now)
 
 
 def _incident(public_id: str, organization_ids: Sequence[UUID]) -> Incident:
@@ -83,8 +83,8 @@ def _incident(public_id: str, organization_ids: Sequence[UUID]) -> Incident:
     return found
 
 
-def _do(press: Press, incident_id: UUID, now: datetime) -> str:
-    """Act; what the thread is to hear beyond what the outbox tells it, as markup. Raises NotFound, Conflict."""
+def _do(press: Press, incident_id: UUID, now: datetime) -> None:
+    """Act. Raises NotFound, Conflict."""
     match press.action:
         case slack_app.ACKNOWLEDGE:
             service.acknowledge(incident_id, press.by, now)
@@ -93,10 +93,8 @@ def _do(press: Press, incident_id: UUID, now: datetime) -> str:
         case slack_app.MUTE | slack_app.UNMUTE:
             until = now + MUTE_FOR if press.action == slack_app.MUTE else None
             service.mute(incident_id, until, press.by, now)
-            return slack_cards.muted(incidents.get(incident_id), press.by.name, now)
         case _:
             raise errors.NotFound
-    return ""
 
 
 def _resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
@@ -105,11 +103,11 @@ def _resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
     service.resolve(incident_id, by, now)
 
 
-def _show(press: Press, incident: Incident, said: str, outside: Outside, now: datetime) -> None:
+def _show(press: Press, incident: Incident, outside: Outside, now: datetime) -> None:
     """Change the card; through the address that came with the press, if our token no longer does."""
-    if slack_cards.show(incident, [press.place], outside, now, said):
+    if slack_cards.show(incident, press.place, outside, now):
         return
-    card = slack_cards.card(incidents.get(incident.id), outside.public_url, now)
+    card = slack_cards.card(incidents.get(incident.id), press.place, outside.public_url, now)
     if card is not None:
         _respond(press, {"replace_original": True, **card}, outside)
 

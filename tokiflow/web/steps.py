@@ -94,7 +94,7 @@ def _told(alerts: Iterable[AlertRecord]) -> list[Step]:
         moments = [one.sent_at for one in sent if one.sent_at]
         if moments:
             names = troubles.listed((one.channel.name for one in sent), most=3)
-            words = _TOLD.get(record.alert.kind, "Told {}").format(names)
+            words = _TOLD.get(record.alert.news, "Told {}").format(names)
             found.append(Step(f"told-{record.alert.id}", "", words, min(moments), "Tokiflow"))
     return found
 
@@ -103,5 +103,7 @@ _TOLD = {
     "escalated": "Told {}, because nobody had acknowledged",
     "reminder": "Reminded {}",
     "acknowledged": "Told {} that somebody is on it",
+    "muted": "Told {} that it is muted",
+    "unmuted": "Told {} that it is muted no more",
     "resolved": "Told {} that it is over",
 }

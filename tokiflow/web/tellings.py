@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,9 @@ from tokiflow.web import filters, rule_views, trials
 from tokiflow.web.trials import Trial
 
 NAMED = 5
+FOLDED_FROM = 6
+FIRST = 4
+ARRIVED = ("sent", "merged")
 
 _HEADS = {
     "opened": "That it began",
@@ -25,6 +28,8 @@ _HEADS = {
     "escalated": "That nobody had acknowledged it",
     "reminder": "That it goes on",
     "acknowledged": "That somebody is on it",
+    "muted": "That it is muted",
+    "unmuted": "That it is muted no more",
     "resolved": "That it is over",
 }
 
@@ -37,12 +42,29 @@ _SILENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """One alert and where it went."""
+    """One alert and where it went: first what has not arrived, then what has.
+
+    `because` chose all of its channels; it is empty where each says by itself what chose it.
+    """
 
     id: str
     head: str
     at: datetime
-    trials: tuple[Trial, ...]
+    because: str
+    pressing: tuple[Trial, ...]
+    arrived: tuple[Trial, ...]
+
+    @property
+    def folded(self) -> bool:
+        """Whether so many have it that their names are enough, until somebody asks."""
+        return len(self.arrived) > FOLDED_FROM
+
+    @property
+    def names(self) -> str:
+        """Who has it, the first few by name."""
+        names = [one.channel_name for one in self.arrived]
+        more = len(names) - FIRST
+        return f"{', '.join(names[:FIRST])} and {filters.count(more, 'other')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +87,30 @@ class Untold:
 
 def tellings(alerts: Sequence[AlertRecord], now: datetime) -> list[Telling]:
     """Every alert that went somewhere, with its deliveries, newest first."""
-    return [
-        Telling(
-            id=f"alert-{record.alert.id}",
-            head=_HEADS.get(record.alert.kind, record.alert.kind.capitalize()),
-            at=record.alert.created_at,
-            trials=tuple(
-                trials.trial(one.delivery, one.delivery.channel, one.attempts, now) for one in record.deliveries
-            ),
-        )
-        for record in reversed(alerts)
-        if record.deliveries
-    ]
+    return [_telling(record, now) for record in reversed(alerts) if record.deliveries]
+
+
+def _telling(record: AlertRecord, now: datetime) -> Telling:
+    made = [trials.trial(one.delivery, one.delivery.channel, one.attempts, now) for one in record.deliveries]
+    reasons = {one.because for one in made}
+    because = reasons.pop() if len(made) > 1 and len(reasons) == 1 else ""
+    if because:
+        made = [replace(one, because="") for one in made]
+    return Telling(
+        id=f"alert-{record.alert.id}",
+        head=_HEADS.get(record.alert.news, record.alert.news.capitalize()),
+        at=record.alert.created_at,
+        because=because,
+        pressing=tuple(sorted((one for one in made if one.status not in ARRIVED), key=lambda one: one.status)),
+        arrived=tuple(one for one in made if one.status in ARRIVED),
+    )
+
+
+def standing(found: Sequence[Telling]) -> str:
+    """What has not arrived, in words: `1 given up, 2 on the way`. Empty if all has."""
+    pressing = [one.status for telling in found for one in telling.pressing]
+    dead, pending = pressing.count("dead"), pressing.count("pending")
+    return ", ".join([f"{dead} given up"] * bool(dead) + [f"{pending} on the way"] * bool(pending))
 
 
 def coming(follow_ups: Sequence[FollowUp], channels: Sequence[Channel], rules: Sequence[Rule]) -> list[Coming]:

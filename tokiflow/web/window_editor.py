@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import request, url_for
 from werkzeug.datastructures import MultiDict
 
 from tokiflow import errors
@@ -16,10 +15,9 @@ from tokiflow.core import ids, window_draft
 from tokiflow.core.schedule import zones
 from tokiflow.core.window_draft import WindowDraft
 from tokiflow.models import MaintenanceWindow, Monitor, User
-from tokiflow.queries import audit
 from tokiflow.queries import maintenance as read
-from tokiflow.web import filters, picker, troubles, windows
-from tokiflow.web.forms.monitor import Reading
+from tokiflow.web import editing, filters, picker, troubles, windows
+from tokiflow.web.forms.base import Reading
 from tokiflow.web.forms.window import WindowForm, typed
 
 PRESETS = (
@@ -43,45 +41,20 @@ class Preview:
     mistakes: Sequence[str]
 
 
-class Editor:
-    """The form for a new window, or for `window`. `check` reads it; `values` then are what the service takes."""
+class Editor(editing.Editor[MaintenanceWindow, WindowForm]):
+    """The form for a new window, or for a known one."""
+
+    room = "maintenance"
+    presets_of = PRESETS
 
     def __init__(self, organization_id: UUID, now: datetime, window: MaintenanceWindow | None, **given: Any) -> None:
-        self.organization_id = organization_id
-        self.window = window
-        self.now = now
+        super().__init__(organization_id, now, window, WindowForm(**given))
         self.clash = ""
-        self.values: Mapping[str, Any] = {}
-        self.form = WindowForm(**given)
-        self._apply_preset()
 
     @property
-    def action(self) -> str:
-        """Where the form is sent."""
-        return self._url("edit") if self.window else url_for("maintenance.new")
-
-    @property
-    def cancel(self) -> str:
-        """Where to go without saving."""
-        return self._url("show") if self.window else url_for("maintenance.index")
-
-    @property
-    def presets(self) -> list[tuple[str, str]]:
-        """Schedules by one press, as (value of the button, words)."""
-        return [(str(number), words) for number, (words, _) in enumerate(PRESETS)]
-
-    @property
-    def only_asks(self) -> bool:
-        """Whether the form came for a preset, a preview or to find a monitor, and not to be saved."""
-        return not {"preset", "preview", "find"}.isdisjoint(request.form)
-
-    @property
-    def version(self) -> int:
-        """The version of the window when its form was opened. Raises Malformed if it was tampered with."""
-        written = str(self.form.version.data or "")
-        if not (written.isascii() and written.isdigit() and len(written) < 10):
-            raise errors.Malformed("This form is broken. Open it again.")
-        return int(written)
+    def address(self) -> dict[str, Any]:
+        """How the pages of the window are asked for."""
+        return {"window_id": windows.public_id(self.thing)} if self.thing else {}
 
     @property
     def preview(self) -> Preview:
@@ -94,38 +67,16 @@ class Editor:
         ticked, words = self.form.monitors.data or [], self.form.monitors_words.data or ""
         return picker.of("monitors", self.organization_id, ticked, words, mistakes=self.form.monitors.errors)
 
-    def check(self) -> bool:
-        """Whether everything typed can be read; `values` then hold it. If not, the form shows all that is wrong."""
-        reading = self.form.read()
+    def mistakes_in(self, reading: Reading) -> dict[str, list[str]]:
+        """As the rules of a draft see it, and the monitors it is for."""
         ticked, words = self.form.monitors.data or [], self.form.monitors_words.data or ""
         if not reading.values.get("everything"):
             reading.take("monitors", lambda: picker.taken(self.organization_id, ticked, words))
-        mistakes = {**_mistakes(reading, self.window, self.now), **reading.mistakes}
-        if mistakes or not self.form.validate():
-            self.refuse(errors.Invalid(mistakes))
-            return False
-        self.values = reading.values
-        return True
+        return _mistakes(reading, self.thing, self.now)
 
-    def refuse(self, refused: errors.Invalid) -> None:
-        """Show what is wrong beside the fields it is about."""
-        self.form.refuse(refused)
-
-    def show_conflict(self, theirs: MaintenanceWindow) -> None:
-        """Say that somebody else saved meanwhile. Saving again then is meant."""
-        deed = next(iter(audit.of_object(self.organization_id, theirs.id, 1)), None)
-        self.clash = f"{deed.by if deed else 'Somebody'} saved this window {filters.ago(theirs.updated_at)}"
-        self.form.version.data = str(theirs.version)
-
-    def _apply_preset(self) -> None:
-        chosen = request.form.get("preset", "")
-        if chosen.isascii() and chosen.isdigit() and int(chosen[:4]) < len(PRESETS):
-            for name, value in PRESETS[int(chosen[:4])][1].items():
-                self.form[name].data = value
-
-    def _url(self, view: str) -> str:
-        assert self.window is not None
-        return url_for(f"maintenance.{view}", window_id=windows.public_id(self.window))
+    def show_conflict(self, theirs: MaintenanceWindow, by: str) -> None:
+        """Who it was, and when."""
+        self.clash = f"{by} saved this window {filters.ago(theirs.updated_at)}"
 
 
 def for_new(organization_id: UUID, person: User, monitor: Monitor | None, now: datetime) -> Editor:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from tokiflow import channels
 from tokiflow.api import moments
 from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, ref, text, whole, word
-from tokiflow.core import ids
+from tokiflow.core import grouping, ids
 from tokiflow.models import Attempt, Channel
 from tokiflow.queries.recipients import Standing
 
 
-def channel(row: Channel, addresses: Sequence[Standing] = ()) -> dict[str, Any]:
-    """`row` for outsiders; `addresses` are those of an e-mail channel."""
+def channel(row: Channel, now: datetime, addresses: Sequence[Standing] = ()) -> dict[str, Any]:
+    """`row` for outsiders at `now`; `addresses` are those of an e-mail channel."""
+    kind = channels.get(row.kind)
     return {
         "id": ids.public("chn", row.id),
         "kind": row.kind,
         "name": row.name,
-        "config": channels.get(row.kind).public(row.config),
+        "config": kind.public(kind.current(row.config, now)),
         "enabled": row.enabled,
+        "group_after": row.group_after,
+        "group_window_seconds": row.group_window_seconds,
+        "rate_per_hour": row.rate_per_hour,
         "disabled_reason": row.disabled_reason or None,
         "last_delivery_at": moments.say(row.last_delivery_at),
         "last_error": row.last_error or None,
@@ -49,14 +54,36 @@ _KIND = word([kind.kind for kind in channels.KINDS])
 _CONFIG: Schema = {
     "type": "object",
     "description": (
-        "webhook: `url`, and if you like `secret`, `headers`, `method` (POST or PUT), `template`. "
-        "email: `to`, a list of addresses. slack: `url`. slack_app: `team`, the id of a workspace with "
-        "Tokiflow’s app, and `channel`. "
+        "webhook: `url`, and if you like `secret`, `headers`, `method` (POST, PUT or PATCH), `template`. When `secret` "
+        "is replaced, the former one signs, too, until `previous_secret_until`; null for `previous_secret` ends that. "
+        "email: `to`, a list of addresses. slack, discord, teams: `url`. slack_app: `team`, the id of a workspace with "
+        "Tokiflow’s app, and `channel`. telegram: `token`, `chat`, and if you like `topic`. "
+        "ntfy: `topic`, and if you like `token`. "
+        "pushover: `token`, `user`, and if you like `urgency` (high, emergency or normal), `sound`, `device`. "
+        "These three also take `server`, where their API is. "
         'A secret reads as "set", and sent back as "set" it stays as it is.'
     ),
 }
 _NAME = text("What people call it, like #ops.", minLength=1, maxLength=200)
 _ENABLED = flag("Whether it is told anything.")
+_LIMITS: dict[str, Schema] = {
+    "group_after": maybe(
+        whole(
+            "So many messages within the window go alone; from then on they become one that lists them. Null: each "
+            "goes alone, as is usual for machines; for people it is 5.",
+            minimum=1,
+            maximum=grouping.MOST_AFTER,
+        )
+    ),
+    "group_window_seconds": whole("Usually 60.", minimum=10, maximum=3600),
+    "rate_per_hour": maybe(
+        whole(
+            "Beyond so many messages an hour they are told together. Null: no limit.",
+            minimum=1,
+            maximum=grouping.MOST_PER_HOUR,
+        )
+    ),
+}
 SCHEMAS: dict[str, Schema] = {
     "Channel": obj(
         {
@@ -65,6 +92,7 @@ SCHEMAS: dict[str, Schema] = {
             "name": _NAME,
             "config": _CONFIG,
             "enabled": _ENABLED,
+            **_LIMITS,
             "disabled_reason": maybe(text("Why Tokiflow switched it off, if it did.")),
             "last_delivery_at": maybe(moment()),
             "last_error": maybe(text()),
@@ -77,9 +105,13 @@ SCHEMAS: dict[str, Schema] = {
             "updated_at": moment(),
         }
     ),
-    "NewChannel": obj({"kind": _KIND, "name": _NAME, "config": _CONFIG, "enabled": _ENABLED}, optional=("enabled",)),
+    "NewChannel": obj(
+        {"kind": _KIND, "name": _NAME, "config": _CONFIG, "enabled": _ENABLED, **_LIMITS},
+        optional=("enabled", *_LIMITS),
+    ),
     "ChannelChange": obj(
-        {"name": _NAME, "config": _CONFIG, "enabled": _ENABLED}, optional=("name", "config", "enabled")
+        {"name": _NAME, "config": _CONFIG, "enabled": _ENABLED, **_LIMITS},
+        optional=("name", "config", "enabled", *_LIMITS),
     ),
     "Recipient": obj(
         {
@@ -101,7 +133,7 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
 }
-WRITABLE = frozenset({"name", "config", "enabled"})
+WRITABLE = frozenset({"name", "config", "enabled", *_LIMITS})
 KNOWN = frozenset(SCHEMAS["Channel"]["properties"]) - WRITABLE
 
 EXAMPLE: dict[str, Any] = {
@@ -112,6 +144,9 @@ EXAMPLE: dict[str, Any] = {
         "url": "https://robot.example.com/alerts", "secret": "set", "headers": {}, "method": "POST", "template": None,
     },
     "enabled": True,
+    "group_after": None,
+    "group_window_seconds": 60,
+    "rate_per_hour": None,
     "disabled_reason": None,
     "last_delivery_at": "2026-11-21T01:05:01.200Z",
     "last_error": None,

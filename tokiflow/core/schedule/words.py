@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cronsim.explain import explain
 
 from tokiflow.core import durations
@@ -19,6 +21,7 @@ _MOST_LINES = 3
 _ALL_HOURS = tuple(range(24))
 
 
+@lru_cache(maxsize=10_000)
 def describe(schedule: Schedule) -> str:
     """A plain sentence without capital or full stop, on the 24-hour clock. Falls back to the expression itself.
 

@@ -16,7 +16,7 @@ from tokiflow.core.runs import Outcome
 from tokiflow.core.signals import Ping
 from tokiflow.db import db, transaction
 from tokiflow.local.demo import filling, history
-from tokiflow.local.demo.jobs import Ending, Job
+from tokiflow.local.demo.job import Ending, Job
 from tokiflow.models import Monitor, Run
 from tokiflow.services import pings
 from tokiflow.services.pings import Incoming

@@ -18,7 +18,8 @@ from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
 from tokiflow.local.demo import history, tables
-from tokiflow.local.demo.jobs import JOBS, Ending, Job
+from tokiflow.local.demo.job import Ending, Job
+from tokiflow.local.demo.jobs import JOBS
 from tokiflow.local.demo.replay import Life
 from tokiflow.local.demo.story import Story, date_back
 from tokiflow.models import Membership, Monitor, Organization, User

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from tokiflow.core import schedule
 from tokiflow.core.schedule import Every, Schedule
 from tokiflow.core.signals import Ping, Progress, Signal
-from tokiflow.local.demo.jobs import Ending, Job, Trouble
+from tokiflow.local.demo.job import Ending, Job, Trouble
 
 LENGTH = timedelta(days=30)
 SLOW_SHARE = 0.015

@@ -12,7 +12,7 @@ from tokiflow.core import ids, runs, signals, status
 from tokiflow.core.runs import Outcome, Run
 from tokiflow.core.signals import Ping
 from tokiflow.core.status import Change, Rules, State, Status
-from tokiflow.services.incidents import Cause
+from tokiflow.services.verdicts import Cause
 
 
 @dataclass

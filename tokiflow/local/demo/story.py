@@ -12,11 +12,11 @@ from sqlalchemy import select, update
 
 from tokiflow.core.actors import Actor
 from tokiflow.db import db
-from tokiflow.local.demo.jobs import Deed, Job
+from tokiflow.local.demo.job import Deed, Job
 from tokiflow.local.demo.replay import Life
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Incident, Monitor
-from tokiflow.services import incidents
-from tokiflow.services.incidents import Cause, Verdict
+from tokiflow.services import incidents, verdicts
+from tokiflow.services.verdicts import Cause, Verdict
 
 NOTICED_AFTER = timedelta(milliseconds=380)
 GONE = "the receiver answered 410: the address is gone for good"
@@ -71,7 +71,7 @@ class Story:
         return [*spans, (began, self.now)] if began else spans
 
     def _turn(self, verdict: Verdict, at: datetime) -> None:
-        incidents.carry_out([verdict], at + NOTICED_AFTER)
+        verdicts.carry_out([verdict], at + NOTICED_AFTER)
         pending = select(Delivery).where(Delivery.channel_id.in_(self.channels), Delivery.status == "pending")
         for delivery in db.session.execute(pending).scalars():
             self._send(delivery, at + NOTICED_AFTER)

@@ -26,12 +26,19 @@
     next?.scrollIntoView({ block: "nearest" });
   }
 
+  // Until htmx has taken a form over, its button would leave the page; so the press waits for that moment.
+  function click(element) {
+    const form = window.htmx && element.closest("form[hx-post]:not([data-htmx-powered])");
+    if (form) form.addEventListener("htmx:after:init", () => element.click(), { once: true });
+    else element.click();
+  }
+
   function press(key) {
     const here = document.activeElement.closest?.("[data-item]");
     const selector = `[data-key="${CSS.escape(key)}"]`;
     const element = here?.querySelector(selector) || [...document.querySelectorAll(selector)].find(visible);
     if (!element) return false;
-    if (element.matches("input")) { element.focus(); element.select(); } else element.click();
+    if (element.matches("input")) { element.focus(); element.select(); } else click(element);
     return true;
   }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import Field
+from wtforms import Field, HiddenField
 from wtforms.fields.choices import SelectChoice
 
 from tokiflow import errors
@@ -28,6 +30,48 @@ class Form(FlaskForm):  # type: ignore[misc]
     def _field_for(self, name: str) -> Field | None:
         names = (name, name.replace(".", "_"), name.rpartition(".")[2])
         return next((self[one] for one in names if one in self), None)
+
+
+class VersionedForm(Form):
+    """The form of a thing that two people may change at once: it knows which version it was opened at."""
+
+    version = HiddenField()
+
+    def edited_version(self) -> int:
+        """The version of the thing when the form was opened. Raises Malformed if it was tampered with."""
+        written = str(self.version.data or "")
+        if not (written.isascii() and written.isdigit() and len(written) < 10):
+            raise errors.Malformed("This form is broken. Open it again.")
+        return int(written)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a form means (`values`), and what nobody can read (`mistakes`, by the name of the value)."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    mistakes: dict[str, list[str]] = field(default_factory=dict)
+
+    def take(self, name: str, read: Callable[[], Any]) -> None:
+        """Note the value called `name`, or why it cannot be read."""
+        try:
+            self.values[name] = read()
+        except errors.Invalid as refused:
+            self.mistakes.update(refused.fields)
+        except ValueError as error:
+            self.mistakes[name] = [str(error)]
+
+
+class DraftForm(VersionedForm):
+    """A form whose values are a draft of core."""
+
+    def read(self) -> Reading:
+        """What was typed, as the values that drafts and services take, and what can't be read at all."""
+        raise NotImplementedError
+
+    def refuse(self, refused: errors.Invalid) -> None:
+        """Show what drafts and services find wrong beside the fields it is about."""
+        raise NotImplementedError
 
 
 def choices(named: Iterable[tuple[str, str]]) -> list[SelectChoice]:

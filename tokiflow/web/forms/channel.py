@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -10,40 +10,53 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from flask import current_app
-from wtforms import BooleanField, HiddenField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, RadioField, SelectField, StringField, TextAreaField
 
 from tokiflow import channels, errors
 from tokiflow.channels import ChannelKind
 from tokiflow.channels.fields import Field
-from tokiflow.core import addresses
+from tokiflow.core import addresses, durations, grouping
 from tokiflow.models import Channel
 from tokiflow.settings import Settings
-from tokiflow.web.forms.base import Form, choices, lines
+from tokiflow.web.forms.base import VersionedForm, choices, lines
 
 NONE = "no_"
 """Before the name of a secret: the tick that says there shall be none."""
 
 
-class ChannelForm(Form):
-    """A name, the fields of the kind, and the version that was edited, so that nobody overwrites unseen."""
+class ChannelForm(VersionedForm):
+    """A name, the fields of the kind, what becomes of many messages at once, and the version that was edited, so that
+    nobody overwrites unseen."""
 
     kind: ClassVar[ChannelKind]
     suggested: Mapping[str, list[tuple[str, str]]] = MappingProxyType({})
+    requests: Sequence[Any] = ()
+    """What it would send, when that was asked for."""
 
     name = StringField("Name")
-    version = HiddenField()
+    many = RadioField(
+        "When much goes wrong at once",
+        choices=choices([("together", "One message that lists it all"), ("each", "Each on its own")]),
+        validate_choice=False,
+    )
+    group_after = StringField("The first ones come alone")
+    group_window_seconds = StringField("Within")
+    rate_per_hour = StringField("At most, in an hour")
 
     @classmethod
     def new(cls) -> ChannelForm:
         """An empty form, but for what the kind suggests."""
-        return cls(**{one.name: one.suggest() for one in cls.kind.fields if one.suggest})
+        usual = grouping.usual(cls.kind.for_people)
+        suggested = {one.name: one.suggest() for one in cls.kind.fields if one.suggest}
+        return cls(**_many(usual.after, round(usual.window.total_seconds()), usual.per_hour), **suggested)
 
     @classmethod
     def of(cls, channel: Channel) -> ChannelForm:
         """The form for editing `channel`; on a POST it holds what was written."""
         public = cls.kind.public(channel.config)
         values = {one.name: _shown(one, public.get(one.name)) for one in cls.kind.fields}
-        return cls(name=channel.name, version=str(channel.version), **values)
+        many = _many(channel.group_after, channel.group_window_seconds, channel.rate_per_hour)
+        return cls(name=channel.name, version=str(channel.version), **many, **values)
 
     def offer(self, offers: Mapping[str, list[tuple[str, str]]]) -> None:
         """By the name of a field: what can be chosen, or what is suggested where anything may be written."""
@@ -53,16 +66,9 @@ class ChannelForm(Form):
             missing = [(chosen, chosen)] if chosen and chosen not in dict(offers[name]) else []
             self[name].choices = choices([*offers[name], *missing])
 
-    def edited_version(self) -> int:
-        """The version of the channel when the form was opened. Raises Malformed if it was tampered with."""
-        written = str(self.version.data or "")
-        if not (written.isascii() and written.isdigit() and len(written) < 10):
-            raise errors.Malformed("This form is broken. Open it again.")
-        return int(written)
-
     def read(self) -> dict[str, Any]:
-        """`name` and `config` as the service takes them. Raises Invalid for what can be seen here already: an address
-        that alerts may not go to and that tells so itself (no name is looked up), and what no config can be made of."""
+        """`name`, `config` and limits as the service takes them. Raises Invalid for what can be seen here already: an
+        address that alerts may not go to and that tells so itself (no name is looked up), and what can't be read."""
         mistakes: dict[str, list[str]] = {}
         config: dict[str, Any] = {}
         for one in self.kind.fields:
@@ -73,11 +79,27 @@ class ChannelForm(Form):
         for name in ("url", "server"):
             if why := _off_limits(str(config.get(name) or "")):
                 mistakes[f"config.{name}"] = [why]
+        limits = self._limits(mistakes)
         if mistakes and not (self.name.data or "").strip():
             mistakes["name"] = ["is missing; write what people call this channel, like #ops"]
         if mistakes:
             raise errors.Invalid(mistakes)
-        return {"name": self.name.data, "config": config}
+        return {"name": self.name.data, "config": config, **limits}
+
+    def _limits(self, mistakes: dict[str, list[str]]) -> dict[str, Any]:
+        """What is to become of many messages at once. What can't be read is added to `mistakes`."""
+        found: dict[str, Any] = {"group_after": None}
+        asked = {"rate_per_hour": _number}
+        if self.many.data != "each":
+            asked |= {"group_after": _number, "group_window_seconds": lambda text: durations.parse(text or "60")}
+        for name, read in asked.items():
+            try:
+                found[name] = read((self[name].data or "").strip())
+            except ValueError as error:
+                mistakes[name] = [str(error)]
+        if self.many.data != "each" and "group_after" not in mistakes and found["group_after"] is None:
+            mistakes["group_after"] = [f"is missing; write how many, like {grouping.AFTER}"]
+        return found
 
     def _written(self, one: Field) -> dict[str, Any]:
         """What the config says of the field `one`. A secret left empty is left out: it is kept."""
@@ -90,6 +112,23 @@ class ChannelForm(Form):
             return {one.name: _pairs(data)}
         text = (data or "").strip() if one.shape != "text" else data
         return {} if one.secret and not text else {one.name: text or None}
+
+
+def _many(after: int | None, window: int, per_hour: int | None) -> dict[str, str]:
+    """The limits of a channel as its form shows them."""
+    return {
+        "many": "each" if after is None else "together",
+        "group_after": str(after or grouping.AFTER),
+        "group_window_seconds": durations.long(window),
+        "rate_per_hour": str(per_hour or ""),
+    }
+
+
+def _number(text: str) -> int | None:
+    """Raises ValueError with a sentence that says what to write."""
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError("is not a whole number; write one, like 5")
+    return int(text) if text else None
 
 
 @cache

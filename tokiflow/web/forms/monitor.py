@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from wtforms import (
     BooleanField,
-    HiddenField,
     RadioField,
     SelectField,
     SelectMultipleField,
@@ -22,7 +20,7 @@ from wtforms.fields.choices import SelectChoice
 from tokiflow import errors
 from tokiflow.core import durations
 from tokiflow.core.schedule import zones
-from tokiflow.web.forms.base import Form, choices
+from tokiflow.web.forms.base import DraftForm, Reading, choices
 
 KINDS = {"every": "Every so often", "cron": "Cron", "calendar": "Calendar"}
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
@@ -35,10 +33,9 @@ def zone_choices() -> list[SelectChoice]:
     return choices([("", "Choose a time zone"), ("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names)])
 
 
-class MonitorForm(Form):
+class MonitorForm(DraftForm):
     """One column, in the order in which one thinks of it. Lengths of time are typed as people say them."""
 
-    version = HiddenField()
     name = StringField("Name")
     tags = StringField("Tags")
     kind = RadioField("Schedule", choices=choices(KINDS.items()), default="every", validate_choice=False)
@@ -77,7 +74,7 @@ class MonitorForm(Form):
 
     def read(self) -> Reading:
         """What was typed, as the values that drafts and services take, and what cannot be read at all."""
-        reading = Reading({}, {})
+        reading = Reading()
         reading.take("name", lambda: self.name.data or "")
         reading.take("description", lambda: self.description.data or "")
         reading.take("tags", lambda: [tag for tag in (self.tags.data or "").split(",") if tag.strip()])
@@ -132,23 +129,6 @@ _FIELDS = {
     "max_runtime_seconds": "max_runtime",
     "early_tolerance_seconds": "early_tolerance",
 }
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a form means (`values`), and what nobody can read (`mistakes`, by the name of the value)."""
-
-    values: dict[str, Any]
-    mistakes: dict[str, list[str]]
-
-    def take(self, name: str, read: Callable[[], Any]) -> None:
-        """Note the value called `name`, or why it cannot be read."""
-        try:
-            self.values[name] = read()
-        except errors.Invalid as refused:
-            self.mistakes.update(refused.fields)
-        except ValueError as error:
-            self.mistakes[name] = [str(error)]
 
 
 def _length(text: str | None) -> int:

@@ -11,7 +11,7 @@ from tokiflow import errors
 from tokiflow.core import durations, hours, ids, rule_draft
 from tokiflow.core.hours import Hours
 from tokiflow.core.routing import Rule
-from tokiflow.web.forms.base import Form, choices
+from tokiflow.web.forms.base import Form, VersionedForm, choices
 from tokiflow.web.forms.monitor import zone_choices
 
 SEVERITIES = {"critical": "Critical: it is down", "warning": "Warning: it runs, but not as usual"}
@@ -32,10 +32,9 @@ def _ticks(label: str, named: Sequence[tuple[str, str]] = ()) -> SelectMultipleF
     )  # fmt: skip
 
 
-class RuleForm(Form):
+class RuleForm(VersionedForm):
     """When, who at once, who later. `count` is how many steps the form shows."""
 
-    version = HiddenField()
     count = HiddenField(default="1")
     name = StringField("Name")
     severities = _ticks("Severity", list(SEVERITIES.items()))
@@ -108,13 +107,6 @@ class RuleForm(Form):
     def add_step(self) -> None:
         """Show one more step."""
         self.count.data = str(len(self.shown) + 2)
-
-    def edited_version(self) -> int:
-        """The version of the rule when the form was opened. Raises Malformed if it was tampered with."""
-        written = str(self.version.data or "0")
-        if not (written.isascii() and written.isdigit() and len(written) < 10):
-            raise errors.Malformed("This form is broken. Open it again.")
-        return int(written)
 
     def read(self) -> dict[str, Any]:
         """What was written, as core.rule_draft takes it. A step of which nothing is said is left out. Raises Invalid

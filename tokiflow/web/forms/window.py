@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, StringField
+from wtforms import RadioField, SelectField, SelectMultipleField, StringField
 
 from tokiflow import errors
 from tokiflow.core import durations
 from tokiflow.core.schedule import zones
-from tokiflow.web.forms.base import Form, choices
-from tokiflow.web.forms.monitor import Reading, zone_choices
+from tokiflow.web.forms.base import DraftForm, Reading, choices
+from tokiflow.web.forms.monitor import zone_choices
 
 KINDS = {"once": "Once", "repeating": "On a schedule", "calendar": "From a calendar"}
 
 
-class WindowForm(Form):
+class WindowForm(DraftForm):
     """One column: what, when, for which monitors. Times are those of the chosen zone."""
 
-    version = HiddenField()
     name = StringField("Name")
     kind = RadioField("When", choices=choices(KINDS.items()), default="once", validate_choice=False)
     starts = StringField("Begins")
@@ -43,7 +42,7 @@ class WindowForm(Form):
 
     def read(self) -> Reading:
         """What was typed, as the values that drafts and services take, but for the monitors; and what can't be read."""
-        reading = Reading({}, {})
+        reading = Reading()
         kind, everything = self.kind.data or "", self.scope.data == "everything"
         start, end = (self.since, self.until) if kind == "repeating" else (self.starts, self.ends)
         reading.take("name", lambda: self.name.data or "")
