@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tokiflow.adapters.http import Client
+from tokiflow.channels.examples import GOOD_RUNS, OPENED, TROUBLES, message
 from tokiflow.channels.outside import Outside
-from tokiflow.web.message_examples import GOOD_RUNS, OPENED, TROUBLES, message
 
 __all__ = ["GOOD_RUNS", "OPENED", "TROUBLES", "KeptMail", "message"]
 

@@ -12,12 +12,12 @@ from tests.fixtures.app import Client
 from tests.fixtures.database import Database
 from tokiflow import channels, settings
 from tokiflow.app import create_app
-from tokiflow.channels import ChannelKind
-from tokiflow.web import chat_markup, message_capture, message_examples, message_gallery, message_pictures
+from tokiflow.channels import ChannelKind, examples
+from tokiflow.web import chat_markup, message_capture, message_gallery, message_pictures
 
 ROOT = Path(tokiflow.__file__).parent
 PAGE = "/dev/gallery/messages"
-TOLD = set(message_examples.gallery())
+TOLD = set(examples.gallery())
 
 
 def kinds() -> pytest.MarkDecorator:
@@ -36,7 +36,7 @@ def test_every_kind_can_be_looked_at(kind: ChannelKind) -> None:
 
 
 def test_every_kind_of_message_is_among_the_examples() -> None:
-    told = {message.kind for message in message_examples.gallery().values()}
+    told = {message.kind for message in examples.gallery().values()}
     assert told >= {
         *("opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "muted", "resolved"),
         *("summary", "test"),
@@ -47,7 +47,7 @@ def test_every_kind_of_message_is_among_the_examples() -> None:
 @kinds()
 @pytest.mark.parametrize("name", message_gallery.TITLES)
 def test_what_is_drawn_is_what_would_be_sent(kind: ChannelKind, name: str) -> None:
-    messages = message_examples.gallery()
+    messages = examples.gallery()
     captured = message_capture.capture(kind, messages[name], messages["failed"])
     assert captured.error == ""
     pictures = message_pictures.of(captured, message_capture.example(kind.kind).drawing)

@@ -9,9 +9,9 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 from flask.typing import ResponseReturnValue
 
 from tokiflow import channels, errors
-from tokiflow.channels import ChannelKind
+from tokiflow.channels import ChannelKind, examples
 from tokiflow.channels.message import Message
-from tokiflow.web import access, filters, gallery, message_capture, message_examples, message_pictures
+from tokiflow.web import access, filters, gallery, message_capture, message_pictures
 from tokiflow.web.message_capture import Captured
 from tokiflow.web.outbox import MAIL_POLICY
 
@@ -29,7 +29,7 @@ TITLES = {
 
 @blueprint.before_request
 def _look() -> None:
-    filters.look(message_examples.OPENED, UTC)
+    filters.look(examples.OPENED, UTC)
 
 
 @blueprint.get("")
@@ -108,7 +108,7 @@ def _captured(kind: ChannelKind, name: str) -> Captured:
 
 def _message(name: str) -> Message:
     try:
-        return message_examples.gallery()[name]
+        return examples.gallery()[name]
     except KeyError:
         raise errors.NotFound from None
 
