@@ -9,7 +9,7 @@ from flask import Response, g
 
 from tokiflow.api import keys, once, parameters, rates
 from tokiflow.api.operations import Operation
-from tokiflow.services import api_keys
+from tokiflow.services import api_key_uses
 
 RULE = "tokiflow_access"
 """Where the house test that walks every route finds who may use it."""
@@ -24,7 +24,7 @@ def view(operation: Operation) -> Callable[..., Response]:
             keys.authenticate()
             rates.count()
             keys.check(operation.scope)
-            api_keys.used(keys.current(), g.now)
+            api_key_uses.note(keys.current(), g.now)
         parameters.check(operation.query)
         if operation.method == "POST":
             return once.answer(lambda: operation.view(**ids), outside=operation.outside)
