@@ -23,8 +23,8 @@ def view(operation: Operation) -> Callable[..., Response]:
         if operation.scope:
             keys.authenticate()
             rates.count()
-            keys.check(operation.scope)
             api_key_uses.note(keys.current(), g.now)
+            keys.check(operation.scope)
         parameters.check(operation.query)
         if operation.method == "POST":
             return once.answer(lambda: operation.view(**ids), outside=operation.outside)
