@@ -110,10 +110,11 @@ def read(organization_id: UUID, query: MultiDict[str, str], now: datetime) -> Li
 
 def _chips(chosen: str, counts: Mapping[State, int], urls: Mapping[str, str]) -> list[Chip]:
     working = sum(counts[one] for one in WORKING)
-    return [
+    first: list[Chip] = [
         ("All", urls[""], sum(counts.values()), chosen == "", ""),
         ("Working", urls["working"], working, chosen == "working", ""),
-    ] + [
+    ]
+    return first + [
         (SHAPES[one][1], urls[one], counts[one], chosen == one, SHAPES[one][0])
         for one in State
         if one is not State.ACTIVE and (counts[one] or chosen == one)

@@ -108,8 +108,9 @@ def _shown_once(key: ApiKey, form: ApiKeyForm | RotationForm) -> Response:
     """Never kept by the browser: neither for a reload nor for the way back."""
     made = queries.get(form.key_id())
     page = render_template(
-        "api_keys/made.html", key=key, row=made, example=_example(), old=queries.replaced_by(made.id)
-    )
+        "api_keys/made.html", key=key, key_id=form.once.data, row=made, old=queries.replaced_by(made.id),
+        example=_example(),
+    )  # fmt: skip
     answer = make_response(page)
     answer.headers["Cache-Control"] = "no-store"
     return answer
