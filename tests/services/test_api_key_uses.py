@@ -126,8 +126,13 @@ def test_a_process_writes_by_itself(app, key, monkeypatch):
     call(key, NOW + timedelta(seconds=1))
     written = threading.Event()
     write = api_key_uses.write
+
+    def and_say_so() -> None:
+        write()
+        written.set()
+
     monkeypatch.setattr(api_key_uses, "WRITTEN_EVERY", timedelta(milliseconds=1))
-    monkeypatch.setattr(api_key_uses, "write", lambda: write() and written.set())
+    monkeypatch.setattr(api_key_uses, "write", and_say_so)
     monkeypatch.setattr("atexit.register", lambda call: call)
     stop = api_key_uses.keep_writing(app.app_context)
     assert written.wait(10)

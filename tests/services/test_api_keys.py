@@ -111,7 +111,8 @@ def test_an_overlap_is_thirty_days_at_most(key, by):
     latest = NOW + timedelta(days=30)
     with pytest.raises(errors.Invalid, match="30 days"):
         api_keys.rotate(row_of(key).id, latest + timedelta(seconds=1), by, NOW)
-    assert api_keys.rotate(row_of(key).id, latest, by, NOW)
+    api_keys.rotate(row_of(key).id, latest, by, NOW)
+    assert row_of(key).expires_at == latest
 
 
 def test_what_has_ended_or_was_replaced_is_not_replaced_again(key, organization, by):
@@ -172,9 +173,10 @@ def test_a_person_makes_twenty_an_hour_and_others_go_on(organization, by, adam):
     with pytest.raises(errors.RateLimited) as refused:
         api_keys.create(organization.id, "ci", ["read"], by, later)
     assert refused.value.retry_after == 30 * 60 + 1
-    assert api_keys.create(organization.id, "ci", ["read"], Actor("person", "Adam", adam.id), later)
-    assert api_keys.create(organization.id, "ci", ["read"], Actor("system", "tokiflow api-key"), later)
-    assert api_keys.create(organization.id, "ci", ["read"], by, NOW + timedelta(hours=1))
+    api_keys.create(organization.id, "ci", ["read"], Actor("person", "Adam", adam.id), later)
+    api_keys.create(organization.id, "ci", ["read"], Actor("system", "tokiflow api-key"), later)
+    api_keys.create(organization.id, "ci", ["read"], by, NOW + timedelta(hours=1))
+    assert len(queries.of_organization(organization.id)) == api_keys.BY_A_PERSON + 3
 
 
 def test_an_organization_makes_sixty_an_hour(organization, alice, adam, by):

@@ -137,7 +137,9 @@ def test_what_is_wrong_is_said_beside_the_field_and_nothing_typed_is_lost(alices
 
 def test_how_long_it_works(alices, alice):
     key_in(send(alices, lasts="30"))
-    assert timedelta(days=29) < only_row().expires_at - datetime.now(UTC) <= timedelta(days=30)
+    ends = only_row().expires_at
+    assert ends is not None
+    assert timedelta(days=29) < ends - datetime.now(UTC) <= timedelta(days=30)
 
 
 def test_a_last_day_is_over_at_midnight_where_the_person_is(alices, alice):
@@ -179,6 +181,7 @@ def test_a_key_is_replaced_and_both_work_for_a_while(alices, organization):
     assert new is not None
     db.session.refresh(old)
     assert (new.name, new.scopes, old.replaced_by) == ("deploy", ["read"], new.id)
+    assert old.expires_at is not None
     assert timedelta(hours=23) < old.expires_at - datetime.now(UTC) <= timedelta(hours=24)
     page = alices.get(address(old)).text
     assert f"{new.prefix}…" in page

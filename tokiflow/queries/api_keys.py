@@ -155,7 +155,7 @@ def _matching(organization_id: UUID, words: str) -> list[ColumnElement[bool]]:
 _Next = aliased(ApiKey)
 
 
-def _listed(now: datetime) -> Select[Any]:
+def _listed(now: datetime) -> Select[*tuple[Any, ...]]:
     return (
         select(ApiKey, _state(now), User.name, User.email, _Next)
         .outerjoin(User, User.id == ApiKey.created_by)
@@ -163,7 +163,7 @@ def _listed(now: datetime) -> Select[Any]:
     )
 
 
-def _rows(statement: Select[Any]) -> list[tuple[ApiKey, State, str, ApiKey | None]]:
+def _rows(statement: Select[*tuple[Any, ...]]) -> list[tuple[ApiKey, State, str, ApiKey | None]]:
     return [
         (key, State(state), name or email or "", replacement)
         for key, state, name, email, replacement in db.session.execute(statement)

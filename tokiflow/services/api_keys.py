@@ -196,4 +196,4 @@ def _mistakes(expires_at: datetime | None, now: datetime) -> dict[str, list[str]
 
 
 def _iso(at: datetime | None) -> str | None:
-    return at and at.isoformat()
+    return at.isoformat() if at else None
