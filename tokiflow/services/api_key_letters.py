@@ -91,7 +91,6 @@ def _warn(organization_id: UUID, keys: Sequence[ApiKey], now: datetime) -> None:
                 "organization": organization.name,
                 "keys": [_named(row, person.timezone) for row in keys[:NAMED]],
                 "more": max(0, len(keys) - NAMED),
-                "path": _path(keys[0].id) if len(keys) == 1 else "/app/settings/keys?state=expiring",
             },
             organization_id,
             now,
@@ -109,8 +108,13 @@ def _subject(keys: Sequence[ApiKey], organization: str) -> str:
 
 def _named(row: ApiKey, timezone: str) -> dict[str, Any]:
     assert row.expires_at is not None
-    used = _moment(row.last_used_at, timezone) if row.last_used_at else "never used"
-    return {"name": row.name, "prefix": row.prefix, "ends": _moment(row.expires_at, timezone), "used": used}
+    return {
+        "name": row.name,
+        "prefix": row.prefix,
+        "ends": _moment(row.expires_at, timezone),
+        "used": f"Last used {_moment(row.last_used_at, timezone)}" if row.last_used_at else "Never used",
+        "path": _path(row.id),
+    }
 
 
 def _path(key_id: UUID) -> str:
