@@ -13,7 +13,7 @@ from tokiflow.app import create_app
 from tokiflow.observability import metrics, sentry
 from tokiflow.ping import asgi
 from tokiflow.ping.door import open_letterbox
-from tokiflow.services import heartbeats
+from tokiflow.services import api_key_uses, heartbeats
 from tokiflow.settings import Settings
 
 app = create_app()
@@ -23,3 +23,4 @@ letterbox = open_letterbox(app)
 pages: Any = WSGIMiddleware(cast("Any", app), workers=settings.web_threads)
 application = asgi.in_front_of(pages, letterbox, settings.trusted_proxies, seen=metrics.count_ping)
 heartbeats.keep_beating("web", app.app_context, when=lambda: letterbox.settled)
+api_key_uses.keep_writing(app.app_context)

@@ -12,6 +12,7 @@ from tokiflow.core import tokens
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
 from tokiflow.models import (
+    ApiKey,
     Channel,
     Export,
     Membership,
@@ -86,6 +87,17 @@ def make_channel(organization: Organization, kind: str = "webhook", **values: An
     if kind == "email" and values.pop("confirmed", True):
         recipients.take_as_confirmed(organization.id, config["to"], datetime.now(UTC))
     return save(Channel(organization_id=organization.id, kind=kind, **{**usual, **values}))
+
+
+def make_api_key(organization: Organization, name: str = "ci", now: datetime | None = None, **values: Any) -> ApiKey:
+    """A key that may read and write, and that nobody has."""
+    key = tokens.new_api_key()
+    usual = {"scopes": ["read", "write"], "created_at": now or datetime.now(UTC)}
+    return save(
+        ApiKey(
+            organization_id=organization.id, name=name, prefix=key.prefix, digest=key.digest, **{**usual, **values}
+        )
+    )  # fmt: skip
 
 
 def make_slack_installation(organization: Organization, **values: Any) -> SlackInstallation:

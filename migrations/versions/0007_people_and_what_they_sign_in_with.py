@@ -15,10 +15,13 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+_ENDS = "expires_at is not null and revoked_at is null and warned_at is null"
+
 
 def upgrade() -> None:
     _add_tables()
     op.add_column("api_keys", sa.Column("replaced_by", sa.Uuid(), nullable=True))
+    op.add_column("api_keys", sa.Column("warned_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("audit_events", sa.Column("address", sa.Text(), server_default="", nullable=False))
     op.add_column("audit_events", sa.Column("n", sa.BigInteger(), nullable=True))
     op.add_column("audit_events", sa.Column("words_hash", sa.String(length=64), server_default="", nullable=False))
@@ -31,6 +34,7 @@ def upgrade() -> None:
     )
     with op.get_context().autocommit_block():
         op.execute("alter table api_keys validate constraint fk_api_keys_replaced_by")
+        _index("ix_api_keys_expires_at", "api_keys", ["expires_at"], _ENDS)
         _index("ix_api_keys_replaced_by", "api_keys", ["replaced_by"], "replaced_by is not null")
         _index("uq_audit_events_n", "audit_events", ["organization_id", "n"], "n is not null", unique=True)
         _index("ix_organizations_erase_at", "organizations", ["erase_at"], "erase_at is not null")
@@ -230,6 +234,8 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_api_keys_replaced_by"), "api_keys", type_="foreignkey")
     op.drop_index("ix_api_keys_replaced_by", table_name="api_keys", postgresql_where=sa.text("replaced_by is not null"))
     op.drop_column("api_keys", "replaced_by")
+    op.drop_index("ix_api_keys_expires_at", table_name="api_keys", postgresql_where=sa.text(_ENDS))
+    op.drop_column("api_keys", "warned_at")
     op.drop_index(
         "uq_invitations_open",
         table_name="invitations",

@@ -9,7 +9,7 @@ import pytest
 from tests.api.conftest import Program, Trouble, make_key, problem
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.db import db
-from tokiflow.models import ApiKey, AuditEvent, IncidentEvent
+from tokiflow.models import ApiKey, ApiKeyUse, AuditEvent, IncidentEvent
 from tokiflow.services import api_keys
 
 
@@ -95,3 +95,20 @@ def test_timeline_and_audit_log_name_the_key(program, trouble: Trouble):
 def test_the_use_of_a_key_is_noted(program):
     program.get("/monitors")
     assert db.session.query(ApiKey).one().last_used_at is not None
+    assert db.session.query(ApiKeyUse).one().count == 1
+
+
+def test_a_key_that_tries_what_it_may_not_was_used_all_the_same(organization, client):
+    problem(Program(client, make_key(organization, "ping")).get("/monitors"), 403)
+    assert db.session.query(ApiKeyUse).one().count == 1
+
+
+def test_a_key_works_beside_the_one_that_takes_its_place_and_then_no_more(program, client):
+    now = datetime.now(UTC)
+    old = db.session.query(ApiKey).one()
+    following = Program(client, api_keys.rotate(old.id, now + timedelta(hours=1), TOKIFLOW, now).text)
+    assert (program.get("/monitors").status_code, following.get("/monitors").status_code) == (200, 200)
+    db.session.query(ApiKey).filter_by(id=old.id).update({"expires_at": now})
+    db.session.commit()
+    problem(program.get("/monitors"), 401)
+    assert following.get("/monitors").status_code == 200

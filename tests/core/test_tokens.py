@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +43,23 @@ def test_other_text_is_no_api_key(text: str) -> None:
 def test_one_wrong_letter_breaks_the_checksum() -> None:
     text = tokens.new_api_key().text
     assert not tokens.looks_like_api_key(text[:-1] + ("a" if text[-1] != "a" else "b"))
+
+
+def test_scanners_are_told_how_to_recognise_a_key() -> None:
+    page = (Path(__file__).parents[2] / "docs/api-keys.md").read_text()
+    told: dict[str, Any] = {}
+    exec(page.split("```python")[1].split("```")[0], told)
+    keys = [tokens.new_api_key().text for _ in range(200)]
+    assert told["keys_in"](f"KEY={keys[0]}\n" + " ".join(keys[1:])) == keys
+    wrong = keys[0][:-1] + ("a" if keys[0][-1] != "a" else "b")
+    assert told["keys_in"](f"{wrong} x{keys[1]} {keys[2]}x") == []
+    (example,) = re.findall(r"opens nothing: `(\w+)`", page)
+    assert tokens.looks_like_api_key(example)
+    assert told["keys_in"](page) == [example]
+
+
+def test_only_the_exact_form_is_a_key() -> None:
+    """A checksum alone proves little of a text that was made to fit."""
+    text = tokens.new_api_key().text
+    for other in (text + "\n", " " + text, text.replace("tfk_", "tfk-"), text[:4] + "_" * 8 + text[12:]):
+        assert not tokens.looks_like_api_key(other)

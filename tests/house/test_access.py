@@ -27,7 +27,10 @@ OF_A_PERSON = ("/app/settings/exports",)
 PERSONAL = {"export_id"}
 """What an address can name that is one person's own."""
 
-THINGS = {"monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "window_id", "rule_id", "installation_id"}
+THINGS = {
+    "monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "window_id", "rule_id", "installation_id",
+    "key_id",
+}  # fmt: skip
 WORDS = {"kind": "webhook", "token": "none", "mail_id": "none", "what": "failed"}
 """What stands in an address and is no thing of an organization."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from tests.factories import make_channel, make_export, make_monitor, make_rule, make_slack_installation
+from tests.factories import make_api_key, make_channel, make_export, make_monitor, make_rule, make_slack_installation
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
@@ -37,6 +37,7 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
         "delivery_id": ids.public("dlv", delivery),
         "window_id": ids.public("mnt", window),
         "installation_id": ids.public("slk", make_slack_installation(organization).id),
+        "key_id": ids.public("key", make_api_key(organization, now=now).id),
         "rule_id": ids.public("rul", rule.id),
     }
 

@@ -9,7 +9,7 @@ from flask import Response, g
 
 from tokiflow.api import keys, once, parameters, rates
 from tokiflow.api.operations import Operation
-from tokiflow.services import api_keys
+from tokiflow.services import api_key_uses
 
 RULE = "tokiflow_access"
 """Where the house test that walks every route finds who may use it."""
@@ -23,8 +23,8 @@ def view(operation: Operation) -> Callable[..., Response]:
         if operation.scope:
             keys.authenticate()
             rates.count()
+            api_key_uses.note(keys.current(), g.now)
             keys.check(operation.scope)
-            api_keys.used(keys.current(), g.now)
         parameters.check(operation.query)
         if operation.method == "POST":
             return once.answer(lambda: operation.view(**ids), outside=operation.outside)

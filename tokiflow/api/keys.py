@@ -36,7 +36,7 @@ def authenticate() -> ApiKey:
     """The key of this request, from here on the current one. Raises NoKey."""
     scheme, _, text = request.headers.get("Authorization", "").strip().partition(" ")
     if not scheme:
-        raise NoKey("Send a key: Authorization: Bearer tfk_… (made by `tokiflow api-key create`).")
+        raise NoKey("Send a key: Authorization: Bearer tfk_… (made in Settings → API keys).")
     if scheme.lower() != "bearer" or not text.strip():
         raise NoKey("Write the header like this: Authorization: Bearer tfk_…", "invalid_request")
     found = api_keys.authenticate(text.strip(), moments.now())

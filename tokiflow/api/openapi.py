@@ -93,7 +93,7 @@ def document(rows: Sequence[Operation], public_url: str) -> dict[str, Any]:
         "paths": _paths(rows),
         "components": {
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "A key made by `tokiflow api-key create`."}
+                "key": {"type": "http", "scheme": "bearer", "description": "A key made in Settings → API keys."}
             },
             "schemas": SCHEMAS,
             "responses": {f"Problem{status}": _problem(status) for status in problems.TITLES},

@@ -115,6 +115,7 @@ class Clock:
 
     def _ring(self, now: datetime) -> None:
         from tokiflow.services import (
+            api_key_letters,
             calendars,
             deliveries,
             erasures,
@@ -148,4 +149,5 @@ class Clock:
             maintenance.forget(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now
+            api_key_letters.warn(now)
             retention.ring()

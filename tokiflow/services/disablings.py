@@ -14,14 +14,13 @@ from sqlalchemy import func, select
 from tokiflow import channels
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
-from tokiflow.core.roles import Role
+from tokiflow.core.roles import Right
 from tokiflow.db import db, transaction
-from tokiflow.models import Channel, Membership, Organization, User
+from tokiflow.models import Channel, Organization
+from tokiflow.queries import people
 from tokiflow.services import audit, letters
 
 log = structlog.get_logger()
-
-TOLD = (Role.OWNER, Role.ADMIN)
 
 
 def announce(channel_ids: Collection[UUID], now: datetime) -> None:
@@ -34,14 +33,14 @@ def announce(channel_ids: Collection[UUID], now: datetime) -> None:
         return
     with transaction():
         rows = _rows(channel_ids)
-        people = _people({row.organization_id for row in rows})
+        told = people.who_may(Right.EDIT_CHANNELS, {row.organization_id for row in rows})
         left = _left({row.organization_id for row in rows})
         for row in rows:
             audit.record(
                 "channel.disabled", TOKIFLOW, row.organization_id, now,
                 object_id=row.id, object_name=row.name, after={"reason": row.disabled_reason},
             )  # fmt: skip
-            for person in people:
+            for person in told:
                 if person.organization_id == row.organization_id:
                     _tell(person, row, left.get(row.organization_id, 0), now)
             log.warning("channel_disabled", channel=str(row.id), kind=row.kind)
@@ -87,15 +86,6 @@ def _rows(channel_ids: Collection[UUID]) -> Sequence[Any]:
         .where(Channel.id.in_(channel_ids))
         .order_by(Channel.id)
     ).all()  # fmt: skip
-
-
-def _people(organization_ids: Collection[UUID]) -> Sequence[Any]:
-    return db.session.execute(
-        select(Membership.organization_id, User.email, User.timezone)
-        .join(User, User.id == Membership.user_id)
-        .where(Membership.organization_id.in_(organization_ids), Membership.role.in_([str(role) for role in TOLD]))
-        .order_by(User.email)
-    ).all()
 
 
 def _left(organization_ids: Collection[UUID]) -> dict[UUID, int]:

@@ -10,6 +10,7 @@ from tokiflow.settings import Settings
 def init_app(app: Flask) -> None:
     """Open the doors for people."""
     from tokiflow.web import (
+        api_keys,
         auth,
         channels,
         exports,
@@ -58,6 +59,7 @@ def init_app(app: Flask) -> None:
         rules,
         profile,
         organization,
+        api_keys,
         exports,
     )
     for noun in nouns:

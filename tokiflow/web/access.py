@@ -23,6 +23,7 @@ from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right, allows
 from tokiflow.models import (
+    ApiKey,
     Channel,
     Export,
     Incident,
@@ -37,6 +38,7 @@ from tokiflow.models import (
 )
 from tokiflow.observability import requests as request_log
 from tokiflow.queries import (
+    api_keys,
     channels,
     exports,
     incidents,
@@ -195,6 +197,12 @@ def window(public_id: str) -> MaintenanceWindow:
 def rule(public_id: str) -> RoutingRule:
     """The routing rule called `public_id` in the address."""
     found = routing.get(ids.parse("rul", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def api_key(public_id: str) -> ApiKey:
+    """The API key called `public_id` in the address."""
+    found = api_keys.get(ids.parse("key", public_id))
     return _admitted(found, found.organization_id)
 
 

@@ -1,4 +1,5 @@
-// Small services to forms: the visitor's time zone where none is chosen, and one press that sends once.
+// Small services to forms: the visitor's time zone where none is chosen, one press that sends once, and an answer that
+// is not to be had again by sending the form again: reload and the way back lead to the address it names.
 (() => {
   function fillZone() {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -19,6 +20,8 @@
   addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });
+  const answer = document.querySelector("[data-address]");
+  if (answer) history.replaceState(history.state, "", answer.dataset.address);
   document.addEventListener("htmx:after:swap", fillZone);
   fillZone();
 })();
