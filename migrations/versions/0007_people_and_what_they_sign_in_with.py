@@ -240,7 +240,10 @@ def downgrade() -> None:
     )
     op.drop_column("organizations", "erase_at")
     op.create_index(
-        "ix_audit_events_organization_id", "audit_events", ["organization_id", sa.literal_column("id desc")], unique=False
+        "ix_audit_events_organization_id",
+        "audit_events",
+        ["organization_id", sa.literal_column("id desc")],
+        unique=False,
     )
     for name in ("what", "by_id", "at"):
         op.drop_index(f"ix_audit_events_{name}", table_name="audit_events")

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Text, cast, exists, func, or_, select, tuple_
 
 from tokiflow.db import db
-from tokiflow.models import AuditChain, AuditEvent, Organization
+from tokiflow.models import AuditEvent, Organization
 from tokiflow.queries.paging import encode, moment_and_id
 
 READ_AT_ONCE = 2_000
@@ -78,12 +78,12 @@ def window(
     """
     statement = select(AuditEvent).where(*_matching(organization_id, wanted)).limit(limit + 1)
     if before:
-        statement = statement.where(_PLACE > tuple_(*moment_and_id(before)))
+        statement = statement.where(tuple_(*moment_and_id(before)) < _PLACE)
         found = db.session.execute(statement.order_by(AuditEvent.at, AuditEvent.id)).scalars().all()
         items = found[:limit][::-1]
         return Window(items, _cursor(items[0]) if len(found) > limit else None, _cursor(items[-1]) if items else None)
     if after:
-        statement = statement.where(_PLACE < tuple_(*moment_and_id(after)))
+        statement = statement.where(tuple_(*moment_and_id(after)) > _PLACE)
     found = db.session.execute(statement.order_by(*_NEWEST_FIRST)).scalars().all()
     items = found[:limit]
     older = _cursor(items[-1]) if len(found) > limit else None
@@ -105,7 +105,7 @@ def oldest_first(organization_id: UUID, wanted: Filter = EVERYTHING) -> Iterator
     while found:
         yield from found
         last = found[-1]
-        found = db.session.execute(statement.where(_PLACE > tuple_(last.at, last.id))).all()
+        found = db.session.execute(statement.where(tuple_(last.at, last.id) < _PLACE)).all()
 
 
 def of_object(organization_id: UUID, object_id: UUID, most: int) -> Sequence[AuditEvent]:
@@ -119,13 +119,9 @@ def of_object(organization_id: UUID, object_id: UUID, most: int) -> Sequence[Aud
     return db.session.execute(statement).scalars().all()
 
 
-def extent(organization_id: UUID) -> tuple[int, datetime | None]:
-    """How many events the log holds, and from when the oldest is. The chain has counted: nobody need again."""
-    held = func.coalesce(AuditChain.n - AuditChain.gone_n + AuditChain.before, 0)
-    oldest = select(func.min(AuditEvent.at)).where(AuditEvent.organization_id == organization_id).scalar_subquery()
-    statement = select(held, oldest).where(AuditChain.organization_id == organization_id)
-    row = db.session.execute(statement).one_or_none()
-    return (row[0], row[1]) if row else (0, None)
+def oldest_at(organization_id: UUID) -> datetime | None:
+    """From when the oldest event is; None in an empty log."""
+    return db.session.scalar(select(func.min(AuditEvent.at)).where(AuditEvent.organization_id == organization_id))
 
 
 def organizations_with_events_before(before: datetime) -> Sequence[UUID]:

@@ -10,6 +10,7 @@ from tokiflow.settings import Settings
 def init_app(app: Flask) -> None:
     """Open the doors for people."""
     from tokiflow.web import (
+        audit,
         auth,
         channels,
         exports,
@@ -56,6 +57,7 @@ def init_app(app: Flask) -> None:
         profile,
         organization,
         exports,
+        audit,
     )
     for noun in nouns:
         app.register_blueprint(noun.blueprint)
