@@ -5,7 +5,7 @@ Whoever changes an incident holds the lock on its monitor's row first, so there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -133,6 +133,7 @@ def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
     incident = db.session.execute(_unresolved([row.id])).scalar_one_or_none()
     if incident:
         _close_now(incident, row, f"the monitor was paused by {by.name}", by, now)
+        _audit("incident.resolved", incident, by, now)
 
 
 def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
@@ -180,7 +181,7 @@ def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
             follow_ups.wake(incident.id, now)
         detail = {"until": until.isoformat()} if until else {}
         db.session.add(timeline.step(incident.id, "muted" if until else "unmuted", now, by, detail=detail))
-        _audit("incident.muted" if until else "incident.unmuted", incident, by, now)
+        _audit("incident.muted" if until else "incident.unmuted", incident, by, now, detail)
 
 
 def comment(incident_id: UUID, text: str, by: Actor, now: datetime) -> None:
@@ -410,5 +411,7 @@ def _detail(cause: Cause) -> dict[str, Any]:
     return facts
 
 
-def _audit(what: str, incident: Incident, by: Actor, now: datetime) -> None:
-    audit.record(what, by, incident.organization_id, now, object_id=incident.id, object_name=incident.summary)
+def _audit(what: str, incident: Incident, by: Actor, now: datetime, after: Mapping[str, Any] | None = None) -> None:
+    audit.record(
+        what, by, incident.organization_id, now, object_id=incident.id, object_name=incident.summary, after=after
+    )

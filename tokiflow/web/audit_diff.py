@@ -19,6 +19,20 @@ LONG = 160
 """Longer values are folded."""
 DEEPEST = 6
 
+_LABELS = {
+    "own_channels": "channels of its own",
+    "url": "URL",
+    "ical_url": "calendar",
+    "expires_at": "good until",
+    "starts_at": "begins",
+    "ends_at": "ends",
+    "to": "addresses",
+    "remind_seconds": "reminds every",
+    "waits": "waits",
+    "last": "ends the list",
+}
+"""What values are called that have no good name of their own."""
+
 Names = Mapping[tuple[str, UUID], str]
 
 _ID = re.compile(r"(?:mon|chn|inc|rul|mnt|slk|key|usr)_[0-9a-z]{26}")
@@ -72,7 +86,7 @@ def _flat(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tupl
 
 
 def _label(path: tuple[str, ...]) -> str:
-    words = ALSO.join(happenings.words_of(name) for name in path)
+    words = ALSO.join(_LABELS.get(name) or happenings.words_of(name) for name in path)
     return words[:1].upper() + words[1:]
 
 
