@@ -45,7 +45,7 @@ def _index(name: str, table: str, columns: list[str], where: str, *, unique: boo
 
 def _index_the_log() -> None:
     """What the log can be narrowed down by, newest first. Ids alone did not know from which day an event is."""
-    for name, by in (("at", []), ("by_id", ["by_id"]), ("what", ["what"])):
+    for name, by in (("at", []), ("by", ["by_kind", "by_id"]), ("what", ["what"])):
         columns = ["organization_id", *by, sa.literal_column("at desc"), sa.literal_column("id desc")]
         op.create_index(f"ix_audit_events_{name}", "audit_events", columns, postgresql_concurrently=True)
     op.drop_index("ix_audit_events_organization_id", table_name="audit_events", postgresql_concurrently=True)
@@ -245,7 +245,7 @@ def downgrade() -> None:
         ["organization_id", sa.literal_column("id desc")],
         unique=False,
     )
-    for name in ("what", "by_id", "at"):
+    for name in ("what", "by", "at"):
         op.drop_index(f"ix_audit_events_{name}", table_name="audit_events")
     op.drop_index("uq_audit_events_n", table_name="audit_events", postgresql_where=sa.text("n is not null"))
     op.drop_column("audit_events", "hash")

@@ -29,6 +29,7 @@ BY_NOBODY = {
 }
 """What doors call, and why nobody need be named."""
 
+EVENT = re.compile(r"[a-z_]+\.(?!jsonl?$|csv$|zip$|txt$|html$)[a-z_]+")
 NO_EVENTS = {
     "auth.revoke": "a method of Slack",
     "conversations.list": "the same",
@@ -103,16 +104,13 @@ def test_whatever_doors_change_is_changed_by_somebody() -> None:
 
 def events() -> set[str]:
     """Every `noun.past_verb` that stands in services."""
-    found = set()
-    for path in SERVICES.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
-    return {one for one in found if re.fullmatch(r"[a-z_]+\.(?!jsonl?$|csv$|zip$|txt$|html$)[a-z_]+", one)} - set(NO_EVENTS) - file_names()
-
-
-def file_names() -> set[str]:
-    return {path.name for path in ROOT.rglob("*") if path.is_file()}
+    found = {
+        node.value
+        for path in SERVICES.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and EVENT.fullmatch(node.value)
+    }
+    return found - set(NO_EVENTS)
 
 
 def test_every_event_has_words() -> None:

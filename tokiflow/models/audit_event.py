@@ -35,7 +35,7 @@ class AuditEvent(Model):
         # queries.audit: the log, newest first, and from day to day; services.audit: what is old
         Index("ix_audit_events_at", "organization_id", text("at desc"), text("id desc")),
         # queries.audit: what one person or program did, and every time that one thing was done
-        Index("ix_audit_events_by_id", "organization_id", "by_id", text("at desc"), text("id desc")),
+        Index("ix_audit_events_by", "organization_id", "by_kind", "by_id", text("at desc"), text("id desc")),
         Index("ix_audit_events_what", "organization_id", "what", text("at desc"), text("id desc")),
         # queries.audit: what was done to one thing
         Index("ix_audit_events_object_id", "organization_id", "object_id", text("id desc")),

@@ -94,13 +94,15 @@ def read(organization_id: UUID, asked: Mapping[str, str]) -> AuditLog:
     choice = understood(asked)
     wanted = wish(choice)
     found = audit.window(organization_id, wanted, after=asked.get("after"), before=asked.get("before"), limit=ROWS)
-    matching = audit.count(organization_id, wanted, audit.COUNTED)
+    place = {name: asked[name] for name in ("after", "before") if asked.get(name)}
+    all_here = wanted.words and not place and not found.older
+    # Words are looked for in all events: once, if that will do.
+    matching = len(found.items) if all_here else audit.count(organization_id, wanted, audit.COUNTED)
     chain = audit_chains.get(organization_id)
     held = chain.n - chain.gone_n + chain.before if chain else 0
     names = _names(organization_id, found.items, wanted.object_id, choice["thing"])
     entries = [_entry(event, choice, names) for event in found.items]
     people = things.people_and_keys(organization_id)
-    place = {name: asked[name] for name in ("after", "before") if asked.get(name)}
     return AuditLog(
         days=[(day[0].at, day) for day in _by_day(entries)],
         choice=choice,
