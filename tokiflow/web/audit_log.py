@@ -270,17 +270,17 @@ def _said_shorter(event: AuditEvent, entry: Entry) -> Entry:
         lead = entry.lead.replace("changed", "renamed", 1)
         return replace(entry, lead=lead, name=new_name[0] or "without a name", tail=f" to {new_name[1]}")
     until = event.after.get("until")
-    if isinstance(until, str) and (moment := _moment(until)):
-        return replace(entry, tail=f"{entry.tail} until {filters.clock(moment)}")
+    if isinstance(until, str) and len(event.after) == 1:
+        return replace(entry, tail=f"{entry.tail}{_until(until)}")
     return entry
 
 
-def _moment(text: str) -> datetime | None:
+def _until(text: str) -> str:
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
+        moment = datetime.fromisoformat(text)
+        return f" until {filters.clock(moment)}" if moment.tzinfo else ""
+    except (ValueError, OverflowError):
+        return ""
 
 
 def _summary(event: AuditEvent, found: Sequence[audit_diff.Change]) -> str:
