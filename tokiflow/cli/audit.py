@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from tokiflow.cli import instance
 from tokiflow.core.chain import End
 from tokiflow.errors import TokiflowError
-from tokiflow.models import AuditChain
+
+if TYPE_CHECKING:
+    from tokiflow.models import AuditChain
 
 SHOWN = 20
 
