@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select, text, update
 
+from tokiflow.channels import letters as writing
 from tokiflow.core.actors import Actor
 from tokiflow.core.chain import End
 from tokiflow.db import db, transaction
@@ -40,6 +41,20 @@ def sql(statement):
 
 def letters():
     return db.session.execute(select(Letter).where(Letter.template == "audit_broken")).scalars().all()
+
+
+@pytest.fixture
+def mailed():
+    """`mailed(letter)`: both parts of it, as they would go out."""
+
+    def write(letter):
+        mail = writing.compose(
+            letter.template, sender="Tokiflow <noreply@example.com>", to=[letter.to_address], subject=letter.subject,
+            context={"public_url": "https://tokiflow.example", **letter.context}, sent_at=NOW, headers={},
+        )  # fmt: skip
+        return "\n".join(part.get_content() for part in mail.walk() if part.get_content_maintype() == "text")
+
+    return write
 
 
 @pytest.fixture
@@ -120,6 +135,15 @@ def test_whatever_was_changed_is_named_to_the_owners_once(five, alice, bob, shor
     sql("delete from audit_events where n = 3")
     audit_walks.walk_due(NOW + 2 * DAY)
     assert len(letters()) == 2
+
+
+def test_the_letter_says_what_is_broken_and_what_to_do(five, alice, mailed):
+    sql("delete from audit_events where n = 4")
+    audit_walks.walk_due(NOW)
+    (letter,) = letters()
+    text = mailed(letter)
+    assert "One event is gone before event 5." in text
+    assert "/app/settings/audit" in text
 
 
 def test_a_log_that_is_as_it_was_again_is_well_again(five, alice):
