@@ -51,10 +51,10 @@ class Filter:
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Filter:
         """The filter that `to_json` told."""
-        ids = {name: UUID(said[name]) for name in ("by_id", "object_id") if name in said}
-        moments = {name: datetime.fromisoformat(said[name]) for name in ("since", "until") if name in said}
-        whats = tuple(said.get("whats", ()))
-        return cls(by_kind=said.get("by_kind", ""), whats=whats, words=said.get("words", ""), **ids, **moments)
+        by_id, object_id = (UUID(said[name]) if name in said else None for name in ("by_id", "object_id"))
+        since, until = (datetime.fromisoformat(said[name]) if name in said else None for name in ("since", "until"))
+        whats, words = tuple(said.get("whats", ())), said.get("words", "")
+        return cls(said.get("by_kind", ""), by_id, whats, object_id, since, until, words)
 
 
 EVERYTHING = Filter()

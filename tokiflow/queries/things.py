@@ -21,13 +21,13 @@ from tokiflow.models import (
 )
 
 _NAMED = {
-    "mon": (Monitor, Monitor.name),
-    "chn": (Channel, Channel.name),
-    "inc": (Incident, Incident.summary),
-    "rul": (RoutingRule, RoutingRule.name),
-    "mnt": (MaintenanceWindow, MaintenanceWindow.name),
-    "slk": (SlackInstallation, SlackInstallation.team_name),
-    "key": (ApiKey, ApiKey.name),
+    "mon": (Monitor.id, Monitor.organization_id, Monitor.name),
+    "chn": (Channel.id, Channel.organization_id, Channel.name),
+    "inc": (Incident.id, Incident.organization_id, Incident.summary),
+    "rul": (RoutingRule.id, RoutingRule.organization_id, RoutingRule.name),
+    "mnt": (MaintenanceWindow.id, MaintenanceWindow.organization_id, MaintenanceWindow.name),
+    "slk": (SlackInstallation.id, SlackInstallation.organization_id, SlackInstallation.team_name),
+    "key": (ApiKey.id, ApiKey.organization_id, ApiKey.name),
 }
 KINDS = (*_NAMED, "usr")
 """The prefixes of ids of things that have a name."""
@@ -36,10 +36,10 @@ KINDS = (*_NAMED, "usr")
 def names(organization_id: UUID, wanted: Mapping[str, Collection[UUID]]) -> dict[tuple[str, UUID], str]:
     """By prefix and id: what those of `wanted` are called that still exist here. One statement, whatever is asked."""
     each = [
-        select(literal(prefix).label("prefix"), model.id, cast(name, String).label("name")).where(
-            model.organization_id == organization_id, model.id.in_(wanted.get(prefix, ()))
+        select(literal(prefix).label("prefix"), key, cast(name, String).label("name")).where(
+            owner == organization_id, key.in_(wanted.get(prefix, ()))
         )
-        for prefix, (model, name) in _NAMED.items()
+        for prefix, (key, owner, name) in _NAMED.items()
     ]
     people = (
         select(literal("usr"), User.id, cast(func.coalesce(func.nullif(User.name, ""), User.email), String))

@@ -241,7 +241,7 @@ def _prefix(what: str) -> str:
 # --- one event --------------------------------------------------------------------------------------------------
 
 
-def _entry(event: AuditEvent, choice: Mapping[str, str], names: audit_diff.Names) -> Entry:
+def _entry(event: AuditEvent, choice: dict[str, str], names: audit_diff.Names) -> Entry:
     lead, tail = deeds.halves(event.what)
     entry = Entry(
         id=ids.public("aud", event.id),
@@ -307,14 +307,14 @@ def _thing(event: AuditEvent, names: audit_diff.Names) -> str:
     return url_for(endpoint, **values)
 
 
-def _by_url(event: AuditEvent, choice: Mapping[str, str]) -> str:
+def _by_url(event: AuditEvent, choice: dict[str, str]) -> str:
     prefix = _PREFIXES.get(event.by_kind)
     if prefix and event.by_id:
         return url(choice | {"who": ids.public(prefix, event.by_id)})
     return url(choice | {"who": event.by_kind}) if event.by_kind in PROGRAMS else ""
 
 
-def _narrowed_to(event: AuditEvent, choice: Mapping[str, str]) -> str:
+def _narrowed_to(event: AuditEvent, choice: dict[str, str]) -> str:
     if event.object_id is None or choice["thing"]:
         return ""
     return url(choice | {"thing": ids.public(_prefix(event.what) or "any", event.object_id)})
