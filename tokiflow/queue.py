@@ -41,6 +41,7 @@ class Job(StrEnum):
     MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"
     OFFLOAD = "jobs.outputs.offload"
     READ_CALENDARS = "jobs.calendars.read_due"
+    WALK_AUDIT_LOGS = "jobs.audit.walk"
 
 
 @lru_cache(maxsize=8)

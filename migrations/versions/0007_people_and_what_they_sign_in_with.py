@@ -37,6 +37,7 @@ def upgrade() -> None:
         _index("ix_api_keys_expires_at", "api_keys", ["expires_at"], _ENDS)
         _index("ix_api_keys_replaced_by", "api_keys", ["replaced_by"], "replaced_by is not null")
         _index("uq_audit_events_n", "audit_events", ["organization_id", "n"], "n is not null", unique=True)
+        _index_the_log()
         _index("ix_organizations_erase_at", "organizations", ["erase_at"], "erase_at is not null")
         _index("ix_users_erase_at", "users", ["erase_at"], "erase_at is not null")
 
@@ -44,6 +45,14 @@ def upgrade() -> None:
 def _index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
     """An index on a table in use."""
     op.create_index(name, table, columns, unique=unique, postgresql_concurrently=True, postgresql_where=sa.text(where))
+
+
+def _index_the_log() -> None:
+    """What the log can be narrowed down by, newest first. Ids alone did not know from which day an event is."""
+    for name, by in (("at", []), ("by", ["by_kind", "by_id"]), ("what", ["what"])):
+        columns = ["organization_id", *by, sa.literal_column("at desc"), sa.literal_column("id desc")]
+        op.create_index(f"ix_audit_events_{name}", "audit_events", columns, postgresql_concurrently=True)
+    op.drop_index("ix_audit_events_organization_id", table_name="audit_events", postgresql_concurrently=True)
 
 
 def _add_tables() -> None:
@@ -56,11 +65,19 @@ def _add_tables() -> None:
         sa.Column("gone_n", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("gone_hash", sa.String(length=64), server_default="", nullable=False),
         sa.Column("before", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("walk_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("walk", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("verified_n", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("verified_hash", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("broken", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("broken_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organizations.id"], name=op.f("fk_audit_chains_organization_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_audit_chains")),
     )
+    op.create_index("ix_audit_chains_walk_at", "audit_chains", ["walk_at"], unique=False)
     op.create_table(
         "authenticators",
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -226,6 +243,14 @@ def downgrade() -> None:
         "ix_organizations_erase_at", table_name="organizations", postgresql_where=sa.text("erase_at is not null")
     )
     op.drop_column("organizations", "erase_at")
+    op.create_index(
+        "ix_audit_events_organization_id",
+        "audit_events",
+        ["organization_id", sa.literal_column("id desc")],
+        unique=False,
+    )
+    for name in ("what", "by", "at"):
+        op.drop_index(f"ix_audit_events_{name}", table_name="audit_events")
     op.drop_index("uq_audit_events_n", table_name="audit_events", postgresql_where=sa.text("n is not null"))
     op.drop_column("audit_events", "hash")
     op.drop_column("audit_events", "words_hash")

@@ -65,3 +65,39 @@ def test_with_another_key_it_says_what_is_missing(verify, three):
     assert "SECRET_KEY is another than when it began" in done.stderr
     unknown = verify("--org", "nowhere")
     assert (unknown.returncode, "There is no organization" in unknown.stderr) == (1, True)
+
+
+def head_of(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stdout.split(": head ")[1].splitlines()[0]
+
+
+def test_its_head_can_be_kept_elsewhere_and_asked_for_later(verify, three):
+    head = head_of(verify("--org", three.slug))
+    assert head.startswith("3:")
+    with transaction():
+        audit.record("monitor.paused", TOKIFLOW, three.id, NOW)
+    done = verify("--org", three.slug, "--expect", head)
+    assert done.returncode == 0, done.stderr
+    assert f"{three.slug}: it contains event 3 as it was\n" in done.stdout
+
+
+def test_a_log_that_was_begun_anew_does_not_contain_the_old_head(verify, three):
+    head = head_of(verify())
+    with transaction():
+        db.session.execute(text("delete from audit_events"))
+        db.session.execute(text("update audit_chains set n = 0, hash = ''"))
+    for _ in range(4):
+        with transaction():
+            audit.record("monitor.paused", TOKIFLOW, three.id, NOW)
+    assert verify().returncode == 0, "nothing else shows it"
+    done = verify("--expect", head)
+    assert done.returncode == 1
+    assert "does not contain event 3 as it was" in done.stdout
+
+
+def test_a_head_is_of_one_organization_and_looks_like_one(verify, three, other_organization):
+    unclear = verify("--expect", f"3:{'0' * 64}")
+    assert (unclear.returncode, "choose one with --org" in unclear.stderr) == (1, True)
+    for wrong in ("3", "3:abc", f"-1:{'0' * 64}"):
+        done = verify("--org", three.slug, "--expect", wrong)
+        assert (done.returncode, "number, colon, hash" in done.stderr) == (2, True)

@@ -13,7 +13,7 @@ from tokiflow.channels import Outside
 from tokiflow.core.actors import TOKIFLOW, Actor
 from tokiflow.db import db
 from tokiflow.models import Letter
-from tokiflow.services import api_key_letters, api_keys, letters
+from tokiflow.services import api_key_letters, api_keys, mailing
 
 NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
 YEAR_AGO = NOW - timedelta(days=358)
@@ -27,7 +27,7 @@ def mailed() -> list[str]:
     """The plain text of all letters, as it is mailed."""
     mailer = KeptMail()
     outside = Outside(None, mailer, "Tokiflow <alerts@tokiflow.example>", "https://tokiflow.example")  # type: ignore[arg-type]
-    letters.mail([one.id for one in posted()], outside, lambda: NOW)
+    mailing.mail([one.id for one in posted()], outside, lambda: NOW)
     return [body.get_content() for mail in mailer.mails if (body := mail.get_body(("plain",)))]
 
 

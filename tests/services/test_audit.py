@@ -13,7 +13,7 @@ from tests.factories import make_monitor
 from tokiflow.core.actors import Actor
 from tokiflow.db import db, transaction
 from tokiflow.models import AuditEvent
-from tokiflow.queries import audit as queries
+from tokiflow.queries import audit_chains
 from tokiflow.services import audit, monitors, organizations
 
 NOW = datetime(2026, 7, 1, 8, tzinfo=UTC)
@@ -40,14 +40,14 @@ def events(organization):
 
 
 def chain_of(organization):
-    row = queries.chain_of(organization.id)
+    row = audit_chains.get(organization.id)
     assert row is not None
     return row
 
 
 def broken(organization):
-    row = chain_of(organization)
-    return [(one.kind, one.n) for one in queries.breaks(row, audit.key_of(row))]
+    key = audit.key_of(chain_of(organization))
+    return [(one.kind, one.n) for one in audit_chains.breaks(organization.id, key)]
 
 
 def sql(statement, **values):

@@ -22,7 +22,7 @@ EVIL = '=HYPERLINK("http://evil.example")'
 
 
 def ask(user, organization, at=NOW):
-    return exports.ask("audit", user.id, organization.id, {}, at)
+    return exports.ask("audit", Actor("person", user.name, user.id), organization.id, {}, at)
 
 
 def kept(export_id):
@@ -53,6 +53,8 @@ def test_it_is_made_put_away_and_told_of(alice, organization):
     data = b"".join(exports.chunks(row, NOW))
     assert len(data) == row.size
     lines = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    asked_for = lines.pop()
+    assert asked_for["said"] == "Alice asked for an export of the audit log"
     assert [one["object"] for one in lines] == ["Nightly backup", f"'{EVIL}", '日本, "quoted"\nnew line']
     assert (lines[0]["number"], lines[0]["address"], lines[0]["after"]) == ("1", "203.0.113.7", '{"grace": 5}')
     letter = db.session.execute(select(Letter)).scalar_one()

@@ -116,6 +116,7 @@ class Clock:
     def _ring(self, now: datetime) -> None:
         from tokiflow.services import (
             api_key_letters,
+            audit_walks,
             calendars,
             deliveries,
             erasures,
@@ -147,6 +148,7 @@ class Clock:
             letters.forget(now)
             sessions.forget(now)
             maintenance.forget(now)
+            audit_walks.ring()
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now
             api_key_letters.warn(now)

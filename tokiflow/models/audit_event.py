@@ -32,7 +32,11 @@ class AuditEvent(Model):
     hash: Mapped[str] = mapped_column(String(64), server_default="")
 
     __table_args__ = (
-        Index("ix_audit_events_organization_id", "organization_id", text("id desc")),
+        # queries.audit: the log, newest first, and from day to day; services.audit: what is old
+        Index("ix_audit_events_at", "organization_id", text("at desc"), text("id desc")),
+        # queries.audit: what one person or program did, and every time that one thing was done
+        Index("ix_audit_events_by", "organization_id", "by_kind", "by_id", text("at desc"), text("id desc")),
+        Index("ix_audit_events_what", "organization_id", "what", text("at desc"), text("id desc")),
         # queries.audit: what was done to one thing
         Index("ix_audit_events_object_id", "organization_id", "object_id", text("id desc")),
         # services.audit: the chain, one link after the other

@@ -1,19 +1,111 @@
-"""Who did what to which thing."""
+"""Who did what to which thing: the log, newest first, narrowed down to what is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Row, Text, cast, exists, func, or_, select, tuple_
 
-from tokiflow.core import chain
 from tokiflow.db import db
-from tokiflow.models import AuditChain, AuditEvent
+from tokiflow.models import AuditEvent, Organization
+from tokiflow.queries.paging import encode, moment_and_id
 
 READ_AT_ONCE = 2_000
+COUNTED = 10_000
+"""Nobody needs to know more exactly how many events match than that there are more."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What of an organization's log is wanted. All that is given must hold.
+
+    by_kind, by_id: who did it, as in core.actors. whats: any of these (`monitor.paused`). since, until: from this
+    moment on, and before that one. words: anywhere in it, in any case.
+    """
+
+    by_kind: str = ""
+    by_id: UUID | None = None
+    whats: tuple[str, ...] = ()
+    object_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    words: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        said = {
+            "by_kind": self.by_kind,
+            "by_id": self.by_id and str(self.by_id),
+            "whats": list(self.whats),
+            "object_id": self.object_id and str(self.object_id),
+            "since": self.since and self.since.isoformat(),
+            "until": self.until and self.until.isoformat(),
+            "words": self.words,
+        }
+        return {name: value for name, value in said.items() if value}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Filter:
+        """The filter that `to_json` told."""
+        by_id, object_id = (UUID(said[name]) if name in said else None for name in ("by_id", "object_id"))
+        since, until = (datetime.fromisoformat(said[name]) if name in said else None for name in ("since", "until"))
+        whats, words = tuple(said.get("whats", ())), said.get("words", "")
+        return cls(said.get("by_kind", ""), by_id, whats, object_id, since, until, words)
+
+
+EVERYTHING = Filter()
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some events, newest first, and the cursors of what is newer and older (None where nothing is)."""
+
+    items: Sequence[AuditEvent]
+    newer: str | None
+    older: str | None
+
+
+def window(
+    organization_id: UUID, wanted: Filter, *, after: str | None = None, before: str | None = None, limit: int
+) -> Window:
+    """Events, newest first: those after a cursor (older), before one (newer), or the newest.
+
+    Raises Malformed for a cursor that is none of ours.
+    """
+    statement = select(AuditEvent).where(*_matching(organization_id, wanted)).limit(limit + 1)
+    if before:
+        statement = statement.where(tuple_(*moment_and_id(before)) < _PLACE)
+        found = db.session.execute(statement.order_by(AuditEvent.at, AuditEvent.id)).scalars().all()
+        items = found[:limit][::-1]
+        return Window(items, _cursor(items[0]) if len(found) > limit else None, _cursor(items[-1]) if items else None)
+    if after:
+        statement = statement.where(tuple_(*moment_and_id(after)) > _PLACE)
+    found = db.session.execute(statement.order_by(*_NEWEST_FIRST)).scalars().all()
+    items = found[:limit]
+    older = _cursor(items[-1]) if len(found) > limit else None
+    return Window(items, _cursor(items[0]) if after and items else None, older)
+
+
+def count(organization_id: UUID, wanted: Filter = EVERYTHING, most: int | None = None) -> int:
+    """How many events match; with `most`, nobody counts further than one more than that."""
+    matching = select(AuditEvent.id).where(*_matching(organization_id, wanted))
+    some = (matching.limit(most + 1) if most is not None else matching).subquery()
+    return db.session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def oldest_first(organization_id: UUID, wanted: Filter = EVERYTHING) -> Iterator[Row[Any]]:
+    """All columns of the events that match, some rows at a time, so that the log may be long."""
+    statement = select(*AuditEvent.__table__.columns).where(*_matching(organization_id, wanted))
+    statement = statement.order_by(AuditEvent.at, AuditEvent.id).limit(READ_AT_ONCE)
+    found = db.session.execute(statement).all()
+    while found:
+        yield from found
+        last = found[-1]
+        found = db.session.execute(statement.where(tuple_(last.at, last.id) < _PLACE)).all()
 
 
 def of_object(organization_id: UUID, object_id: UUID, most: int) -> Sequence[AuditEvent]:
@@ -27,97 +119,39 @@ def of_object(organization_id: UUID, object_id: UUID, most: int) -> Sequence[Aud
     return db.session.execute(statement).scalars().all()
 
 
-def count(organization_id: UUID, until: datetime) -> int:
-    """How many events the log holds up to this moment."""
-    mine = AuditEvent.organization_id == organization_id, AuditEvent.at <= until
-    return db.session.scalar(select(func.count()).where(*mine)) or 0
-
-
-def oldest_first(organization_id: UUID, until: datetime) -> Iterator[AuditEvent]:
-    """The events up to this moment, some at a time, so that the log may be long. They are let go of as they pass."""
-    after = UUID(int=0)
-    while True:
-        statement = (
-            select(AuditEvent)
-            .where(AuditEvent.organization_id == organization_id, AuditEvent.id > after, AuditEvent.at <= until)
-            .order_by(AuditEvent.id)
-            .limit(READ_AT_ONCE)
-        )
-        found = db.session.execute(statement).scalars().all()
-        yield from found
-        if len(found) < READ_AT_ONCE:
-            return
-        after = found[-1].id
-        db.session.expunge_all()
+def oldest_at(organization_id: UUID) -> datetime | None:
+    """From when the oldest event is; None in an empty log."""
+    return db.session.scalar(select(func.min(AuditEvent.at)).where(AuditEvent.organization_id == organization_id))
 
 
 def organizations_with_events_before(before: datetime) -> Sequence[UUID]:
     """Whose log has events from before this moment."""
-    statement = select(AuditEvent.organization_id).where(AuditEvent.at < before).distinct()
-    return db.session.execute(statement).scalars().all()
+    old = exists().where(AuditEvent.organization_id == Organization.id, AuditEvent.at < before)
+    return db.session.execute(select(Organization.id).where(old)).scalars().all()
 
 
-# --- the chain --------------------------------------------------------------------------------------------------
+_PLACE = tuple_(AuditEvent.at, AuditEvent.id)
+_NEWEST_FIRST = (AuditEvent.at.desc(), AuditEvent.id.desc())
 
 
-def fixed(event: AuditEvent) -> dict[str, Any]:
-    """What never changes of an event, in ids: who, what, when, to which thing."""
-    return {
-        "id": str(event.id),
-        "organization_id": str(event.organization_id),
-        "at": event.at.isoformat(),
-        "what": event.what,
-        "by_kind": event.by_kind,
-        "by_id": event.by_id and str(event.by_id),
-        "object_id": event.object_id and str(event.object_id),
-    }
+def _cursor(event: AuditEvent) -> str:
+    return encode(event.at.isoformat(), str(event.id))
 
 
-def words(event: AuditEvent) -> dict[str, Any]:
-    """What people wrote into an event, which may have to go one day."""
-    return {
-        "by": event.by,
-        "object_name": event.object_name,
-        "before": event.before,
-        "after": event.after,
-        "address": event.address,
-    }
-
-
-def chain_of(organization_id: UUID) -> AuditChain | None:
-    """Where the organization's log begins and ends; None where nothing was ever done."""
-    return db.session.get(AuditChain, organization_id, populate_existing=True)
-
-
-def breaks(row: AuditChain, key: bytes) -> Iterator[chain.Break]:
-    """Whatever does not hold in the organization's log: altered, removed and inserted events. None of it is loaded
-    whole, so it may be long."""
-    begin, end = chain.End(row.gone_n, row.gone_hash), chain.End(row.n, row.hash)
-    yield from chain.breaks(key, _links(row), begin, end, _redacted(row))
-    older = db.session.scalar(select(func.count()).where(_of(row), AuditEvent.n.is_(None))) or 0
-    if older != row.before:
-        kind = "inserted" if older > row.before else "removed"
-        yield chain.Break(kind, 0, f"There should be {row.before} events from before the chain, and there are {older}")
-
-
-def _of(row: AuditChain) -> ColumnElement[bool]:
-    return AuditEvent.organization_id == row.organization_id
-
-
-def _links(row: AuditChain) -> Iterator[chain.Link]:
-    after = row.gone_n
-    while True:
-        statement = select(AuditEvent).where(_of(row), AuditEvent.n > after).order_by(AuditEvent.n)
-        events = db.session.execute(statement.limit(READ_AT_ONCE).execution_options(populate_existing=True)).scalars()
-        for event in (found := events.all()):
-            assert event.n is not None
-            yield chain.Link(event.n, fixed(event), words(event), event.words_hash, event.hash)
-            after = event.n
-        if len(found) < READ_AT_ONCE:
-            return
-
-
-def _redacted(row: AuditChain) -> set[int]:
-    """Numbers of events whose words were taken out. What says so is a link itself, and is looked at as such."""
-    said = select(AuditEvent.after).where(_of(row), AuditEvent.what == chain.REDACTED, AuditEvent.n.is_not(None))
-    return {n for after in db.session.execute(said).scalars() for n in after.get("events", ())}
+def _matching(organization_id: UUID, wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    yield AuditEvent.organization_id == organization_id
+    if wanted.by_kind:
+        yield AuditEvent.by_kind == wanted.by_kind
+    if wanted.by_id:
+        yield AuditEvent.by_id == wanted.by_id
+    if wanted.whats:
+        yield AuditEvent.what.in_(wanted.whats)
+    if wanted.object_id:
+        yield AuditEvent.object_id == wanted.object_id
+    if wanted.since:
+        yield AuditEvent.at >= wanted.since
+    if wanted.until:
+        yield AuditEvent.at < wanted.until
+    if wanted.words:
+        said = (AuditEvent.object_name, AuditEvent.by, AuditEvent.address, AuditEvent.before, AuditEvent.after)
+        yield or_(*(cast(one, Text).icontains(wanted.words, autoescape=True) for one in said))

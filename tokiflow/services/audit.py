@@ -18,6 +18,7 @@ from tokiflow.core.actors import TOKIFLOW, Actor
 from tokiflow.db import at_end, changed, db, transaction
 from tokiflow.models import AuditChain, AuditEvent
 from tokiflow.queries import audit as queries
+from tokiflow.queries import audit_chains
 
 log = structlog.get_logger()
 
@@ -95,8 +96,8 @@ def _chain(events: Sequence[AuditEvent]) -> None:
         row = chains[event.organization_id]
         key = key_of(row)
         event.n = row.n + 1
-        event.words_hash = chain.words_hash(key, queries.words(event))
-        event.hash = chain.link_hash(key, row.hash, event.n, queries.fixed(event), event.words_hash)
+        event.words_hash = chain.words_hash(key, audit_chains.words(event))
+        event.hash = chain.link_hash(key, row.hash, event.n, audit_chains.fixed(event), event.words_hash)
         row.n, row.hash = event.n, event.hash
     db.session.add_all(events)
     db.session.flush()

@@ -51,7 +51,7 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
         channel = _locked(channel_id)
         if version is not None and version != channel.version:
             raise errors.Conflict("Somebody else changed this channel while you were editing it.")
-        kind = channels.get(channel.kind)
+        kind, old_config = channels.get(channel.kind), channel.config
         before = _shown(channel)
         written = values.get("config", {})
         if not isinstance(written, Mapping):
@@ -70,7 +70,7 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
             channel.disabled_reason = ""
         channel.version += 1
         channel.updated_at = now
-        was, is_now = audit.difference(before, _shown(channel))
+        was, is_now = audit.difference(before, _shown(channel) | _replaced(kind, old_config, channel.config))
         audit.record(
             "channel.edited", by, channel.organization_id, now,
             object_id=channel.id, object_name=channel.name, before=was, after=is_now,
@@ -113,6 +113,18 @@ def test(channel_id: UUID, by: Actor, outside: Outside, now: datetime) -> Attemp
     return db.session.execute(
         select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(Attempt.n.desc()).limit(1)
     ).scalar_one()
+
+
+def _replaced(kind: channels.ChannelKind, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The secrets that are others now: a change, though both only read "set"."""
+    found: dict[str, Any] = {}
+    for name in kind.secret_fields:
+        was, is_now = old.get(name), new.get(name)
+        if isinstance(was, Mapping) and isinstance(is_now, Mapping) and was != is_now:
+            found[name] = {one: "set" if was.get(one) == value else "replaced" for one, value in is_now.items()}
+        elif was and is_now and was != is_now:
+            found[name] = "replaced"
+    return found
 
 
 def _give_up(delivery_id: UUID) -> None:

@@ -23,10 +23,11 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from tokiflow import errors
 from tokiflow.adapters import storage
 from tokiflow.core import ids
+from tokiflow.core.actors import Actor
 from tokiflow.db import changed, db, on_commit, transaction
 from tokiflow.models import Export, User
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import exporting, letters
+from tokiflow.services import audit, exporting, letters
 from tokiflow.services.exporting import Asked
 
 log = structlog.get_logger()
@@ -42,6 +43,9 @@ AT_ONCE = 3
 RING_AT_MOST = 100
 LINK_SECONDS = 300
 
+NAMES = {"audit": "the audit log", "organization": "all of the organization", "person": "their own data"}
+"""By kind: what the log says was asked for."""
+
 NO_STORE = "There is no place for files: set S3_BUCKET, or TOKIFLOW_DATA for a folder."
 _one_after_another = threading.Lock()
 
@@ -54,20 +58,30 @@ class Expired(errors.NotFound):
     title = "This file is gone"
 
 
-def ask(kind: str, user_id: UUID, organization_id: UUID | None, wanted: Mapping[str, Any], now: datetime) -> UUID:
-    """Promise a file; its id. Raises Conflict where there is no store, or while too many of theirs are being made."""
+def ask(kind: str, by: Actor, organization_id: UUID | None, wanted: Mapping[str, Any], now: datetime) -> UUID:
+    """Promise a file to the person `by`; its id. What leaves an organization is in its log.
+
+    Raises Conflict where there is no store, or while too many of theirs are being made.
+    """
     if storage.current() is None:
         raise errors.Conflict(NO_STORE)
+    if by.kind != "person" or by.id is None:
+        raise errors.Forbidden("Only a person can ask for a file: it is kept for whoever asked.")
     with transaction():
-        db.session.get_one(User, user_id, with_for_update={"key_share": True})
-        waiting = select(func.count()).where(Export.user_id == user_id, Export.status == "pending")
+        db.session.get_one(User, by.id, with_for_update={"key_share": True})
+        waiting = select(func.count()).where(Export.user_id == by.id, Export.status == "pending")
         if (db.session.scalar(waiting) or 0) >= AT_ONCE:
             raise errors.Conflict(f"{AT_ONCE} of your exports are being made already; wait for one of them.")
         row = Export(
-            id=ids.new(), organization_id=organization_id, user_id=user_id, kind=kind, wanted=dict(wanted),
+            id=ids.new(), organization_id=organization_id, user_id=by.id, kind=kind, wanted=dict(wanted),
             status="pending", attempts=0, created_at=now, next_attempt_at=now,
         )  # fmt: skip
         db.session.add(row)
+        if organization_id is not None:
+            audit.record(
+                "export.asked_for", by, organization_id, now,
+                object_id=row.id, object_name=NAMES[kind], after={"only": dict(wanted)} if wanted else None,
+            )  # fmt: skip
         on_commit(partial(enqueue, Job.EXPORT, [row.id]))
     log.info("export_asked_for", export=str(row.id), kind=kind)
     return row.id

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -25,6 +27,7 @@ def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
     incident = db.session.execute(incident_rows.unresolved([row.id])).scalar_one_or_none()
     if incident:
         _close_now(incident, row, f"the monitor was paused by {by.name}", by, now)
+        _audit("incident.resolved", incident, by, now)
 
 
 def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
@@ -77,7 +80,7 @@ def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
             follow_ups.wake(incident.id, now)
         what, detail = ("muted", {"until": until.isoformat()}) if until else ("unmuted", {})
         timeline.write(timeline.step(incident.id, what, now, by, detail=detail))
-        _audit(f"incident.{what}", incident, by, now)
+        _audit("incident.muted" if until else "incident.unmuted", incident, by, now, detail)
         _tell_what_was_done(incident, row, what, by, now)
 
 
@@ -120,5 +123,7 @@ def _locked(incident_id: UUID) -> tuple[Incident, Monitor]:
     return incident, row
 
 
-def _audit(what: str, incident: Incident, by: Actor, now: datetime) -> None:
-    audit.record(what, by, incident.organization_id, now, object_id=incident.id, object_name=incident.summary)
+def _audit(what: str, incident: Incident, by: Actor, now: datetime, after: Mapping[str, Any] | None = None) -> None:
+    audit.record(
+        what, by, incident.organization_id, now, object_id=incident.id, object_name=incident.summary, after=after
+    )

@@ -12,12 +12,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from tokiflow.core.actors import Actor
 from tokiflow.core.names import UNKNOWN, Known, Named, Refused
 from tokiflow.core.rates import Rate
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor
-from tokiflow.services import ledgers, monitor_rows, names, outputs, ping_rows, verdicts
+from tokiflow.services import audit, ledgers, monitor_rows, names, outputs, ping_rows, verdicts
 from tokiflow.services.ledgers import Ledger
 from tokiflow.services.verdicts import Verdict
 
@@ -63,11 +64,16 @@ def _monitors(batch: Sequence[Incoming], now: datetime) -> list[Known | Refused]
     return [next(resolved) if isinstance(incoming.to, Named) else Known(incoming.to) for incoming in batch]
 
 
-def send_test(monitor_id: UUID, now: datetime) -> None:
-    """The ping that the "send a test ping" button stands for: a success, marked as a test."""
-    token = db.session.execute(select(Monitor.token).where(Monitor.id == monitor_id)).scalar_one()
+def send_test(monitor_id: UUID, by: Actor, now: datetime) -> None:
+    """The ping that the "send a test ping" button stands for: a success, marked as a test. It may end an incident, so
+    it is in the log who sent it."""
+    row = db.session.execute(
+        select(Monitor.token, Monitor.organization_id, Monitor.name).where(Monitor.id == monitor_id)
+    ).one()
     ping = Ping(Signal.SUCCESS, now, message="test ping from the monitor's page", method="POST", user_agent="Tokiflow")
-    record([Incoming(token, ping)], now)
+    with transaction():
+        record([Incoming(row.token, ping)], now)
+        audit.record("monitor.tested", by, row.organization_id, now, object_id=monitor_id, object_name=row.name)
 
 
 def _add_runs(raw: Any, open_ledgers: Iterable[Ledger], batch: Sequence[Incoming]) -> None:

@@ -58,6 +58,7 @@ def remember(organization_id: UUID, addresses: Sequence[str], by: Actor, now: da
         for row in rows:
             if row.status == "waiting" and row.address in members:
                 row.confirmed_at = now
+                _note("recipient.confirmed", row, by, now)
             elif row.status == "waiting" and row.asked_at is None and allowed > 0:
                 allowed -= 1
                 _ask(row, by, now)
@@ -107,6 +108,7 @@ def _ask(row: Recipient, by: Actor, now: datetime) -> None:
     organization = db.session.get_one(Organization, row.organization_id).name
     asks = "" if by.name == row.address else by.name
     row.asked_at = now
+    _note("recipient.asked", row, by, now)
     letters.post(
         "confirm",
         row.address,

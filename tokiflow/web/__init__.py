@@ -11,6 +11,7 @@ def init_app(app: Flask) -> None:
     """Open the doors for people."""
     from tokiflow.web import (
         api_keys,
+        audit,
         auth,
         channels,
         exports,
@@ -61,6 +62,7 @@ def init_app(app: Flask) -> None:
         organization,
         api_keys,
         exports,
+        audit,
     )
     for noun in nouns:
         app.register_blueprint(noun.blueprint)

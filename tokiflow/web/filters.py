@@ -83,6 +83,11 @@ def day(at: datetime) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
+def second(at: datetime) -> str:
+    """The time of a day to the second, with its zone: `02:05:01 CET`."""
+    return f"{at.astimezone(viewer().zone):%H:%M:%S} {zone_name(at)}"
+
+
 def iso(at: datetime) -> str:
     """RFC 3339 in UTC, for `<time datetime>`."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -163,7 +168,22 @@ def _hash(file: Path, _changed: int) -> str:
 
 def init_app(app: Flask) -> None:
     """Teach the templates of `app` these words."""
-    words = (duration, duration_long, ago, exact, clock, day, iso, zone_name, number, count, percent, spelled, glyph)
+    words = (
+        duration,
+        duration_long,
+        ago,
+        exact,
+        clock,
+        day,
+        second,
+        iso,
+        zone_name,
+        number,
+        count,
+        percent,
+        spelled,
+        glyph,
+    )
     for word in (*words, breakable):
         app.add_template_filter(word)
     app.add_template_filter(durations.size, "size")

@@ -13,7 +13,7 @@ from tokiflow.adapters.spool import SpoolFolder
 from tokiflow.core.roles import Right
 from tokiflow.core.schedule import zones
 from tokiflow.core.status import Status
-from tokiflow.queries import incidents, monitors, organizations, system
+from tokiflow.queries import audit_chains, incidents, monitors, organizations, system
 from tokiflow.settings import Settings
 from tokiflow.web import access, filters, local
 
@@ -95,6 +95,8 @@ def _system_notice() -> str:
         return "Tokiflow's clock is not running: missed jobs are not noticed. Start it with: tokiflow clock"
     if "worker" in silent:
         return "Tokiflow's worker is not running: alerts wait to be sent. Start it with: tokiflow worker"
+    if broken := audit_chains.broken(access.organization().id):
+        return f"The audit log of this organization does not hold. {broken[0]}. Its page says more."
     if _spool_waiting():
         return "Pings that came while the database was away wait on this machine's disk; they are being brought in."
     if system.blind_since() is not None:

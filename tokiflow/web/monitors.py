@@ -107,7 +107,7 @@ def choices() -> str:
 def ping(monitor_id: str) -> Response:
     """Send the ping that the job would send."""
     monitor = access.monitor(monitor_id)
-    pings.send_test(monitor.id, frame.now())
+    pings.send_test(monitor.id, access.actor(), frame.now())
     flash("Sent a test ping. It counts as a success.", "success")
     return htmx.see_other(_url("show", monitor.id))
 

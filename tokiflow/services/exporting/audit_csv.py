@@ -4,35 +4,50 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from tokiflow.models import AuditEvent
+from sqlalchemy import Row
+
+from tokiflow.core import deeds
 from tokiflow.queries import audit, organizations
+from tokiflow.queries.audit import Filter
 from tokiflow.services.exporting import Asked, Progress
 
-COLUMNS = ("number", "at", "what", "by", "by_kind", "object", "object_id", "address", "before", "after")
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+COLUMNS = (
+    "number", "at", "what", "said", "by", "by_kind", "by_id", "object", "object_id", "address", "before", "after",
+    "hash",
+)  # fmt: skip
+_FORMULAS = tuple("=+-@\t\r\n\0＝＋－＠")
 
 
 def make(asked: Asked, path: Path, progress: Progress) -> str:
-    """Write all events that `asked.wanted` asks for, oldest first."""
+    """Write the events up to that moment that `asked.wanted` (a queries.audit.Filter) asks for, oldest first."""
     assert asked.organization_id is not None
-    organization = organizations.get(asked.organization_id)
-    total = audit.count(organization.id, asked.at)
+    slug, wanted = organizations.get(asked.organization_id).slug, _wanted(asked)
+    total = audit.count(asked.organization_id, wanted)
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        for done, event in enumerate(audit.oldest_first(organization.id, asked.at), start=1):
+        for done, event in enumerate(audit.oldest_first(asked.organization_id, wanted), start=1):
             rows.writerow(_row(event))
             if done % audit.READ_AT_ONCE == 0:
                 progress(done, total)
-    return f"{organization.slug}-audit-{asked.at:%Y-%m-%d}.csv"
+    return f"{slug}-audit-{asked.at:%Y-%m-%d}.csv"
 
 
-def _row(event: AuditEvent) -> list[str]:
+def _wanted(asked: Asked) -> Filter:
+    wanted, end = Filter.from_json(asked.wanted), asked.at + timedelta(microseconds=1)
+    return replace(wanted, until=min(wanted.until or end, end))
+
+
+def _row(event: Row[Any]) -> list[str]:
     cells = [
-        event.n or "", event.at.isoformat(), event.what, event.by, event.by_kind, event.object_name,
-        event.object_id or "", event.address, _json(event.before), _json(event.after),
+        event.n or "", event.at.isoformat(), event.what, deeds.said(event.what, event.by, event.object_name),
+        event.by, event.by_kind, event.by_id or "", event.object_name, event.object_id or "", event.address,
+        _json(event.before), _json(event.after), event.hash,
     ]  # fmt: skip
     return [_harmless(str(cell)) for cell in cells]
 
@@ -42,5 +57,5 @@ def _json(value: object) -> str:
 
 
 def _harmless(cell: str) -> str:
-    """A spreadsheet must not take what a stranger wrote for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(_FORMULAS) else cell
+    """A spreadsheet must not take what a stranger wrote for a formula, nor after blanks (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULAS) else cell
