@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from tests.factories import make_channel, make_export, make_monitor, make_rule, make_slack_installation
+from tests.factories import make_channel, make_export, make_monitor, make_passkey, make_rule, make_slack_installation
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
@@ -42,9 +42,9 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
 
 
 def make_personal_things(user: User, organization: Organization, now: datetime) -> dict[str, str]:
-    """By the name it has in routes: a file that the person asked for, and that is ready."""
-    export = make_export(user, organization, now)
-    return {"export_id": ids.public("exp", export.id)}
+    """By the name it has in routes: a file that the person asked for, and that is ready; and a passkey."""
+    export, passkey = make_export(user, organization, now), make_passkey(user)
+    return {"export_id": ids.public("exp", export.id), "passkey_id": ids.public("psk", passkey.id)}
 
 
 HOUR = timedelta(hours=1)

@@ -89,8 +89,8 @@ def test_the_browser_is_asked_for_what_counts_as_two_factors(alice):
         ({}, {"challenge": "YW5vdGhlcg"}),
         ({}, {"type": "webauthn.get"}),
     ],
-    ids=["another-origin", "another-port", "another-site", "not-verified", "not-present", "another-challenge", "a-signature"],
-)  # fmt: skip
+    ids=["origin", "port", "site", "not-verified", "not-present", "challenge", "a-signature"],
+)
 def test_what_was_made_elsewhere_or_carelessly_is_not_kept(alice, key, lies):
     with pytest.raises(errors.Invalid) as refused:
         add(alice, Key(**key), **lies)
@@ -98,12 +98,16 @@ def test_what_was_made_elsewhere_or_carelessly_is_not_kept(alice, key, lies):
     assert (count(Passkey), count(RecoveryCode), count(Letter)) == (0, 0, 0)
 
 
+def credential(**response) -> str:
+    return json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": response})
+
+
 HOSTILE = [
-    "", "{", "[]", "null", '"x"', "{}", '{"id": 1}', '{"response": {}}', "[" * 19_000, "9" * 30_000,
-    json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": {"clientDataJSON": "e30", "attestationObject": "oA", "authenticatorData": "AA", "signature": "AA", "userHandle": "AA"}}),
-    json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": {"clientDataJSON": "é", "attestationObject": "\x00", "authenticatorData": "%", "signature": {}, "userHandle": []}}),
+    *("", "{", "[]", "null", '"x"', "{}", '{"id": 1}', '{"response": {}}', "[" * 19_000, "9" * 30_000),
+    credential(clientDataJSON="e30", attestationObject="oA", authenticatorData="AA", signature="AA", userHandle="AA"),
+    credential(clientDataJSON="é", attestationObject="\x00", authenticatorData="%", signature={}, userHandle=[]),
     json.dumps({"id": "AA", "rawId": ["AA"], "type": [], "response": {"clientDataJSON": None}}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("answer", HOSTILE, ids=range(len(HOSTILE)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import ceil
 from uuid import UUID
 
 import structlog
@@ -85,7 +86,8 @@ def verify(user: User, code: str, place: Place, now: datetime) -> None:
             raise errors.Invalid({"code": ["You have no authenticator app. Use a passkey or a recovery code."]})
         left = totp.wait(row.failures, row.failed_at, now)
         if left:
-            raise errors.RateLimited(_wait(left.total_seconds()), retry_after=int(left.total_seconds()) + 1)
+            seconds = ceil(left.total_seconds())
+            raise errors.RateLimited(_wait(seconds), retry_after=seconds)
         said = _take(row, user, code, place, now)
     if said:
         log.warning("second_factor_refused", user=str(user.id), failures=row.failures)
@@ -129,8 +131,8 @@ def _take(row: Authenticator, user: User, code: str, place: Place, now: datetime
     return WRONG
 
 
-def _wait(seconds: float) -> str:
-    said = f"{int(seconds) + 1} seconds" if seconds < 90 else f"{round(seconds / 60)} minutes"
+def _wait(seconds: int) -> str:
+    said = f"{seconds} seconds" if seconds < 90 else f"{round(seconds / 60)} minutes"
     return f"Too many wrong codes. Wait {said}, or use a passkey or a recovery code now."
 
 
