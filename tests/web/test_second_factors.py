@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pyotp
 import pytest
-from sqlalchemy import func, select
+import segno
+from sqlalchemy import func, select, update
 
 from tests.fixtures.passkeys import Key
 from tests.services.test_second_factors import wrong
@@ -18,7 +19,7 @@ from tokiflow.models import Authenticator, Letter, Passkey, RecoveryCode, User, 
 from tokiflow.queries import second_factors as queries
 from tokiflow.services import authenticators
 from tokiflow.services.security_letters import NOWHERE
-from tokiflow.web import access
+from tokiflow.web import access, qr, second_factor_proofs
 
 SECURITY = "/app/settings/security"
 STEP_PAGE = "/auth/second-step"
@@ -70,7 +71,7 @@ def test_alice_sets_up_an_app_sees_her_codes_once_and_removes_it(client_for, ali
     assert "Whoever can open your mailbox" in hers.get(SECURITY).text
     assert post(hers, f"{SECURITY}/authenticator", page=SECURITY).headers["Location"] == f"{SECURITY}/authenticator"
     page = hers.get(f"{SECURITY}/authenticator").text
-    secret = re.search(r'value="([A-Z2-7 ]{39})"', page)[1]
+    secret = re.search(r"<code>([A-Z2-7 ]{39})</code>", page)[1]
     assert 'class="qr"' in page
     assert "style=" not in page
     app = pyotp.TOTP(secret.replace(" ", ""))
@@ -152,6 +153,18 @@ def test_used_codes_are_struck_out_and_few_are_warned_of(client_for, alice):
 def test_all_that_changes_something_asks_first_who_it_is(app):
     views = {name: view for name, view in app.view_functions.items() if name.startswith("security.")}
     assert {name for name, view in views.items() if not hasattr(view, access.PROVED)} == {"security.show"}
+
+
+def test_the_drawing_is_the_qr_code():
+    drawn = qr.drawing(text := "otpauth://totp/Tokiflow:alice@example.com?secret=ABC&issuer=Tokiflow")
+    dark = {
+        (int(x) + n, int(y))
+        for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", drawn.path)
+        for n in range(int(width))
+    }
+    matrix = segno.make(text, micro=False, error="m").matrix
+    assert dark == {(x + 4, y + 4) for y, row in enumerate(matrix) for x, cell in enumerate(row) if cell}
+    assert drawn.size == len(matrix) + 8
 
 
 # --- signing in: the second step --------------------------------------------------------------------------------
@@ -316,3 +329,50 @@ def test_recovery_codes_alone_sign_nobody_in(client, alice):
     set_up(alice)
     assert db.session.execute(select(func.count()).select_from(RecoveryCode)).scalar_one() == 10
     assert post(client, STEP_PAGE, recovery="x").headers["Location"] == "/auth/sign-in"
+
+
+# --- showing again who one is -----------------------------------------------------------------------------------
+
+
+def forget_proof(client) -> None:
+    """Let it be an hour ago that the person last showed who they are."""
+    with transaction():
+        db.session.execute(update(UserSession).values(proved_at=now() - timedelta(hours=1)))
+
+
+def is_proved(user) -> bool:
+    proved_at = db.session.execute(select(UserSession.proved_at).where(UserSession.user_id == user.id)).scalar_one()
+    return bool(proved_at > now() - timedelta(minutes=1))
+
+
+def test_a_code_shows_again_who_one_is(client_for, alice):
+    app, codes = set_up(alice)
+    hers = client_for(alice)
+    forget_proof(hers)
+    for code in (wrong(app, now()), "nonsense", ""):
+        refused = post(hers, "/auth/prove/code", page=SECURITY, code=code, next=SECURITY)
+        assert refused.headers["Location"] == "/auth/prove?next=%2Fapp%2Fsettings%2Fsecurity"
+        assert not is_proved(alice)
+    done = post(hers, "/auth/prove/code", page=SECURITY, code=app.now(), next=SECURITY)
+    assert (done.headers["Location"], is_proved(alice)) == (SECURITY, True)
+    forget_proof(hers)
+    post(hers, "/auth/prove/code", page=SECURITY, code=codes[0], next="//evil.example")
+    assert is_proved(alice)
+
+
+def test_a_passkey_shows_again_who_one_is(client_for, alice, bob):
+    hers = client_for(alice)
+    add_passkey(hers, key := Key())
+    add_passkey(client_for(bob), other := Key())
+    forget_proof(hers)
+    for signing in (other, key):
+        asked = options(hers, "/auth/prove/passkey/options", SECURITY)
+        post(hers, "/auth/prove/passkey", page=SECURITY, credential=signing.sign(asked), next=SECURITY)
+        assert is_proved(alice) is (signing is key)
+
+
+def test_only_what_one_has_is_offered_as_proof(app, alice, bob):
+    set_up(alice)
+    with app.test_request_context():
+        found = [(second_factor_proofs.with_passkey(one), second_factor_proofs.with_code(one)) for one in (alice, bob)]
+    assert found == [(False, True), (False, False)]

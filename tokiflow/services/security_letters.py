@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tokiflow.models import User
-from tokiflow.services import letters
+from tokiflow.services import letters, people
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,12 @@ NOWHERE = Place()
 
 
 def tell(user: User, what: str, more: str, place: Place, now: datetime) -> None:
-    """Promise the mail in the caller's transaction. what: the headline, and the subject; more: what follows from it."""
+    """Promise the mail in the caller's transaction. what: the headline, and the subject; more: what follows from it.
+
+    To the person at this machine none is sent: it would lead nowhere.
+    """
+    if user.email == people.LOCAL_ADDRESS:
+        return
     at = now.astimezone(ZoneInfo(user.timezone or "UTC"))
     context = {
         "what": what,

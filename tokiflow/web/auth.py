@@ -12,9 +12,9 @@ from flask_login import current_user
 
 from tokiflow import errors, extensions
 from tokiflow.models import User
-from tokiflow.services import passkeys, sign_in
+from tokiflow.services import sign_in
 from tokiflow.settings import Settings
-from tokiflow.web import access, frame, htmx, local, redirects, second_step, signed_in
+from tokiflow.web import access, admission, frame, htmx, local, redirects, second_step, signed_in
 from tokiflow.web.forms.sign_in import AskForLink, Confirm
 
 if TYPE_CHECKING:
@@ -145,8 +145,7 @@ def _enter(user: User, how: str, target: str) -> Response:
     """Begin a session for `user` and go to `target`; by way of the second step, where they have one."""
     if second_step.is_due(user, how):
         return second_step.begin(user, how, target)
-    signed_in.begin(user, how)
-    return htmx.see_other(target)
+    return admission.admit(user, how, target)
 
 
 def _form(form: AskForLink, status: int = 200) -> Response:
@@ -157,7 +156,6 @@ def _form(form: AskForLink, status: int = 200) -> Response:
         target=form.next.data,
         with_google=settings.google,
         with_local=local.may_sign_in(),
-        origin=passkeys.origin(),
     )
     return make_response(page, status)
 

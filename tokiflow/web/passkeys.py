@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, url_for
+from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from tokiflow import extensions
 from tokiflow.services import passkeys
-from tokiflow.web import access, ceremonies, frame, htmx, redirects, signed_in
+from tokiflow.web import access, admission, ceremonies, frame, htmx, redirects
 from tokiflow.web.forms.second_factors import PasskeyAnswer
 
 blueprint = Blueprint("passkeys", __name__, url_prefix="/auth/passkey")
 
 PURPOSE = "sign_in"
+
+
+@blueprint.record_once
+def _tell_templates(state: BlueprintSetupState) -> None:
+    """Pages of others offer passkeys, too: `passkey_origin()` is where they work, empty where there can be none."""
+    state.app.jinja_env.globals["passkey_origin"] = passkeys.origin
 
 
 @blueprint.post("/options")
@@ -35,5 +42,4 @@ def sign_in() -> ResponseReturnValue:
     except passkeys.Refused as refused:
         flash(refused.message, "error")
         return htmx.see_other(url_for("auth.sign_in", next=target))
-    signed_in.begin(user, "passkey")
-    return htmx.see_other(target)
+    return admission.admit(user, "passkey", target)

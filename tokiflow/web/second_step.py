@@ -19,7 +19,7 @@ from tokiflow.models import User
 from tokiflow.queries import second_factors as queries
 from tokiflow.services import passkeys, second_factors
 from tokiflow.services.security_letters import Place
-from tokiflow.web import access, ceremonies, frame, htmx, redirects, signed_in
+from tokiflow.web import access, admission, ceremonies, frame, htmx, redirects, signed_in
 from tokiflow.web.forms.second_factors import Code, PasskeyAnswer
 
 blueprint = Blueprint("second_step", __name__, url_prefix="/auth/second-step")
@@ -135,15 +135,16 @@ def _pending() -> Pending | None:
 
 
 def _enter(pending: Pending, *, recovery: bool = False) -> Response:
-    signed_in.begin(pending.user, pending.how)
+    user_id = pending.user.id
+    answer = admission.admit(pending.user, pending.how, pending.target)
     if recovery:
-        left = queries.of_user(pending.user.id).codes
+        left = queries.of_user(user_id).codes
         word = f"{left} recovery {'code is' if left == 1 else 'codes are'} left."
         if left <= recovery_codes.FEW:
             flash(f"{word} Make new ones under Settings, Security, while you can still sign in.", "warning")
         else:
             flash(word, "info")
-    return htmx.see_other(pending.target)
+    return answer
 
 
 def _too_late() -> Response:

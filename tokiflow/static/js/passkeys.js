@@ -96,6 +96,7 @@
     try {
       check(form);
       if (!await PublicKeyCredential.isConditionalMediationAvailable?.()) return;
+      document.querySelector('input[autocomplete="email"]')?.setAttribute("autocomplete", "email webauthn");
       waiting = new AbortController();
       await fulfil(form, { mediation: "conditional", signal: waiting.signal });
     } catch { /* only an offer: the button says what is wrong */ }
