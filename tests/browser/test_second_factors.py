@@ -13,8 +13,8 @@ from flask import Flask
 from playwright.sync_api import CDPSession, Page, expect
 
 from tests.fixtures.browser import NARROW, serious_problems
+from tests.services.test_second_factors import phone
 from tokiflow.models import User
-from tokiflow.queries import second_factors as queries
 from tokiflow.services import authenticators, sign_in
 from tokiflow.services.security_letters import NOWHERE
 
@@ -169,11 +169,11 @@ def test_alice_sets_up_an_app_and_types_its_code_after_a_link(
     page.get_by_role("button", name="Set up an app").click()
     expect(page.get_by_role("img", name="QR code")).to_be_visible(timeout=SOON)
     assert serious_problems(page) == []
-    phone = pyotp.TOTP(page.locator(".set-up code").inner_text().replace(" ", ""))
+    theirs = pyotp.TOTP(page.locator(".set-up code").inner_text().replace(" ", ""))
     page.get_by_label("Code", exact=True).fill("12")
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_text("This code is not right").first).to_be_visible(timeout=SOON)
-    page.get_by_label("Code", exact=True).fill(phone.at(datetime.now(UTC) - timedelta(seconds=30)))
+    page.get_by_label("Code", exact=True).fill(theirs.at(datetime.now(UTC) - timedelta(seconds=30)))
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("heading", name="Keep these recovery codes")).to_be_visible(timeout=SOON)
     code = page.locator(".recovery-codes li").first.inner_text()
@@ -182,7 +182,7 @@ def test_alice_sets_up_an_app_and_types_its_code_after_a_link(
     come_by_link(app, home, page, alice)
     expect(page.get_by_role("heading", name="One more step")).to_be_visible(timeout=SOON)
     assert serious_problems(page) == []
-    page.get_by_label("Code from your authenticator app").fill(phone.now())
+    page.get_by_label("Code from your authenticator app").fill(theirs.now())
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"{home}/app", timeout=SOON)
 
@@ -207,10 +207,7 @@ def test_a_passkey_does_for_the_second_step(
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_role("heading", name="Keep these recovery codes")).to_be_visible(timeout=SOON)
     authenticators.begin(alice.id, datetime.now(UTC))
-    row = queries.authenticator(alice.id)
-    assert row is not None
-    phone = pyotp.TOTP(authenticators.secret(row))
-    authenticators.confirm(alice.id, phone.now(), NOWHERE, datetime.now(UTC))
+    authenticators.confirm(alice.id, phone(alice).now(), NOWHERE, datetime.now(UTC))
     authenticator.set(willing=False)
     come_by_link(app, home, page, alice)
     authenticator.set(willing=True)

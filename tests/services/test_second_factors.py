@@ -12,22 +12,28 @@ from sqlalchemy import func, select
 from tests.fixtures.passkeys import Key
 from tests.services.test_passkeys import add as add_passkey
 from tokiflow import errors
+from tokiflow.channels import letters
 from tokiflow.core import recovery_codes as rules
 from tokiflow.db import db, transaction
-from tokiflow.models import Authenticator, Letter, RecoveryCode
+from tokiflow.models import Authenticator, Letter, RecoveryCode, User
 from tokiflow.queries import second_factors as queries
 from tokiflow.queries.second_factors import Factors
-from tokiflow.services import authenticators, recovery_codes, second_factors
-from tokiflow.services.security_letters import NOWHERE
+from tokiflow.services import authenticators, people, recovery_codes, second_factors, security_letters
+from tokiflow.services.security_letters import NOWHERE, Place
 
 NOW = datetime(2026, 7, 1, 8, 0, 10, tzinfo=UTC)
 SECOND, STEP = timedelta(seconds=1), timedelta(seconds=30)
 
 
+def phone(user) -> pyotp.TOTP:
+    """The app of the person, with the secret that it was given."""
+    return pyotp.TOTP(authenticators.secret(db.session.get_one(Authenticator, user.id)))
+
+
 def set_up(user, at=NOW) -> tuple[pyotp.TOTP, list[str]]:
     """An app of the person, confirmed a minute ago; and their recovery codes."""
     authenticators.begin(user.id, at)
-    app = pyotp.TOTP(authenticators.secret(queries.authenticator(user.id)))
+    app = phone(user)
     return app, authenticators.confirm(user.id, app.at(at - 2 * STEP), NOWHERE, at - 2 * STEP)
 
 
@@ -74,7 +80,7 @@ def at_once(app, work) -> list[object]:
 def test_alice_sets_up_an_app_and_it_guards_from_its_first_code_on(alice):
     authenticators.begin(alice.id, NOW)
     assert not queries.of_user(alice.id)
-    secret = authenticators.secret(queries.authenticator(alice.id))
+    secret = authenticators.secret(db.session.get_one(Authenticator, alice.id))
     assert secret not in str(db.session.execute(select(Authenticator.__table__)).all())
     app = pyotp.TOTP(secret)
     with pytest.raises(errors.Invalid, match="not right"):
@@ -89,7 +95,7 @@ def test_alice_sets_up_an_app_and_it_guards_from_its_first_code_on(alice):
 def test_until_it_is_confirmed_another_secret_can_be_made_and_then_not(alice):
     for _ in range(2):
         authenticators.begin(alice.id, NOW)
-    app = pyotp.TOTP(authenticators.secret(queries.authenticator(alice.id)))
+    app = phone(alice)
     authenticators.confirm(alice.id, app.at(NOW), NOWHERE, NOW)
     with pytest.raises(errors.Conflict):
         authenticators.begin(alice.id, NOW)
@@ -108,7 +114,7 @@ def test_a_code_counts_once_and_the_ones_before_it_not_at_all(alice):
 
 def test_the_code_that_confirmed_it_does_not_sign_in(alice):
     authenticators.begin(alice.id, NOW)
-    app = pyotp.TOTP(authenticators.secret(queries.authenticator(alice.id)))
+    app = phone(alice)
     authenticators.confirm(alice.id, app.at(NOW), NOWHERE, NOW)
     with pytest.raises(errors.Invalid, match="used already"):
         second_factors.verify_code(alice, app.at(NOW), NOW)
@@ -163,7 +169,7 @@ def test_without_an_app_no_six_digits_are_right(alice):
     with pytest.raises(errors.Invalid, match="no authenticator app"):
         second_factors.verify_code(alice, "123456", NOW)
     authenticators.begin(alice.id, NOW)
-    app = pyotp.TOTP(authenticators.secret(queries.authenticator(alice.id)))
+    app = phone(alice)
     with pytest.raises(errors.Invalid, match="no authenticator app"):
         second_factors.verify_code(alice, app.at(NOW), NOW)
 
@@ -173,7 +179,7 @@ def test_two_who_come_with_one_code_at_once_are_one(app, alice):
     user_id, code = alice.id, made.at(NOW)
 
     def come():
-        return second_factors.verify_code(db.session.get(type(alice), user_id), code, NOW)
+        return second_factors.verify_code(db.session.get_one(User, user_id), code, NOW)
 
     found = at_once(app, come)
     assert sorted(isinstance(one, errors.Invalid) for one in found) == [False, True], found
@@ -201,7 +207,7 @@ def test_beside_a_passkey_the_codes_stay(alice):
 def test_a_secret_of_another_installation_is_said_to_be_one(alice):
     app, _ = set_up(alice)
     with transaction():
-        queries.authenticator(alice.id).sealed_secret = "sealed elsewhere"
+        db.session.get_one(Authenticator, alice.id).sealed_secret = "sealed elsewhere"
     with pytest.raises(errors.Conflict, match="key of this installation"):
         second_factors.verify_code(alice, app.at(NOW), NOW)
 
@@ -226,7 +232,7 @@ def test_one_recovery_code_used_twice_at_once_lets_one_in(app, alice):
     user_id = alice.id
 
     def come():
-        return second_factors.verify_code(db.session.get(type(alice), user_id), codes[0], NOW)
+        return second_factors.verify_code(db.session.get_one(User, user_id), codes[0], NOW)
 
     found = at_once(app, come)
     assert sorted(isinstance(one, errors.Invalid) for one in found) == [False, True], found
@@ -283,3 +289,27 @@ def test_who_has_a_second_factor_is_one_question(alice, bob, charlie):
     }  # fmt: skip
     assert [bool(one) for one in queries.of_users([alice.id, charlie.id]).values()].count(True) == 1
     assert queries.of_users([]) == {}
+
+
+def test_the_mail_says_what_where_and_what_to_do(alice):
+    place = Place("Firefox <b>on</b> Linux", "203.0.113.7")
+    with transaction():
+        security_letters.tell(alice, "A passkey was added", "It is called “<i>Laptop”.", place, NOW)
+    letter = db.session.execute(select(Letter)).scalar_one()
+    mail = letters.compose(
+        letter.template, sender="tokiflow@example.com", to=[letter.to_address], subject=letter.subject,
+        context={"public_url": "https://tokiflow.example.com", **letter.context}, sent_at=NOW, headers={},
+    )  # fmt: skip
+    text, html = (part.get_content() for kind in ("plain", "html") if (part := mail.get_body((kind,))))
+    for said in ("A passkey was added", "203.0.113.7", "10:00 CEST on 1 July", alice.email):
+        assert said in text
+        assert said in html
+    assert "https://tokiflow.example.com/app/settings/security" in text
+    assert "<i>" not in html
+    assert "<b>on" not in html
+
+
+def test_to_the_person_at_this_machine_no_mail_is_sent(app):
+    you = people.local(NOW)
+    set_up(you)
+    assert subjects() == []

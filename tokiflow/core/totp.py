@@ -72,7 +72,8 @@ def wait(count: int, last: datetime | None, now: datetime) -> timedelta:
     if last is None or count < FREE:
         return timedelta(0)
     # The exponent is bounded, or a persistent guesser would make it overflow.
-    return max(last + min(FIRST_WAIT * 2 ** min(count - FREE, 10), LONGEST_WAIT) - now, timedelta(0))
+    times: int = 2 ** min(count - FREE, 10)
+    return max(last + min(FIRST_WAIT * times, LONGEST_WAIT) - now, timedelta(0))
 
 
 def _digits(text: str) -> str:

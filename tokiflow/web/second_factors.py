@@ -199,7 +199,7 @@ def _app(form: FirstCode, status: int = 200) -> Response:
     row = queries.authenticator(access.user().id)
     if row is not None and row.confirmed_at is not None:
         return htmx.see_other(url_for("security.show"))
-    context = {"form": form, "secret": "", "drawing": None, "uri": ""}
+    context: dict[str, object] = {"form": form, "secret": "", "drawing": None, "uri": ""}
     if row is not None:
         secret = authenticators.secret(row)
         uri = totp.uri(secret, access.user().email, "Tokiflow")
