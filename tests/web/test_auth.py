@@ -319,7 +319,7 @@ def begun(visitor: Client, target: str = "/app/incidents") -> str:
 
 def test_alice_signs_in_with_google_as_the_person_she_is(visitor, alice):
     with transaction():
-        alice.email = "alice@harbour.example"
+        alice.email, alice.google_sub = "alice@elsewhere.example", "alice"
     done = visitor.get(at_provider(begun(visitor), sub="alice"))
     assert (done.status_code, done.headers["Location"]) == (303, "/app/incidents")
     assert is_in(visitor)

@@ -18,6 +18,8 @@ def init_app(app: Flask) -> None:
         frame,
         front,
         gallery,
+        google_accounts,
+        google_sign_in,
         incidents,
         maintenance,
         monitors,
@@ -26,11 +28,14 @@ def init_app(app: Flask) -> None:
         outbox,
         overview,
         profile,
+        prove,
         recipients,
         resend,
         rules,
         runs,
         security,
+        sessions,
+        sign_in_links,
         slack,
         slack_hooks,
     )
@@ -43,6 +48,9 @@ def init_app(app: Flask) -> None:
     nouns = (
         front,
         auth,
+        sign_in_links,
+        google_sign_in,
+        prove,
         organizations,
         overview,
         monitors,
@@ -56,9 +64,12 @@ def init_app(app: Flask) -> None:
         profile,
         organization,
         exports,
+        sessions,
+        google_accounts,
     )
-    for noun in nouns:
-        app.register_blueprint(noun.blueprint)
+    # The ways in share one blueprint.
+    for blueprint in dict.fromkeys(noun.blueprint for noun in nouns):
+        app.register_blueprint(blueprint)
     for answers in (recipients, resend):
         app.register_blueprint(answers.blueprint)
     if not settings.production:
