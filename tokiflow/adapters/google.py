@@ -139,7 +139,7 @@ class Google:
         if not isinstance(at, int | float) or isinstance(at, bool):
             self._tells_when = False
             raise NotFresh("It does not tell us when you signed in there, so we can’t go by it. Use another way.")
-        if not -CLOCK_LEEWAY_SECONDS <= time.time() - at <= max_age + CLOCK_LEEWAY_SECONDS:
+        if not time.time() - max_age - CLOCK_LEEWAY_SECONDS <= at <= time.time() + CLOCK_LEEWAY_SECONDS:
             raise NotFresh(
                 "You signed in to Google a while ago, and it let you through without a question. Use another way, "
                 "or sign out of Google and try again."
