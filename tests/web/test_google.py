@@ -41,6 +41,34 @@ def long_ago(user: User) -> None:
             one.proved_at = datetime.now(UTC) - timedelta(hours=1)
 
 
+# --- who is known to Google -------------------------------------------------------------------------------------
+
+
+def test_alice_signs_in_with_google_as_the_person_she_is(provider, browser_of, alice):
+    provider.knows("alice-1", "alice@elsewhere.example")
+    with transaction():
+        alice.google_sub = "alice-1"
+    browser = browser_of()
+    done = browser.get(provider.answer(to_google(browser, next="/app/incidents"), sub="alice-1"))
+    assert (done.status_code, done.headers["Location"]) == (303, "/app/incidents")
+    assert is_in(browser)
+    assert count(User) == 1
+
+
+def test_google_is_offered_only_where_it_is_set_up(client, browser_of):
+    assert "Continue with Google" in browser_of().get("/auth/sign-in").text
+    assert "Continue with Google" not in client.get("/auth/sign-in").text
+    assert client.get("/auth/google").status_code == 404
+    assert client.get("/auth/google/callback?code=x&state=y").status_code == 404
+
+
+def test_google_leads_nobody_elsewhere(provider, browser_of):
+    provider.knows("dora", "dora@harbour.example")
+    browser = browser_of()
+    back = provider.answer(to_google(browser, next="//evil.example"), sub="dora")
+    assert browser.get(back).headers["Location"] == "/app"
+
+
 # --- an account that is there already ---------------------------------------------------------------------------
 
 
