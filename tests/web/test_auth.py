@@ -123,8 +123,10 @@ def test_two_tabs_each_with_a_link_of_its_own(client, letters):
     ask(client, "alice@harbour.example", next="/app/monitors")
     second, one, two = link_in(letters), token_on(client, first), token_on(client, link_in(letters))
     assert client.post(first, data={"csrf_token": one}).headers["Location"] == "/app/incidents"
-    # Signing in began a new session, and the page of the other tab is of the old one: its form is refused once.
-    assert client.post(second, data={"csrf_token": two}).status_code == 400
+    # Signing in began a new session, and the page of the other tab is of the old one.
+    stale = client.post(second, data={"csrf_token": two})
+    assert stale.status_code == 400
+    assert f'href="{second}"' in stale.text, "it leads to a page of the new one"
     assert post(client, second, page=second).headers["Location"] == "/app/monitors"
     assert post(client, first, page=PROFILE).headers["Location"] == "/app/incidents", "it did its work; on it goes"
     alive = db.session.execute(select(UserSession).where(UserSession.ended_at.is_(None))).scalars().all()

@@ -131,7 +131,7 @@ def is_proved() -> bool:
 def _back_after_proof() -> str:
     """This very address; or, if it only takes a POST, the page whose button was pressed."""
     here = request.full_path.rstrip("?")
-    if request.method == "GET" or _answers_get():
+    if request.method == "GET" or answers_get():
         return here
     came_from = urlsplit(request.referrer or "")
     return (
@@ -139,7 +139,7 @@ def _back_after_proof() -> str:
     )
 
 
-def _answers_get() -> bool:
+def answers_get() -> bool:
     """Whether there is a page at the address of this request."""
     addresses = current_app.create_url_adapter(request)
     return addresses is not None and addresses.test(method="GET")

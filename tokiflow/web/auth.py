@@ -8,6 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, current_app, flash, make_response, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import TooManyRequests
 
 from tokiflow import errors, extensions
@@ -116,15 +117,16 @@ def mailed(email: str, browser: str, purpose: str = "sign_in") -> Response:
     return known.give(htmx.see_other(url_for("auth.sent")), browser)
 
 
-def refused(error: errors.TokiflowError, target: str = redirects.HOME) -> Response:
-    """Why it did not work, and the ways to try again."""
+def refused(error: errors.TokiflowError, target: str = redirects.HOME, again: str = "") -> Response:
+    """Why it did not work, and the ways to try again. again: the page on which pressing once more will do."""
     settings: Settings = current_app.extensions["tokiflow.settings"]
     page = render_template(
         "auth/refused.html",
         title=error.title,
         message=error.message,
-        form=AskForLink(formdata=None, email=session.get(ASKED_FOR, ""), next=target),
+        form=AskForLink(formdata=None, email=_typed_address() or session.get(ASKED_FOR, ""), next=target),
         target=target,
+        again=again,
         with_google=settings.google,
     )
     answer = make_response(page, error.status)
@@ -143,6 +145,19 @@ def too_often(error: TooManyRequests) -> Response:
         "where you signed in before: it is counted by itself."
     )
     return refused(errors.RateLimited(message, retry_after=wait))
+
+
+@blueprint.errorhandler(CSRFError)
+def out_of_date(error: CSRFError) -> Response:
+    """Another tab has signed in or out since the page was drawn; or another site sent the form."""
+    again = request.path if access.answers_get() else ""
+    return refused(PressAgain("The page was open while you signed in or out in another tab."), again=again)
+
+
+class PressAgain(errors.Malformed):
+    """A form whose token against forged requests is not that of this session."""
+
+    title = "Once more, please"
 
 
 def _form(form: AskForLink, status: int = 200) -> Response:
