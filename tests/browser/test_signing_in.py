@@ -159,7 +159,7 @@ def test_alice_shows_by_mail_that_it_is_her_before_she_unlinks_google(
     narrow_too(page)
     page.get_by_role("button", name="Unlink Google").click()
     expect(page.get_by_text("Google is unlinked.")).to_be_visible(timeout=SOON)
-    assert mails.newest()["Subject"] == "Google was unlinked from your account at Tokiflow"
+    assert mails.newest()["Subject"] == "Google was unlinked from your account"
 
     page.goto(f"{address}/app/settings/profile")
     expect(page.get_by_role("link", name="Link Google")).to_be_visible(timeout=SOON)

@@ -15,6 +15,7 @@ from tokiflow.adapters.google import GooglePerson
 from tokiflow.db import db, transaction
 from tokiflow.models import Letter, Organization, Passkey, SignInLink, User
 from tokiflow.services import google_accounts, sign_in
+from tokiflow.services.security_letters import NOWHERE, Place
 
 NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=2)
@@ -59,7 +60,7 @@ def test_who_has_an_account_already_is_not_let_in_by_the_address_alone():
     user = sign_in.use(link_of("1"), asker(), None, SOON)
     assert (user.id, user.google_sub) == (alice.id, "1")
     assert google_accounts.sign_in(google(), SOON).id == alice.id
-    assert letters() == [(ALICE, "Google was linked to your account at Tokiflow")]
+    assert letters() == [(ALICE, "Google was linked to your account")]
 
 
 def test_another_google_account_with_the_same_address_is_refused():
@@ -101,19 +102,19 @@ def test_a_link_that_was_overtaken_links_nothing_and_signs_nobody_in():
 
 
 def test_a_google_account_belongs_to_one_person(alice, bob):
-    google_accounts.link(alice.id, "1", NOW, "", "")
-    google_accounts.link(alice.id, "1", NOW, "", "")  # a second press
+    google_accounts.link(alice.id, "1", NOWHERE, NOW)
+    google_accounts.link(alice.id, "1", NOWHERE, NOW)  # a second press
     with pytest.raises(google_accounts.Refused, match="another account here"):
-        google_accounts.link(bob.id, "1", NOW, "", "")
+        google_accounts.link(bob.id, "1", NOWHERE, NOW)
     with pytest.raises(google_accounts.Refused, match="Another Google account"):
-        google_accounts.link(alice.id, "2", NOW, "", "")
-    assert letters() == [(alice.email, "Google was linked to your account at Tokiflow")]
+        google_accounts.link(alice.id, "2", NOWHERE, NOW)
+    assert letters() == [(alice.email, "Google was linked to your account")]
 
 
 def test_two_people_who_link_the_same_google_account_at_once(alice, bob):
     def link(user_id) -> bool:
         try:
-            google_accounts.link(user_id, "1", NOW, "", "")
+            google_accounts.link(user_id, "1", NOWHERE, NOW)
         except google_accounts.Refused:
             return False
         return True
@@ -123,20 +124,21 @@ def test_two_people_who_link_the_same_google_account_at_once(alice, bob):
 
 
 def test_the_notice_says_what_when_and_from_where(alice):
-    google_accounts.link(alice.id, "1", NOW, "Firefox on Linux", "203.0.113.7")
+    google_accounts.link(alice.id, "1", Place("Firefox on Linux", "203.0.113.7"), NOW)
     context = db.session.execute(select(Letter.context)).scalar_one()
-    assert (context["at"], context["done_from"]) == ("10:05 CET on 22 November", "Firefox on Linux, 203.0.113.7")
+    assert context["at"] == "10:05 CET on 22 November"
+    assert (context["device"], context["address"]) == ("Firefox on Linux", "203.0.113.7")
 
 
 # --- unlinking --------------------------------------------------------------------------------------------------
 
 
 def test_google_is_unlinked_and_signs_nobody_in_any_more(alice):
-    google_accounts.link(alice.id, "1", NOW, "", "")
-    google_accounts.unlink(alice.id, SOON, "", "")
-    google_accounts.unlink(alice.id, SOON, "", "")
+    google_accounts.link(alice.id, "1", NOWHERE, NOW)
+    google_accounts.unlink(alice.id, NOWHERE, SOON)
+    google_accounts.unlink(alice.id, NOWHERE, SOON)
     assert alice.google_sub is None
-    assert [subject for _, subject in letters()][1:] == ["Google was unlinked from your account at Tokiflow"]
+    assert [subject for _, subject in letters()][1:] == ["Google was unlinked from your account"]
     with pytest.raises(google_accounts.MailboxUnproved):
         google_accounts.sign_in(google(email=alice.email), SOON)
 
@@ -144,10 +146,10 @@ def test_google_is_unlinked_and_signs_nobody_in_any_more(alice):
 def test_the_only_way_in_stays():
     here = make_user("You", email="you@localhost", google_sub="1")
     with pytest.raises(errors.Conflict, match="only way in"):
-        google_accounts.unlink(here.id, NOW, "", "")
+        google_accounts.unlink(here.id, NOWHERE, NOW)
     with transaction():
         db.session.add(Passkey(user_id=here.id, name="Phone", credential_id=b"1", public_key=b"1"))
-    google_accounts.unlink(here.id, NOW, "", "")
+    google_accounts.unlink(here.id, NOWHERE, NOW)
     assert here.google_sub is None
 
 

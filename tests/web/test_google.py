@@ -137,13 +137,13 @@ def test_alice_links_google_unlinks_it_and_is_told_of_both(provider, browser_of,
     assert "you can sign in as alice@private.example" in page
     assert "Unlink Google" in page
     assert alice.google_sub == "private"
-    assert mailbox.newest()["Subject"] == "Google was linked to your account at Tokiflow"
+    assert mailbox.newest()["Subject"] == "Google was linked to your account"
     assert mailbox.newest()["To"] == alice.email
     assert browser.get(LINK).headers["Location"] == PROFILE
     assert alice.email in browser.get(UNLINK).text
     assert post(browser, UNLINK, page=UNLINK).headers["Location"] == PROFILE
     assert alice.google_sub is None
-    assert mailbox.newest()["Subject"] == "Google was unlinked from your account at Tokiflow"
+    assert mailbox.newest()["Subject"] == "Google was unlinked from your account"
 
 
 def test_both_ask_first_who_it_is(browser_of, alice):
@@ -296,7 +296,7 @@ def test_a_first_sign_in_in_a_new_browser_is_told_by_mail(provider, browser_of, 
         assert browser.get(provider.answer(to_google(browser), sub="alice-1")).status_code == 303
         assert mailbox.deliver() == 1
         browser.delete_cookie("tokiflow")
-    assert mailbox.newest()["Subject"] == "You signed in with a new browser at Tokiflow"
+    assert mailbox.newest()["Subject"] == "You signed in with a new browser"
 
 
 def test_a_newcomer_is_not_told_of_their_own_arrival(provider, browser_of, mailbox):

@@ -44,7 +44,7 @@ def test_it_asks_says_why_and_lets_whoever_shows_it_go_on(hers, mailbox, alice):
     asked = hers.get(DANGER)
     assert (asked.status_code, asked.headers["Location"]) == (303, "/auth/prove?next=/app/settings/sessions/end-others")
     page = hers.get(asked.headers["Location"])
-    assert "can do harm that can’t be undone" in page.text
+    assert "could do harm in the wrong hands" in page.text
     assert alice.email in page.text
     assert "You last showed it <time" in page.text
     sent = post(hers, "/auth/prove/link", page=PROVE, next=DANGER)

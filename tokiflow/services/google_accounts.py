@@ -17,7 +17,8 @@ from tokiflow import errors
 from tokiflow.db import db, transaction
 from tokiflow.models import User
 from tokiflow.queries import people as people_queries
-from tokiflow.services import notices, people
+from tokiflow.services import people, security_letters
+from tokiflow.services.security_letters import Place
 
 if TYPE_CHECKING:
     from tokiflow.adapters.google import GooglePerson
@@ -61,7 +62,7 @@ def sign_in(person: GooglePerson, now: datetime, timezone: str = "") -> User:
     return user
 
 
-def link(user_id: UUID, google_sub: str, now: datetime, device: str, address: str) -> None:
+def link(user_id: UUID, google_sub: str, place: Place, now: datetime) -> None:
     """Let the person sign in with this Google account from now on, and tell them by mail.
 
     The caller has seen proof of both. Raises Refused when either is linked to something else.
@@ -76,11 +77,12 @@ def link(user_id: UUID, google_sub: str, now: datetime, device: str, address: st
         if user.google_sub is not None:
             raise Refused("Another Google account is linked to yours. Unlink it on your profile first.")
         user.google_sub = google_sub
-        notices.tell(user, "Google was linked to your account", now, device, address)
+        more = "From now on you can sign in with a Google account, too."
+        security_letters.tell(user, "Google was linked to your account", more, place, now)
     log.info("google_linked", user=str(user_id))
 
 
-def unlink(user_id: UUID, now: datetime, device: str, address: str) -> None:
+def unlink(user_id: UUID, place: Place, now: datetime) -> None:
     """End signing in with Google, and tell the person by mail. Raises Conflict if they had no other way in."""
     with transaction():
         user = db.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
@@ -89,7 +91,8 @@ def unlink(user_id: UUID, now: datetime, device: str, address: str) -> None:
         if user.google_sub is None:
             return
         user.google_sub = None
-        notices.tell(user, "Google was unlinked from your account", now, device, address)
+        more = "It opens nothing here any more. Sessions that were begun with it go on."
+        security_letters.tell(user, "Google was unlinked from your account", more, place, now)
     log.info("google_unlinked", user=str(user_id))
 
 

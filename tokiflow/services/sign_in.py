@@ -31,6 +31,7 @@ from tokiflow.models import SignInLink, User
 from tokiflow.queries import people as people_queries
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import google_accounts, people, sessions
+from tokiflow.services.security_letters import Place
 from tokiflow.settings import Settings
 
 log = structlog.get_logger()
@@ -139,7 +140,7 @@ def use(token: str, asker: Asker, session_id: UUID | None, now: datetime, timezo
             sessions.prove(link.session_id, now)  # type: ignore[arg-type]  # _checked has seen to it
             return user
         if link.google_sub:
-            google_accounts.link(user.id, link.google_sub, now, asker.device, asker.address)
+            google_accounts.link(user.id, link.google_sub, Place(asker.device, asker.address), now)
         user.last_signed_in_at = now
     log.info("signed_in", user=str(user.id), how="link")
     return user

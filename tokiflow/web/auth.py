@@ -13,17 +13,15 @@ from werkzeug.exceptions import TooManyRequests
 
 from tokiflow import errors, extensions
 from tokiflow.models import User
-from tokiflow.services import notices, sign_in
+from tokiflow.services import sign_in
 from tokiflow.settings import Settings
-from tokiflow.web import access, frame, htmx, known, local, redirects, signed_in
+from tokiflow.web import access, admission, frame, htmx, known, local, redirects, signed_in
 from tokiflow.web.forms.sign_in import AskForLink
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
 # In the session, only to show it back to the browser it was typed in.
 ASKED_FOR, PURPOSE = "sign_in_email", "sign_in_purpose"
-TELL_OF_NEW_BROWSERS = ("google", "passkey")
-"""Ways in that put no mail into the person's mailbox by themselves."""
 
 
 # --- the ways in ------------------------------------------------------------------------------------------------
@@ -101,14 +99,11 @@ def sign_out() -> ResponseReturnValue:
 
 
 def enter(user: User, how: str, target: str) -> Response:
-    """Begin a session for `user` and go to `target`. The one door: every way in comes through here.
+    """Let in `user`, who has just gone the way `how` (link · google · passkey · local), and go to `target`.
 
-    how: link · google · passkey · local.
+    The one door: every way in comes through here.
     """
-    if how in TELL_OF_NEW_BROWSERS and not known.whose(user.email) and user.created_at != frame.now():
-        notices.tell(user, "You signed in with a new browser", frame.now(), signed_in.device(), signed_in.address())
-    signed_in.begin(user, how)
-    return known.note(htmx.see_other(target), user.email)
+    return admission.admit(user, how, target)
 
 
 def mailed(email: str, browser: str, purpose: str = "sign_in") -> Response:

@@ -41,6 +41,6 @@ def ask_unlink() -> ResponseReturnValue:
 @access.proved
 def unlink() -> ResponseReturnValue:
     """From now on Google opens nothing here."""
-    google_accounts.unlink(access.user().id, frame.now(), signed_in.device(), signed_in.address())
+    google_accounts.unlink(access.user().id, signed_in.place(), frame.now())
     flash("Google is unlinked. You sign in with a link by mail from now on.", "success")
     return htmx.see_other(url_for("profile.show"))

@@ -131,7 +131,7 @@ def _done(errand: str, person: GooglePerson, target: str) -> Response:
         return prove.go_on(target)
     if not access.is_proved():
         raise google_accounts.Refused("That took a while. Begin again, so that we can be sure it is you.")
-    google_accounts.link(access.user().id, person.sub, frame.now(), signed_in.device(), signed_in.address())
+    google_accounts.link(access.user().id, person.sub, signed_in.place(), frame.now())
     flash(f"Google is linked: from now on you can sign in as {person.email} there.", "success")
     return htmx.see_other(url_for("profile.show"))
 

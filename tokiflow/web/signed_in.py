@@ -13,6 +13,7 @@ from tokiflow.core import devices
 from tokiflow.models import User, UserSession
 from tokiflow.queries import sessions as sessions_queries
 from tokiflow.services import sessions
+from tokiflow.services.security_letters import Place
 from tokiflow.web import frame
 
 
@@ -76,6 +77,11 @@ def _end_row() -> None:
 def device() -> str:
     """What asks, in words a person knows their own devices by."""
     return devices.describe(request.headers.get("User-Agent", "")[:500])
+
+
+def place() -> Place:
+    """Both, for a mail that tells of what is done here."""
+    return Place(device(), address())
 
 
 def address() -> str:
