@@ -8,6 +8,7 @@ signed note in a second cookie; with it their requests are counted apart from ev
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -15,6 +16,8 @@ from ipaddress import ip_address, ip_network
 from flask import Response, current_app, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from tokiflow import errors
+from tokiflow.services import people
 from tokiflow.services.sign_in import Asker
 from tokiflow.settings import Settings
 from tokiflow.web import signed_in
@@ -50,15 +53,18 @@ def give(response: Response, browser: str) -> Response:
 def note(response: Response, email: str) -> Response:
     """Let the browser keep that whoever has this address signed in there."""
     browser = own_or_new()
-    people = [_mark(email), *(one for one in _people() if one != _mark(email))][:PEOPLE]
+    marks = [_mark(email), *(one for one in _people() if one != _mark(email))][:PEOPLE]
     _set(response, BROWSER_COOKIE, browser)
-    _set(response, KNOWN_COOKIE, str(_serializer().dumps([_mark(browser), people])))
+    _set(response, KNOWN_COOKIE, str(_serializer().dumps([_mark(browser), marks])))
     return response
 
 
 def whose(email: str) -> bool:
-    """Whether whoever has this address signed in here before."""
-    return _mark(email.strip().lower()) in _people()
+    """Whether whoever has this address, as somebody types it, signed in here before."""
+    try:
+        return _mark(people.address(email)) in _people()
+    except errors.Invalid:
+        return False
 
 
 def somebodys() -> bool:
@@ -78,20 +84,25 @@ def network() -> str:
 def _people() -> list[str]:
     """The marks of those who signed in in this browser. A note taken to another browser says nothing."""
     try:
-        browser, people = _serializer().loads(request.cookies.get(KNOWN_COOKIE, ""), max_age=int(KEPT.total_seconds()))
+        browser, marks = _serializer().loads(request.cookies.get(KNOWN_COOKIE, ""), max_age=int(KEPT.total_seconds()))
     except (BadData, ValueError, TypeError):
         return []
-    return list(people) if own() and browser == _mark(own()) else []
+    return list(marks) if own() and browser == _mark(own()) else []
 
 
 def _mark(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    """Stands for `text`, and does not tell it to whoever sees the cookie."""
+    return hmac.digest(_secret(), text.encode("utf-8", "surrogateescape"), "sha256").hex()[:32]
+
+
+def _secret() -> bytes:
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    return settings.secret_key.encode()
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    settings: Settings = current_app.extensions["tokiflow.settings"]
     return URLSafeTimedSerializer(
-        settings.secret_key,
+        _secret(),
         salt="tokiflow.known-browser",
         signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
     )
