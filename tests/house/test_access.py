@@ -21,10 +21,10 @@ from tokiflow.models import Organization, User
 from tokiflow.web import access
 
 NOW = datetime.now(UTC)
-OF_A_PERSON = ("/app/settings/exports", "/app/settings/security")
+OF_A_PERSON = tuple(f"/app/settings/{page}" for page in ("exports", "sessions", "google", "profile", "security"))
 """Pages about somebody, wherever they belong."""
 
-PERSONAL = {"export_id", "passkey_id"}
+PERSONAL = {"export_id", "session_id", "passkey_id"}
 """What an address can name that is one person's own."""
 
 THINGS = {"monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "window_id", "rule_id", "installation_id"}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sqlalchemy import select
+
 from tokiflow.db import db
-from tokiflow.models import SignInLink, User
+from tokiflow.models import Passkey, SignInLink, User
 
 
 def get(user_id: UUID) -> User | None:
@@ -16,3 +18,14 @@ def get(user_id: UUID) -> User | None:
 def sign_in_link(link_id: UUID) -> SignInLink | None:
     """The link, or None."""
     return db.session.get(SignInLink, link_id)
+
+
+def has_mailbox(user: User) -> bool:
+    """Whether a link can be mailed to them; not to the person at this very machine (services.people.local)."""
+    return not user.email.endswith("@localhost")
+
+
+def has_way_in_besides_google(user: User) -> bool:
+    """Whether they could still come in if they could not with Google."""
+    keys = select(select(Passkey.id).where(Passkey.user_id == user.id).exists())
+    return has_mailbox(user) or db.session.execute(keys).scalar_one()

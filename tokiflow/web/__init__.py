@@ -18,6 +18,8 @@ def init_app(app: Flask) -> None:
         frame,
         front,
         gallery,
+        google_accounts,
+        google_sign_in,
         incidents,
         maintenance,
         monitors,
@@ -27,6 +29,7 @@ def init_app(app: Flask) -> None:
         overview,
         passkeys,
         profile,
+        prove,
         recipients,
         resend,
         rules,
@@ -35,6 +38,8 @@ def init_app(app: Flask) -> None:
         second_factors,
         second_step,
         security,
+        sessions,
+        sign_in_links,
         slack,
         slack_hooks,
     )
@@ -50,6 +55,9 @@ def init_app(app: Flask) -> None:
         passkeys,
         second_step,
         second_factor_proofs,
+        sign_in_links,
+        google_sign_in,
+        prove,
         organizations,
         overview,
         monitors,
@@ -64,9 +72,12 @@ def init_app(app: Flask) -> None:
         second_factors,
         organization,
         exports,
+        sessions,
+        google_accounts,
     )
-    for noun in nouns:
-        app.register_blueprint(noun.blueprint)
+    # The ways in share one blueprint.
+    for blueprint in dict.fromkeys(noun.blueprint for noun in nouns):
+        app.register_blueprint(blueprint)
     for answers in (recipients, resend):
         app.register_blueprint(answers.blueprint)
     if not settings.production:
