@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.fixtures.app",
     "tests.fixtures.stores",
     "tests.fixtures.site",
+    "tests.fixtures.signing_in",
     "tests.fixtures.people",
     "tests.fixtures.slack",
     "tests.fixtures.instance",

@@ -19,6 +19,7 @@ from tokiflow.models import (
     Monitor,
     MonitorChannel,
     Organization,
+    Passkey,
     RoutingRule,
     RoutingRuleChannel,
     SlackInstallation,
@@ -122,6 +123,12 @@ def make_export(user: User, organization: Organization | None, now: datetime, **
     export.key = f"exports/{export.id}"
     store.put(export.key, b"log\r\n")
     return save(export)
+
+
+def make_passkey(user: User, name: str = "Laptop", **values: Any) -> Passkey:
+    """A passkey that nobody can sign with."""
+    number = str(next(_numbers)).encode()
+    return save(Passkey(user_id=user.id, name=name, **{"credential_id": number, "public_key": b"none", **values}))
 
 
 def make_rule(organization: Organization, *steps: list[Channel], **values: Any) -> RoutingRule:

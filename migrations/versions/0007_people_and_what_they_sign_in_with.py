@@ -28,6 +28,10 @@ def upgrade() -> None:
     op.add_column("audit_events", sa.Column("hash", sa.String(length=64), server_default="", nullable=False))
     op.add_column("organizations", sa.Column("erase_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("users", sa.Column("erase_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("sign_in_links", sa.Column("purpose", sa.String(length=10), server_default="sign_in", nullable=False))
+    op.add_column("sign_in_links", sa.Column("address", sa.Text(), server_default="", nullable=False))
+    op.add_column("sign_in_links", sa.Column("session_id", sa.Uuid(), nullable=True))
+    op.add_column("sign_in_links", sa.Column("google_sub", sa.String(length=255), nullable=True))
     op.execute(
         "alter table api_keys add constraint fk_api_keys_replaced_by foreign key (replaced_by) "
         "references api_keys (id) on delete set null not valid"
@@ -237,6 +241,8 @@ def _add_tables() -> None:
 
 
 def downgrade() -> None:
+    for name in ("google_sub", "session_id", "address", "purpose"):
+        op.drop_column("sign_in_links", name)
     op.drop_index("ix_users_erase_at", table_name="users", postgresql_where=sa.text("erase_at is not null"))
     op.drop_column("users", "erase_at")
     op.drop_index(

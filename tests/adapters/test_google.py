@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from flask import Flask, jsonify, request
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 from oidc_provider_mock import User, run_server_in_thread
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from tokiflow.adapters import google
 from tokiflow.errors import TokiflowError
@@ -162,3 +170,106 @@ def test_a_discovery_document_that_lacks_something_is_a_provider_that_is_away(ht
     httpserver.expect_request("/.well-known/openid-configuration").respond_with_json({"issuer": "x"})
     site = make_site(google.Google("client-1", "secret", httpserver.url_for("/.well-known/openid-configuration")))
     assert site.get("/go").status_code == 503
+
+
+# --- tokens that are no good ------------------------------------------------------------------------------------
+
+
+KEY, OTHER_KEY = RSAKey.generate_key(2048), RSAKey.generate_key(2048)
+
+
+class Issuer:
+    """An issuer whose tokens say what a test wants them to."""
+
+    def __init__(self, httpserver: HTTPServer, keys: object = None) -> None:
+        self.url = httpserver.url_for("").rstrip("/")
+        self.make = lambda claims: jwt.encode({"alg": "RS256"}, claims, KEY)
+        names = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "jwks"}
+        urls = {name: f"{self.url}/{path}" for name, path in names.items()}
+        httpserver.expect_request("/known").respond_with_json({"issuer": self.url, **urls})
+        httpserver.expect_request("/jwks").respond_with_json(
+            {"keys": [KEY.as_dict(private=False)]} if keys is None else keys
+        )
+        httpserver.expect_request("/token").respond_with_handler(self._token)
+        self.site = make_site(google.Google("client-1", "secret", f"{self.url}/known"))
+        self.claims: dict = {}
+
+    def _token(self, asked: Request) -> Response:
+        return Response(json.dumps({"id_token": self.make(self.claims)}), content_type="application/json")
+
+    def answer(self, **claims: object):
+        """What the site says to an answer with these claims, which else are right."""
+        query = parse_qs(urlsplit(begun(self.site)).query)
+        now = int(time.time())
+        right = {
+            "iss": self.url,
+            "aud": "client-1",
+            "sub": "1",
+            "exp": now + 60,
+            "iat": now,
+            "nonce": query["nonce"][0],
+        }
+        self.claims = {**right, "email": "alice@harbour.example", "email_verified": True, **claims}
+        return self.site.get(f"/auth/google/callback?code=x&state={query['state'][0]}")
+
+
+@pytest.fixture
+def issuer(httpserver: HTTPServer) -> Issuer:
+    return Issuer(httpserver)
+
+
+def test_a_right_token_is_taken(issuer):
+    assert issuer.answer().json["sub"] == "1"
+    assert issuer.answer(aud=["client-1"]).status_code == 200
+    assert issuer.answer(azp="client-1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "https://accounts.google.com"}, {"iss": None}, {"aud": "client-2"}, {"aud": None}, {"azp": "client-2"},
+        {"nonce": "another"}, {"nonce": None}, {"exp": None}, {"exp": 1}, {"exp": "tomorrow"}, {"sub": None},
+        {"sub": 7}, {"sub": "x" * 256}, {"sub": "ü"}, {"sub": ""}, {"sub": "a\x00b"}, {"sub": ["1"]},
+        {"email_verified": None}, {"email_verified": "no"}, {"email": None}, {"aud": {"client-1": 1}}, {"iat": "x"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_token_that_says_something_wrong_is_refused(issuer, claims):
+    answer = issuer.answer(**claims)
+    assert answer.status_code == 403
+    assert answer.json["error"]
+
+
+@pytest.mark.parametrize("forged", ["another key", "unsigned", "symmetric", "changed", "no token", "a list", "empty"])
+def test_a_token_that_the_issuer_did_not_sign_is_refused(issuer, forged):
+    """Also one that is signed with what everybody knows of the issuer, as if it were a secret (RFC 8725 §2.1)."""
+
+    def encoded(part: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+    def changed(claims: dict) -> str:
+        head, _, signature = jwt.encode({"alg": "RS256"}, claims, KEY).split(".")
+        return f"{head}.{encoded({**claims, 'sub': '2'})}.{signature}"
+
+    def symmetric(claims: dict) -> str:
+        signed = f"{encoded({'alg': 'HS256'})}.{encoded(claims)}"
+        mac = hmac.digest(KEY.as_pem(private=False), signed.encode(), "sha256")
+        return f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+
+    issuer.make = {
+        "another key": lambda claims: jwt.encode({"alg": "RS256"}, claims, OTHER_KEY),
+        "unsigned": lambda claims: f"{encoded({'alg': 'none'})}.{encoded(claims)}.",
+        "symmetric": symmetric,
+        "changed": changed,
+        "no token": lambda claims: "a.b.c",
+        "a list": lambda claims: [1],
+        "empty": lambda claims: "",
+    }[forged]
+    answer = issuer.answer()
+    assert answer.status_code == 403
+    assert answer.json["error"]
+
+
+@pytest.mark.parametrize("keys", [{"keys": []}, {"keys": [{}]}, {"keys": "x"}, {}, {"keys": [{"kty": "RSA"}]}], ids=str)
+def test_keys_that_can_not_be_read_let_nobody_in(httpserver, keys):
+    assert Issuer(httpserver, keys).answer().status_code in (403, 503)

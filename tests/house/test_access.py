@@ -21,10 +21,10 @@ from tokiflow.models import Organization, User
 from tokiflow.web import access
 
 NOW = datetime.now(UTC)
-OF_A_PERSON = ("/app/settings/exports",)
+OF_A_PERSON = tuple(f"/app/settings/{page}" for page in ("exports", "sessions", "google", "profile", "security"))
 """Pages about somebody, wherever they belong."""
 
-PERSONAL = {"export_id"}
+PERSONAL = {"export_id", "session_id", "passkey_id"}
 """What an address can name that is one person's own."""
 
 THINGS = {

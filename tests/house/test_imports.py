@@ -8,8 +8,8 @@ import sys
 
 from tests.fixtures.instance import ROOT
 
-SELDOM = {"alembic", "apprise", "authlib", "boto3", "httpx", "joserfc", "requests", "sentry_sdk", "stripe"}
-"""For a migration, a sign-in with Google, a bucket, an alert by Apprise, a DSN: loaded by who uses them, and then."""
+SELDOM = {"alembic", "apprise", "authlib", "boto3", "httpx", "joserfc", "requests", "sentry_sdk", "stripe", "webauthn"}
+"""For a migration, a sign-in with Google or a passkey, a bucket, an alert by Apprise, a DSN: loaded by who needs them."""
 
 DOORS = {
     "tokiflow.api", "tokiflow.app", "tokiflow.extensions", "tokiflow.ping", "tokiflow.web",

@@ -7,13 +7,21 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from tests.factories import make_api_key, make_channel, make_export, make_monitor, make_rule, make_slack_installation
-from tokiflow.core import ids
+from tests.factories import (
+    make_api_key,
+    make_channel,
+    make_export,
+    make_monitor,
+    make_passkey,
+    make_rule,
+    make_slack_installation,
+)
+from tokiflow.core import ids, tokens
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
-from tokiflow.models import Delivery, Incident, Monitor, Organization, Run, User
-from tokiflow.services import maintenance, pings
+from tokiflow.models import Delivery, Incident, Monitor, Organization, Run, User, UserSession
+from tokiflow.services import maintenance, pings, sessions
 
 
 def make_things(organization: Organization, now: datetime) -> dict[str, str]:
@@ -43,9 +51,15 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
 
 
 def make_personal_things(user: User, organization: Organization, now: datetime) -> dict[str, str]:
-    """By the name it has in routes: a file that the person asked for, and that is ready."""
-    export = make_export(user, organization, now)
-    return {"export_id": ids.public("exp", export.id)}
+    """By the name it has in routes: a file that is ready, another browser, and a passkey of the person."""
+    export, passkey = make_export(user, organization, now), make_passkey(user)
+    token = sessions.begin(user.id, "link", "Safari on an iPhone", "198.51.100.9", now)
+    session = db.session.execute(select(UserSession).where(UserSession.digest == tokens.digest(token))).scalar_one()
+    return {
+        "export_id": ids.public("exp", export.id),
+        "passkey_id": ids.public("psk", passkey.id),
+        "session_id": ids.public("ses", session.id),
+    }
 
 
 HOUR = timedelta(hours=1)

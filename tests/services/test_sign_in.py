@@ -19,13 +19,14 @@ from tests.factories import make_user
 from tests.fixtures.post import Post, free_port, serving
 from tokiflow import errors, outside, queue
 from tokiflow.adapters import mail
-from tokiflow.adapters.google import GooglePerson
 from tokiflow.channels import Outside
 from tokiflow.core import ids
 from tokiflow.core.roles import Role
 from tokiflow.db import db, in_transaction, transaction
-from tokiflow.models import Membership, Organization, SignInLink, User
-from tokiflow.services import sign_in
+from tokiflow.models import Membership, Organization, SignInLink, User, UserSession
+from tokiflow.queries import sessions as session_queries
+from tokiflow.services import sessions, sign_in
+from tokiflow.services.sign_in import Asker
 
 NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=2)
@@ -41,16 +42,25 @@ def sending_to(port: int) -> Outside:
     return Outside(None, mailer, "Tokiflow <sign-in@tokiflow.example>", "https://tokiflow.example")  # type: ignore[arg-type]
 
 
-def try_to_ask(email: str = ALICE, browser: str = HERE, at: datetime = NOW) -> UUID | None:
+def asker(browser: str = HERE, known: bool = False) -> Asker:
+    return Asker(browser, "Firefox on Linux", "203.0.113.7", known)
+
+
+def use(token: str, browser: str = HERE, at: datetime = SOON, timezone: str = "") -> User:
+    """Press the button of a link where nobody is signed in."""
+    return sign_in.use(token, asker(browser), None, at, timezone)
+
+
+def try_to_ask(email: str = ALICE, browser: str = HERE, at: datetime = NOW, known: bool = False) -> UUID | None:
     """Ask for a link; its id, or None if there is none."""
-    sign_in.request_link(email, browser, "/app/monitors", at, "Firefox on Linux")
+    sign_in.request_link(email, asker(browser, known), "/app/monitors", at)
     newest = select(SignInLink.id).where(SignInLink.created_at == at).order_by(SignInLink.id.desc()).limit(1)
     return db.session.execute(newest).scalar_one_or_none()
 
 
-def ask(email: str = ALICE, browser: str = HERE, at: datetime = NOW) -> UUID:
+def ask(email: str = ALICE, browser: str = HERE, at: datetime = NOW, known: bool = False) -> UUID:
     """Ask for a link; its id."""
-    link_id = try_to_ask(email, browser, at)
+    link_id = try_to_ask(email, browser, at, known)
     assert link_id is not None
     return link_id
 
@@ -111,10 +121,10 @@ def test_a_link_is_promised_rung_for_and_arrives_at_a_real_mail_server():
     arrived = message_from_bytes(post.mails[0].content, policy=policy.default)
     assert post.mails[0].rcpt_tos == [ALICE]
     text = text_of(arrived)
-    assert "Firefox on Linux" in text
+    assert "Firefox on Linux, 203.0.113.7" in text
     assert "09:05 UTC on 22 November" in text
     assert "09:20 UTC, once" in text
-    assert sign_in.use(token_in(text), HERE, SOON).email == ALICE
+    assert use(token_in(text), HERE, SOON).email == ALICE
     page = arrived.get_body(("html",))
     assert page is not None
     html = page.get_content()
@@ -183,7 +193,7 @@ def test_a_worker_that_died_while_sending_loses_its_lease():
 def test_the_job_takes_ids_as_text_and_mails_into_the_outbox():
     from jobs import sign_in as jobs
 
-    sign_in.request_link(ALICE, HERE, "/app", datetime.now(UTC))
+    sign_in.request_link(ALICE, asker(), "/app", datetime.now(UTC))
     link_id = db.session.execute(select(SignInLink.id)).scalar_one()
     kept = KeptMail()
     before = outside.of(current_app)
@@ -200,7 +210,7 @@ def test_the_job_takes_ids_as_text_and_mails_into_the_outbox():
 
 
 def test_a_newcomer_gets_a_person_and_an_organization_of_their_own():
-    user = sign_in.use(mailed(ask("Mia.Lopez+jobs@Harbour.Example")), HERE, SOON, "Europe/Berlin")
+    user = use(mailed(ask("Mia.Lopez+jobs@Harbour.Example")), HERE, SOON, "Europe/Berlin")
     assert (user.email, user.name, user.timezone) == ("mia.lopez+jobs@harbour.example", "Mia Lopez", "Europe/Berlin")
     assert user.last_signed_in_at == SOON
     membership = db.session.execute(select(Membership).where(Membership.user_id == user.id)).scalar_one()
@@ -209,7 +219,7 @@ def test_a_newcomer_gets_a_person_and_an_organization_of_their_own():
 
 
 def test_whoever_is_known_comes_back_as_themselves(alice):
-    user = sign_in.use(mailed(ask(alice.email.upper())), HERE, SOON, "Asia/Tokyo")
+    user = use(mailed(ask(alice.email.upper())), HERE, SOON, "Asia/Tokyo")
     assert user.id == alice.id
     assert user.timezone == "Europe/Berlin"
     assert db.session.execute(select(func.count()).select_from(Organization)).scalar_one() == 1
@@ -217,9 +227,9 @@ def test_whoever_is_known_comes_back_as_themselves(alice):
 
 def test_a_link_works_once():
     token = mailed(ask())
-    sign_in.use(token, HERE, SOON)
+    use(token, HERE, SOON)
     with pytest.raises(sign_in.Used):
-        sign_in.use(token, HERE, SOON)
+        use(token, HERE, SOON)
 
 
 def test_two_presses_at_once_sign_in_once():
@@ -227,7 +237,7 @@ def test_two_presses_at_once_sign_in_once():
 
     def press() -> bool:
         try:
-            return sign_in.use(token, HERE, SOON).email == ALICE
+            return use(token, HERE, SOON).email == ALICE
         except sign_in.Used:
             return False
 
@@ -244,22 +254,22 @@ def test_two_presses_at_once_sign_in_once():
 def test_a_link_works_only_in_the_browser_that_asked(browser):
     token = mailed(ask())
     with pytest.raises(sign_in.LinkRefused, match="only in the browser"):
-        sign_in.use(token, browser, SOON)
-    assert sign_in.use(token, HERE, SOON).email == ALICE
+        use(token, browser, SOON)
+    assert use(token, HERE, SOON).email == ALICE
 
 
 def test_a_link_ends_after_fifteen_minutes():
     token = mailed(ask())
-    assert sign_in.look(token, HERE, NOW + timedelta(minutes=14, seconds=59)).email == ALICE
+    assert sign_in.look(token, HERE, None, NOW + timedelta(minutes=14, seconds=59)).email == ALICE
     with pytest.raises(sign_in.LinkRefused, match="15 minutes"):
-        sign_in.use(token, HERE, NOW + timedelta(minutes=15))
+        use(token, HERE, NOW + timedelta(minutes=15))
 
 
 def test_looking_at_a_link_changes_nothing():
     link_id = ask()
     token = mailed(link_id)
     for _ in range(3):
-        assert sign_in.look(token, HERE, SOON).email == ALICE
+        assert sign_in.look(token, HERE, None, SOON).email == ALICE
     assert row(link_id).used_at is None
 
 
@@ -282,7 +292,7 @@ def test_looking_at_a_link_changes_nothing():
 def test_a_forged_token_is_refused(forge):
     token = forge(mailed(ask()))
     with pytest.raises(sign_in.LinkRefused):
-        sign_in.use(token, HERE, SOON)
+        use(token, HERE, SOON)
 
 
 def test_a_token_of_a_link_that_is_gone_is_refused():
@@ -290,7 +300,7 @@ def test_a_token_of_a_link_that_is_gone_is_refused():
     sign_in.forget(NOW + timedelta(days=31))
     assert db.session.execute(select(func.count()).select_from(SignInLink)).scalar_one() == 0
     with pytest.raises(sign_in.LinkRefused, match="long over"):
-        sign_in.use(token, HERE, SOON)
+        use(token, HERE, SOON)
 
 
 def test_nothing_in_the_table_is_enough_to_sign_in():
@@ -299,7 +309,7 @@ def test_nothing_in_the_table_is_enough_to_sign_in():
     values = [str(getattr(stored, column.name)) for column in SignInLink.__table__.columns]
     assert not any(HERE in value or token in value for value in values)
     with pytest.raises(sign_in.LinkRefused):
-        sign_in.use(token, stored.browser, SOON)
+        use(token, stored.browser, SOON)
 
 
 # --- how often --------------------------------------------------------------------------------------------------
@@ -310,7 +320,7 @@ def test_nothing_in_the_table_is_enough_to_sign_in():
 )
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(errors.Invalid) as refused:
-        sign_in.request_link(address, HERE, "/app", NOW)
+        sign_in.request_link(address, asker(), "/app", NOW)
     assert list(refused.value.fields) == ["email"]
 
 
@@ -322,48 +332,83 @@ def test_a_mailbox_is_not_flooded_and_nobody_is_told():
 
 
 def test_a_stranger_cannot_lock_alice_out():
-    sign_in.use(mailed(ask()), HERE, SOON)  # last week, say
     for n in range(sign_in.MOST_FOR_ADDRESS + 5):
         try_to_ask(browser=f"stranger {n}", at=SOON + timedelta(seconds=n))
     assert try_to_ask(browser="stranger", at=SOON + timedelta(minutes=1)) is None
-    ask(browser=HERE, at=SOON + timedelta(minutes=1))
+    ask(browser=HERE, at=SOON + timedelta(minutes=1), known=True)
 
 
 def test_even_a_known_browser_has_a_limit():
-    sign_in.use(mailed(ask()), HERE, SOON)
-    asked = [try_to_ask(at=SOON + timedelta(seconds=n)) for n in range(1, 20)]
-    assert sum(one is not None for one in asked) == sign_in.MOST_FOR_KNOWN_BROWSER - 1
+    asked = [try_to_ask(at=SOON + timedelta(seconds=n), known=True) for n in range(20)]
+    assert sum(one is not None for one in asked) == sign_in.MOST_FOR_KNOWN_BROWSER
 
 
-# --- Google, and this machine -----------------------------------------------------------------------------------
+def test_what_alice_asks_for_while_signed_in_uses_up_none_of_her_links_to_sign_in(alice):
+    for n in range(sign_in.MOST_FOR_KNOWN_BROWSER):
+        sign_in.request_google_link(alice.email, "1", asker(), "/app", SOON + timedelta(seconds=n))
+    with pytest.raises(errors.RateLimited, match="newest one works"):
+        sign_in.request_google_link(alice.email, "1", asker(), "/app", SOON + timedelta(minutes=1))
+    ask(alice.email, at=SOON + timedelta(minutes=1), known=True)
 
 
-def google(sub: str = "1", email: str = ALICE, verified: bool = True) -> GooglePerson:
-    return GooglePerson(sub, email, verified, "Alice Ahoi")
+# --- showing again who one is -----------------------------------------------------------------------------------
 
 
-def test_google_signs_up_a_newcomer_and_knows_them_again_after_a_change_of_address():
-    first = sign_in.with_google(google(), NOW, "Europe/Lisbon")
-    assert (first.email, first.name, first.timezone) == (ALICE, "Alice Ahoi", "Europe/Lisbon")
-    again = sign_in.with_google(google(email="alice@elsewhere.example"), SOON)
-    assert (again.id, again.email, again.last_signed_in_at) == (first.id, ALICE, SOON)
+def session_of(user: User, at: datetime = NOW) -> UserSession:
+    found = session_queries.signed_in(sessions.begin(user.id, "google", "Firefox on Linux", "", at), at)
+    assert found is not None
+    return found
 
 
-def test_google_and_the_link_lead_to_the_same_person():
-    by_link = sign_in.use(mailed(ask()), HERE, SOON)
-    assert sign_in.with_google(google(), SOON).id == by_link.id
+def proof(user: User, session: UserSession, at: datetime) -> str:
+    """Ask for a link that proves the session, and have it mailed; its token."""
+    sign_in.request_proof(user.email, session.id, asker(), "/app/danger", at)
+    return mailed(db.session.execute(select(SignInLink.id).order_by(SignInLink.id.desc())).scalars().all()[0], at)
 
 
-def test_another_google_account_with_the_same_address_is_refused():
-    sign_in.with_google(google("1"), NOW)
-    with pytest.raises(errors.Forbidden, match="another Google account"):
-        sign_in.with_google(google("2"), NOW)
-    assert db.session.execute(select(User.google_sub)).scalars().all() == ["1"]
+def test_a_link_proves_the_session_that_asked_for_it_and_begins_none(alice):
+    found, later = session_of(alice), NOW + timedelta(hours=3)
+    token = proof(alice, found, later)
+    with pytest.raises(sign_in.LinkRefused, match="signed out since"):
+        use(token, HERE, later)
+    with pytest.raises(sign_in.LinkRefused, match="signed out since"):
+        sign_in.use(token, asker(), session_of(alice).id, later)
+    with pytest.raises(sign_in.LinkRefused, match="only in the browser"):
+        sign_in.use(token, asker(ELSEWHERE), found.id, later)
+    assert sign_in.use(token, asker(), found.id, later).id == alice.id
+    db.session.expire_all()
+    assert found.proved_at == later
+    assert alice.last_signed_in_at is None
+    with pytest.raises(sign_in.Used) as used:
+        sign_in.use(token, asker(), found.id, later)
+    assert used.value.target == "/app/danger"
 
 
-def test_an_address_google_has_not_verified_signs_nobody_in(alice):
-    with pytest.raises(errors.Forbidden):
-        sign_in.with_google(google(email=alice.email, verified=False), NOW)
+def test_a_session_asks_only_so_often_for_proof(alice, bob):
+    found = session_of(alice)
+    for n in range(sign_in.MOST_FOR_KNOWN_BROWSER):
+        sign_in.request_proof(alice.email, found.id, asker(), "/app", NOW + timedelta(seconds=n))
+    with pytest.raises(errors.RateLimited):
+        sign_in.request_proof(alice.email, found.id, asker(), "/app", NOW + timedelta(minutes=1))
+    sign_in.request_proof(bob.email, session_of(bob).id, asker(), "/app", NOW + timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(("purpose", "says"), [("prove", "still the one who uses"), ("google", "You came from Google")])
+def test_a_mail_says_what_its_link_is_for(alice, purpose, says):
+    if purpose == "prove":
+        sign_in.request_proof(alice.email, session_of(alice).id, asker(), "/app", NOW)
+    else:
+        sign_in.request_google_link(alice.email, "1", asker(), "/app", NOW)
+    kept = KeptMail()
+    link_id = db.session.execute(select(SignInLink.id)).scalar_one()
+    sign_in.mail([link_id], Outside(None, kept, "a@b.example", "https://tokiflow.example"), lambda: NOW)  # type: ignore[arg-type]
+    text = text_of(kept.mails[0])
+    assert says in " ".join(text.split())
+    assert "Don’t press the button" in " ".join(text.split())
+    assert kept.mails[0]["Subject"] == sign_in.SUBJECTS[purpose]
+
+
+# --- this machine -----------------------------------------------------------------------------------------------
 
 
 def test_where_settings_do_not_allow_it_nobody_comes_in_unasked():
@@ -378,10 +423,10 @@ def test_a_sign_in_that_fails_leaves_the_link_unused():
 
     def cut_short() -> None:
         with transaction():
-            sign_in.use(token, HERE, SOON)
+            use(token, HERE, SOON)
             raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
         cut_short()
     assert row(link_id).used_at is None
-    assert sign_in.use(token, HERE, SOON).email == ALICE
+    assert use(token, HERE, SOON).email == ALICE

@@ -9,28 +9,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import current_app
-from oidc_provider_mock import User as GoogleUser
-from oidc_provider_mock import run_server_in_thread
 from sqlalchemy import func, select
 
-from tests.adapters.test_google import at_provider
 from tests.factories import make_membership, make_organization
 from tests.fixtures.app import Client
 from tests.fixtures.post import Post, serving
 from tests.web.posting import post, token_on
-from tokiflow import outside, settings
+from tokiflow import outside
 from tokiflow.adapters import mail
-from tokiflow.app import create_app
 from tokiflow.channels import Outside
 from tokiflow.db import db, in_transaction, transaction
-from tokiflow.models import Organization, SignInLink, User
+from tokiflow.models import Organization, SignInLink, User, UserSession
 from tokiflow.services import sessions, sign_in
 
 PROFILE = "/app/settings/profile"
 FIREFOX = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
-
-# The OpenID provider is older than the Authlib it runs on, and warns of it.
-pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
 
 
 @pytest.fixture
@@ -115,11 +108,47 @@ def test_a_scanner_that_opens_every_link_uses_none_up(client, other, letters):
     assert post(client, link_in(letters)).headers["Location"] == "/app"
 
 
+@pytest.mark.parametrize("purpose", [{"Sec-Purpose": "prefetch;prerender"}, {"Purpose": "prefetch"}, {}])
+def test_nothing_that_looks_ahead_uses_it_up(client, letters, purpose):
+    ask(client, "alice@harbour.example")
+    assert client.head(link_in(letters), headers=purpose).status_code == 200
+    assert client.get(link_in(letters), headers=purpose).status_code == 200
+    assert count(User) == 0
+    assert post(client, link_in(letters), page=link_in(letters)).headers["Location"] == "/app"
+
+
+def test_two_tabs_each_with_a_link_of_its_own(client, letters):
+    ask(client, "alice@harbour.example", next="/app/incidents")
+    first = link_in(letters)
+    ask(client, "alice@harbour.example", next="/app/monitors")
+    second, one, two = link_in(letters), token_on(client, first), token_on(client, link_in(letters))
+    assert client.post(first, data={"csrf_token": one}).headers["Location"] == "/app/incidents"
+    # Signing in began a new session, and the page of the other tab is of the old one.
+    stale = client.post(second, data={"csrf_token": two})
+    assert stale.status_code == 400
+    assert f'href="{second}"' in stale.text, "it leads to a page of the new one"
+    assert post(client, second, page=second).headers["Location"] == "/app/monitors"
+    assert post(client, first, page=PROFILE).headers["Location"] == "/app/incidents", "it did its work; on it goes"
+    alive = db.session.execute(select(UserSession).where(UserSession.ended_at.is_(None))).scalars().all()
+    assert len(alive) == 1, "one browser, one session"
+
+
+def test_the_mail_names_device_and_place(client, letters):
+    fields = {"csrf_token": token_on(client, "/auth/sign-in"), "email": "alice@harbour.example"}
+    client.post("/auth/sign-in", data=fields, headers=FIREFOX, environ_base={"REMOTE_ADDR": "203.0.113.7"})
+    waiting = db.session.execute(select(SignInLink.id)).scalars()
+    sign_in.mail(list(waiting), outside.of(current_app))
+    part = message_from_bytes(letters.mails[-1].content, policy=policy.default).get_body(("plain",))
+    assert part is not None
+    assert "Firefox on Linux, 203.0.113.7" in part.get_content()
+
+
 def test_a_link_in_another_browser_is_refused_and_offers_a_new_one(client, other, letters):
     ask(client, "alice@harbour.example")
     for answer in (other.get(link_in(letters)), post(other, link_in(letters))):
         assert answer.status_code == 403
         assert "only in the browser where you asked" in answer.text
+        assert "Copy its address from the mail and open it there" in answer.text
         assert "Send me a new link" in answer.text
         assert "alice@harbour.example" not in answer.text
     assert not is_in(other)
@@ -184,6 +213,57 @@ def test_one_client_can_ask_only_so_often_and_locks_nobody_else_out(app, client,
     # An IPv6 subscriber has 2⁶⁴ addresses and is still one client.
     spread = [asked(other, "alice@harbour.example", f"2001:db8::{n:x}") for n in range(8)]
     assert spread == 6 * [303] + 2 * [429]
+
+
+def test_a_browser_in_which_alice_signed_in_is_counted_by_itself(client, other, letters, alice):
+    """Whoever shares her network, or types her address all day, does not keep her out."""
+
+    def asked(browser: Client, email: str) -> tuple[int, int]:
+        before = count(SignInLink)
+        fields = {"csrf_token": token_on(browser, "/auth/sign-in"), "email": email}
+        return browser.post("/auth/sign-in", data=fields).status_code, count(SignInLink) - before
+
+    ask(client, alice.email)
+    post(client, link_in(letters), page=link_in(letters))
+    post(client, "/auth/sign-out", page=PROFILE)
+    tried = [asked(other, alice.email) for _ in range(6)]
+    assert tried[-1] == (429, 0), "one of the six was hers"
+    assert asked(client, f" {alice.email.upper()} ") == (303, 1)
+    # Her note is no use to others, in another browser, or for another address.
+    other.set_cookie("tokiflow_known", client.get_cookie("tokiflow_known", path="/auth/").value, path="/auth/")
+    assert asked(other, alice.email) == (429, 0)
+    for n in range(60):
+        other.post("/auth/sign-in", data={"csrf_token": "x", "email": f"{n}@harbour.example"})
+        asked(other, f"{n}@harbour.example")
+    assert asked(client, "bob@harbour.example") == (429, 0)
+    assert asked(client, alice.email) == (303, 1)
+
+
+def test_a_mailbox_that_is_flooded_still_gets_what_she_asks_for_in_her_browser(client, letters, alice, monkeypatch):
+    monkeypatch.setattr(sign_in, "MOST_FOR_ADDRESS", 1)
+    ask(client, alice.email)
+    post(client, link_in(letters), page=link_in(letters))
+    post(client, "/auth/sign-out", page=PROFILE)
+    ask(client, alice.email)
+    ask(client, alice.email)
+    assert len(letters.mails) == 3
+
+
+@pytest.mark.parametrize("note", ["", "x", "WyJ4IixbInkiXV0.x.y", "\x7f", "a" * 3_000])
+def test_a_forged_note_makes_no_browser_known(client, note):
+    client.set_cookie("tokiflow_known", note, path="/auth/")
+    statuses = [post(client, "/auth/sign-in", email="alice@harbour.example").status_code for _ in range(7)]
+    assert statuses == 6 * [303] + [429]
+
+
+def test_too_often_says_when_and_what_else_there_is(client):
+    for _ in range(6):
+        post(client, "/auth/sign-in", email="alice@harbour.example")
+    answer = post(client, "/auth/sign-in", email="alice@harbour.example")
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 3600
+    assert "where you signed in before" in answer.text
+    assert "alice@harbour.example" in answer.text, "what was typed is not lost"
 
 
 @pytest.mark.parametrize(
@@ -282,95 +362,6 @@ def test_bob_switches_between_his_organizations_and_to_no_other(
         assert post(his, "/app/switch-organization", page=PROFILE, organization=slug).status_code == 404
     with his.session_transaction() as session:
         assert session["organization"] == str(second.id)
-
-
-# --- Google -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def provider():
-    people = (
-        GoogleUser(
-            sub="alice", claims={"email": "Alice@harbour.example", "email_verified": True, "name": "Alice Ahoi"}
-        ),
-        GoogleUser(sub="eve", claims={"email": "alice@harbour.example", "email_verified": False}),
-        GoogleUser(sub="twin", claims={"email": "alice@harbour.example", "email_verified": True}),
-    )
-    with run_server_in_thread(user_claims=people) as server:
-        yield f"http://localhost:{server.server_port}/.well-known/openid-configuration"
-
-
-@pytest.fixture
-def visitor(app, database, provider):
-    """A visitor of a Tokiflow that is set up for Google."""
-    variables = {"GOOGLE_CLIENT_ID": "client-1", "GOOGLE_CLIENT_SECRET": "secret", "GOOGLE_DISCOVERY_URL": provider}
-    site = create_app(settings.load({**database.environment, **variables}))
-    site.test_client_class = Client
-    yield site.test_client()
-    with site.app_context():
-        db.engine.dispose()
-
-
-def begun(visitor: Client, target: str = "/app/incidents") -> str:
-    answer = visitor.get("/auth/google", query_string={"next": target})
-    assert answer.status_code == 303
-    return str(answer.headers["Location"])
-
-
-def test_alice_signs_in_with_google_as_the_person_she_is(visitor, alice):
-    with transaction():
-        alice.email = "alice@harbour.example"
-    done = visitor.get(at_provider(begun(visitor), sub="alice"))
-    assert (done.status_code, done.headers["Location"]) == (303, "/app/incidents")
-    assert is_in(visitor)
-    db.session.expire_all()
-    assert (count(User), alice.google_sub) == (1, "alice")
-
-
-def test_google_is_offered_only_where_it_is_set_up(client, visitor):
-    assert "Continue with Google" in visitor.get("/auth/sign-in").text
-    assert "Continue with Google" not in client.get("/auth/sign-in").text
-    assert client.get("/auth/google").status_code == 404
-    assert client.get("/auth/google/callback?code=x&state=y").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("come_back", "said"),
-    [
-        (lambda visitor: at_provider(begun(visitor), action="deny"), "You did not let Google tell us"),
-        (lambda visitor: at_provider(begun(visitor), sub="eve"), "has not verified"),
-        (lambda visitor: "/auth/google/callback?code=x&state=forged", "not begun in this browser"),
-        (lambda visitor: "/auth/google/callback", "not begun in this browser"),
-    ],
-)
-def test_what_google_does_not_vouch_for_leads_to_a_friendly_page(visitor, come_back, said):
-    answer = visitor.get(come_back(visitor))
-    assert answer.status_code == 403
-    assert said in answer.text
-    assert "Continue with Google" in answer.text
-    assert "Send me a new link" in answer.text
-    assert not is_in(visitor)
-    assert count(User) == 0
-
-
-def test_an_answer_of_google_works_once(visitor):
-    back = at_provider(begun(visitor), sub="alice")
-    assert visitor.get(back).status_code == 303
-    visitor.delete_cookie("tokiflow")
-    assert visitor.get(back).status_code == 403
-
-
-def test_a_second_google_account_with_alices_address_is_refused(visitor):
-    visitor.get(at_provider(begun(visitor), sub="alice"))
-    visitor.delete_cookie("tokiflow")
-    answer = visitor.get(at_provider(begun(visitor), sub="twin"))
-    assert answer.status_code == 403
-    assert "another Google account" in answer.text
-    assert count(User) == 1
-
-
-def test_google_leads_nobody_elsewhere(visitor):
-    assert visitor.get(at_provider(begun(visitor, "//evil.example"), sub="alice")).headers["Location"] == "/app"
 
 
 def test_no_page_on_the_way_in_makes_an_organization_by_being_looked_at(client):

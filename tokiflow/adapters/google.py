@@ -11,7 +11,8 @@ import json
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlencode
@@ -45,6 +46,12 @@ class SignInRefused(errors.Forbidden):
     title = "Signing in with Google did not work"
 
 
+class NotFresh(SignInRefused):
+    """Google did not say that the visitor has shown who they are just now."""
+
+    title = "Google did not ask you again"
+
+
 @dataclass(frozen=True)
 class GooglePerson:
     """Who signed in. `sub` is Google's name for them and never changes; the address was verified by Google."""
@@ -62,12 +69,22 @@ class Google:
         self._client_id = client_id
         self._client_secret = client_secret
         self._discovery_url = discovery_url
+        self._tells_when = True
         self._lock = threading.Lock()
         self._provider: tuple[float, _Provider] | None = None
 
-    def authorize_redirect(self, callback_url: str) -> Response:
-        """Sends the visitor to Google, to come back to `callback_url`. Raises Unavailable if Google is away."""
-        sign_in = _SignIn.new()
+    def authorize_redirect(
+        self, callback_url: str, errand: str = "", *, hint: str = "", max_age: timedelta | None = None
+    ) -> Response:
+        """Sends the visitor to Google, to come back to `callback_url`. Raises Unavailable if Google is away.
+
+        errand: what they go there for, which `errand` tells when they are back. hint: the address of the account.
+        max_age: Google is to make sure that they have shown who they are within that time (OIDC Core §3.1.2.1).
+        """
+        sign_in = _SignIn.new(errand, max_age)
+        more = {"prompt": "select_account"} if max_age is None else _again(max_age)
+        if hint:
+            more["login_hint"] = hint
         url = prepare_grant_uri(
             self._known_provider().authorization_endpoint,
             client_id=self._client_id,
@@ -78,7 +95,7 @@ class Google:
             nonce=sign_in.nonce,
             code_challenge=create_s256_code_challenge(sign_in.verifier),
             code_challenge_method="S256",
-            prompt="select_account",
+            **more,
         )
         _remember(sign_in)
         answer = redirect(str(url), 303)
@@ -86,20 +103,47 @@ class Google:
         assert isinstance(answer, Response)
         return answer
 
+    def errand(self, request: Request) -> str:
+        """What the visitor who comes back with this request went to Google for; empty if that is not known."""
+        found = _pending(request.args.get("state", ""))
+        return found.errand if found else ""
+
+    @property
+    def tells_when(self) -> bool:
+        """Whether Google tells when somebody signed in there; known only after it was asked once."""
+        return self._tells_when
+
     def fetch_person(self, request: Request, callback_url: str) -> GooglePerson:
         """Who came back to `callback_url` with this request.
 
         Raises SignInRefused for a denied, forged, expired or repeated answer and for an address that Google
-        has not verified; Unavailable if Google can't be reached.
+        has not verified; NotFresh for somebody who has not shown who they are in the time that was asked for;
+        Unavailable if Google can't be reached.
         """
         if request.args.get("error"):  # lets nobody in, so it matters little who says it
+            _forget(request.args.get("state", ""))
             raise _refusal(request.args["error"])
         sign_in = _recall(request.args.get("state", ""))
         if not request.args.get("code"):
             raise SignInRefused("Google sent no code along. Please try again.")
         provider = self._known_provider()
         token = self._token(provider, request.args["code"], sign_in, callback_url)
-        return _person(self._claims(provider, token, sign_in))
+        claims = self._claims(provider, token, sign_in)
+        if sign_in.max_age:
+            self._check_fresh(claims, sign_in.max_age)
+        return _person(claims)
+
+    def _check_fresh(self, claims: dict[str, Any], max_age: int) -> None:
+        """The answer to `max_age` is `auth_time`: when they showed who they are (OIDC Core §2)."""
+        at = claims.get("auth_time")
+        if not isinstance(at, int | float) or isinstance(at, bool):
+            self._tells_when = False
+            raise NotFresh("It does not tell us when you signed in there, so we can’t go by it. Use another way.")
+        if not time.time() - max_age - CLOCK_LEEWAY_SECONDS <= at <= time.time() + CLOCK_LEEWAY_SECONDS:
+            raise NotFresh(
+                "You signed in to Google a while ago, and it let you through without a question. Use another way, "
+                "or sign out of Google and try again."
+            )
 
     def _token(self, provider: _Provider, code: str, sign_in: _SignIn, callback_url: str) -> str:
         """The ID token that `code` is worth (RFC 6749 §4.1.3)."""
@@ -133,11 +177,12 @@ class Google:
             exp={"essential": True},
             sub={"essential": True},
             nonce={"essential": True, "value": sign_in.nonce},
+            azp={"value": self._client_id},
         )
         try:
             decoded = jwt.decode(token, self._keys(provider), algorithms=_ALGORITHMS)
             registry.validate(decoded.claims)
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:  # anybody's words
             raise SignInRefused("The answer could not be verified as Google's. Please try again.") from error
         return dict(decoded.claims)
 
@@ -179,33 +224,57 @@ class _Provider:
 
 @dataclass(frozen=True)
 class _SignIn:
-    """One visit to Google that has not come back yet."""
+    """One visit to Google that has not come back yet. `max_age` in seconds; 0 asks for nothing."""
 
     state: str
     nonce: str
     verifier: str
     begun_at: int
+    errand: str = ""
+    max_age: int = 0
 
     @classmethod
-    def new(cls) -> _SignIn:
-        return cls(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48), int(time.time()))
+    def new(cls, errand: str, max_age: timedelta | None) -> _SignIn:
+        return cls(
+            secrets.token_urlsafe(24),
+            secrets.token_urlsafe(24),
+            secrets.token_urlsafe(48),
+            int(time.time()),
+            errand,
+            int(max_age.total_seconds()) if max_age else 0,
+        )
+
+
+def _again(max_age: timedelta) -> dict[str, str]:
+    """Ask them again, and tell when they last showed who they are. Google itself wants the claim to be named
+    (https://developers.google.com/identity/siwg/security-bundle), and does not know `prompt=login`."""
+    claims = {"id_token": {"auth_time": {"essential": True}}}
+    return {"prompt": "login", "max_age": str(int(max_age.total_seconds())), "claims": json.dumps(claims)}
 
 
 def _remember(sign_in: _SignIn) -> None:
     """Beside those begun in other tabs, of which the newest few count."""
-    pending = list(session.get(_SESSION_KEY, []))[-TABS + 1 :]
-    session[_SESSION_KEY] = [*pending, [sign_in.state, sign_in.nonce, sign_in.verifier, sign_in.begun_at]]
+    session[_SESSION_KEY] = [*list(session.get(_SESSION_KEY, []))[-TABS + 1 :], list(astuple(sign_in))]
+
+
+def _pending(state: str) -> _SignIn | None:
+    """The visit that `state` belongs to, if it is one of this visitor's."""
+    visits = (_SignIn(*values) for values in session.get(_SESSION_KEY, []))
+    return next((one for one in visits if secrets.compare_digest(one.state.encode(), state.encode())), None)
+
+
+def _forget(state: str) -> None:
+    """From now on no answer belongs to the visit of `state`."""
+    if _SESSION_KEY in session:
+        session[_SESSION_KEY] = [values for values in session[_SESSION_KEY] if values[0] != state]
 
 
 def _recall(state: str) -> _SignIn:
     """The visit that `state` belongs to, which is then over. Raises SignInRefused if it is none of this visitor's."""
-    pending = [_SignIn(*values) for values in session.get(_SESSION_KEY, [])]
-    found = next((one for one in pending if secrets.compare_digest(one.state.encode(), state.encode())), None)
+    found = _pending(state)
     if found is None:
         raise SignInRefused("This sign-in was not begun in this browser, or was used already. Please try again.")
-    session[_SESSION_KEY] = [
-        [one.state, one.nonce, one.verifier, one.begun_at] for one in pending if one.state != found.state
-    ]
+    _forget(state)
     if time.time() - found.begun_at > SIGN_IN_SECONDS:
         raise SignInRefused("This sign-in took longer than ten minutes. Please try again.")
     return found
@@ -251,5 +320,9 @@ def _person(claims: dict[str, Any]) -> GooglePerson:
         raise SignInRefused("Google did not tell us your e-mail address, which we need to know you by.")
     if not verified:
         raise SignInRefused(f"Google has not verified that {address} is yours. Verify it there, then try again.")
+    sub = claims["sub"]
+    # "It MUST NOT exceed 255 ASCII characters in length" (OIDC Core §2).
+    if not isinstance(sub, str) or not 0 < len(sub) <= 255 or not sub.isascii() or not sub.isprintable():
+        raise SignInRefused("Google did not say who you are in a way we understand. Please try again.")
     name = " ".join(str(claims.get("name") or "").split())[:200]
-    return GooglePerson(str(claims["sub"]), address.lower(), True, name or address.partition("@")[0])
+    return GooglePerson(sub, address.lower(), True, name or address.partition("@")[0])

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tokiflow.core.roles import Right, Role, allows
 from tokiflow.db import db
-from tokiflow.models import Membership, SignInLink, User
+from tokiflow.models import Membership, Passkey, SignInLink, User
 
 
 def get(user_id: UUID) -> User | None:
@@ -32,3 +32,14 @@ def who_may(right: Right, organization_ids: Collection[UUID]) -> Sequence[Any]:
         .where(Membership.organization_id.in_(organization_ids), Membership.role.in_(roles))
         .order_by(User.email)
     ).all()
+
+
+def has_mailbox(user: User) -> bool:
+    """Whether a link can be mailed to them; not to the person at this very machine (services.people.local)."""
+    return not user.email.endswith("@localhost")
+
+
+def has_way_in_besides_google(user: User) -> bool:
+    """Whether they could still come in if they could not with Google."""
+    keys = select(select(Passkey.id).where(Passkey.user_id == user.id).exists())
+    return has_mailbox(user) or db.session.execute(keys).scalar_one()

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
+from tokiflow import errors
 from tokiflow.core import tokens
 from tokiflow.db import db
 from tokiflow.models import UserSession
@@ -37,6 +38,15 @@ def of_user(user_id: UUID, now: datetime) -> Sequence[UserSession]:
         .order_by(UserSession.last_seen_at.desc(), UserSession.id.desc())
     )
     return db.session.execute(statement).scalars().all()
+
+
+def get(session_id: UUID, user_id: UUID, now: datetime) -> UserSession:
+    """The session, if it is this person's and not over. Raises NotFound."""
+    statement = select(UserSession).where(UserSession.id == session_id, UserSession.user_id == user_id, *_alive(now))
+    found = db.session.execute(statement).scalar_one_or_none()
+    if found is None:
+        raise errors.NotFound
+    return found
 
 
 def _alive(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -42,16 +42,29 @@ def ensure(email: str, name: str, now: datetime, *, timezone: str = "", organiza
     """
     email, zone = email.lower(), timezone if zones.exists(timezone) else ""
     with transaction():
+        sign_up(email, name, now, timezone=zone, organization=organization)
+        user = db.session.execute(select(User).where(User.email == email).with_for_update()).scalar_one()
+        user.timezone = user.timezone or zone
+    return user
+
+
+def sign_up(email: str, name: str, now: datetime, *, timezone: str = "", organization: str = "") -> User | None:
+    """A new person with an organization of their own, as `ensure` has it; None if the address has a person already."""
+    email = email.lower()
+    row = insert(User).values(
+        id=ids.new(), email=email, name=_name_from(name, email), created_at=now,
+        timezone=timezone if zones.exists(timezone) else "",
+    )  # fmt: skip
+    with transaction():
         # Two sign-ups at once: the second waits for the first here, and then finds its row.
-        row = insert(User).values(id=ids.new(), email=email, name=_name_from(name, email), created_at=now)
         new = db.session.execute(
             row.on_conflict_do_nothing(index_elements=["email"]).returning(User.id)
         ).scalar_one_or_none()
-        user = db.session.execute(select(User).where(User.email == email).with_for_update()).scalar_one()
-        user.timezone = user.timezone or zone
-        if new is not None:
-            organizations.create(organization or _organization_of(user.name), user.id, now)
-            log.info("person_signed_up", user=str(user.id))
+        if new is None:
+            return None
+        user = db.session.get_one(User, new)
+        organizations.create(organization or _organization_of(user.name), user.id, now)
+    log.info("person_signed_up", user=str(new))
     return user
 
 

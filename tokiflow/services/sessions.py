@@ -71,7 +71,10 @@ def end(session_id: UUID, user_id: UUID, now: datetime) -> None:
 
 
 def end_all(user_id: UUID, now: datetime, *, but: UUID | None = None) -> int:
-    """End all sessions of this person, except `but`; how many there were."""
+    """End all sessions of this person, except `but`; how many there were.
+
+    Whatever takes a role away from somebody, or an organization, calls this in the same transaction.
+    """
     mine = [UserSession.user_id == user_id, UserSession.ended_at.is_(None)]
     if but is not None:
         mine.append(UserSession.id != but)

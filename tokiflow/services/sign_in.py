@@ -1,4 +1,4 @@
-"""Signing in: by a link sent to one's address, with Google, or by sitting at this very machine.
+"""Links that are mailed to prove an address, to sign in or to be sure of somebody; and the person at this very machine.
 
 A link's row is the promise that a mail will go out; the queue is only the doorbell, and the clock rings again. The
 token in the mail is the signed id of the row, and works only in the browser that asked for it: neither the database
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -30,11 +30,9 @@ from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import SignInLink, User
 from tokiflow.queries import people as people_queries
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import people
+from tokiflow.services import google_accounts, people, sessions
+from tokiflow.services.security_letters import Place
 from tokiflow.settings import Settings
-
-if TYPE_CHECKING:
-    from tokiflow.adapters.google import GooglePerson
 
 log = structlog.get_logger()
 
@@ -47,81 +45,104 @@ RING_AT_MOST = 100
 KEPT = timedelta(days=30)
 
 COUNTED = timedelta(hours=1)
-MOST_FOR_ADDRESS = 20
+MOST_FOR_ADDRESS = 30
+"""To one address, for all the browsers that are not known as its owner's."""
 MOST_FOR_KNOWN_BROWSER = 10
+
+SUBJECTS = {
+    "sign_in": "Sign in to Tokiflow",
+    "prove": "Is it still you? Confirm for Tokiflow",
+    "google": "Link Google to your Tokiflow account",
+}
+"""By purpose of the link."""
 
 
 class LinkRefused(errors.Forbidden):
-    """The link does not sign anybody in: forged, used, expired, or opened in another browser than it was asked in."""
+    """The link does nothing: forged, used, expired, or opened in another browser than it was asked in."""
 
     title = "This link can’t sign you in"
 
 
 class Used(LinkRefused):
-    """It did its work already."""
+    """It did its work already. `target` is where it led to."""
+
+    def __init__(self, message: str, target: str) -> None:
+        super().__init__(message)
+        self.target = target
 
 
-def request_link(email: str, browser: str, next_url: str, now: datetime, device: str = "") -> None:
-    """Promise a link to `email` that signs in `browser` (a random value only it knows) and leads to `next_url`.
+@dataclass(frozen=True)
+class Asker:
+    """Who asks for a link. browser: a random value that only that browser knows. device, address: as the mail tells
+    it. known: this browser has proved before that it is the person's (web.known)."""
+
+    browser: str
+    device: str = ""
+    address: str = ""
+    known: bool = False
+
+
+def request_link(email: str, asker: Asker, next_url: str, now: datetime) -> None:
+    """Promise a link to `email` that signs in the browser of `asker` and leads to `next_url`.
 
     Says nothing of whether the address is known, or has had too many links already. Raises Invalid for something
     that is no address.
     """
-    email, browser = people.address(email), _digest(browser)
+    email = people.address(email)
     with transaction():
-        if _asked_too_often(email, browser, now):
+        if _asked_too_often(email, asker, now):
             log.warning("sign_in_link_withheld")
             return
-        link = SignInLink(
-            id=ids.new(), email=email, browser=browser, device=device, next_url=next_url,
-            created_at=now, expires_at=now + LIFETIME, rung_at=now,
-        )  # fmt: skip
-        db.session.add(link)
-        on_commit(partial(enqueue, Job.MAIL_SIGN_IN_LINK, [link.id]))
-    log.info("sign_in_link_requested", link=str(link.id))
+        _promise(email, asker, next_url, now)
 
 
-def look(token: str, browser: str, now: datetime) -> SignInLink:
-    """The link behind `token`, if it would sign `browser` in now. Changes nothing. Raises LinkRefused, saying why."""
+def request_proof(email: str, session_id: UUID, asker: Asker, next_url: str, now: datetime) -> None:
+    """Promise a link to the person of the session, at `email`, that shows that they are still the one who uses it.
+
+    Raises RateLimited when that session has had too many.
+    """
+    with transaction():
+        _limit(SignInLink.email == email, SignInLink.session_id == session_id, now)
+        _promise(email, asker, next_url, now, purpose="prove", session_id=session_id)
+
+
+def request_google_link(email: str, google_sub: str, asker: Asker, next_url: str, now: datetime) -> None:
+    """Promise a link to `email`, which Google says is that of `google_sub`, that signs in and links the two.
+
+    Raises RateLimited when that Google account has had too many.
+    """
+    email = people.address(email)
+    with transaction():
+        _limit(SignInLink.email == email, SignInLink.google_sub == google_sub, now)
+        _promise(email, asker, next_url, now, purpose="google", google_sub=google_sub)
+
+
+def look(token: str, browser: str, session_id: UUID | None, now: datetime) -> SignInLink:
+    """The link behind `token`, if it would work in `browser` now. Changes nothing. Raises LinkRefused, saying why.
+
+    session_id: of the session in that browser, if somebody is signed in there.
+    """
     link = people_queries.sign_in_link(_id_in(token))
-    _check(link, browser, now)
-    assert link is not None
-    return link
+    return _checked(link, browser, session_id, now)
 
 
-def use(token: str, browser: str, now: datetime, timezone: str = "") -> User:
-    """Whoever the link belongs to, once. A new address becomes a new person. Raises LinkRefused, saying why."""
+def use(token: str, asker: Asker, session_id: UUID | None, now: datetime, timezone: str = "") -> User:
+    """Whoever the link belongs to, once; what else it is for is done. A new address becomes a new person.
+
+    A link that proves a session leaves it to the caller not to begin another. Raises LinkRefused, saying why.
+    """
     with transaction():
         link = db.session.get(SignInLink, _id_in(token), with_for_update=True, populate_existing=True)
-        _check(link, browser, now)
-        assert link is not None
+        link = _checked(link, asker.browser, session_id, now)
         link.used_at = now
         user = people.ensure(link.email, "", now, timezone=timezone)
+        if link.purpose == "prove":
+            sessions.prove(link.session_id, now)  # type: ignore[arg-type]  # _checked has seen to it
+            return user
+        if link.google_sub:
+            google_accounts.link(user.id, link.google_sub, Place(asker.device, asker.address), now)
         user.last_signed_in_at = now
     log.info("signed_in", user=str(user.id), how="link")
-    return user
-
-
-def with_google(person: GooglePerson, now: datetime, timezone: str = "") -> User:
-    """Whoever Google says it is: known by Google's own name for them, else by the address it has verified.
-
-    Raises LinkRefused's parent, Forbidden, when the address belongs to somebody who uses another Google account.
-    """
-    if not person.email_verified:
-        raise errors.Forbidden("Google has not verified this address.")
-    with transaction():
-        user = db.session.execute(
-            select(User).where(User.google_sub == person.sub).with_for_update()
-        ).scalar_one_or_none()
-        if user is None:
-            user = people.ensure(person.email, person.name, now, timezone=timezone)
-            if user.google_sub is not None:
-                raise errors.Forbidden(
-                    f"{person.email} signs in with another Google account here. Sign in by e-mail instead."
-                )
-            user.google_sub = person.sub
-        user.last_signed_in_at = now
-    log.info("signed_in", user=str(user.id), how="google")
     return user
 
 
@@ -146,7 +167,9 @@ class Claimed:
 
     id: UUID
     email: str
+    purpose: str
     device: str
+    address: str
     asked_at: datetime
     zone: str
 
@@ -215,10 +238,13 @@ def _claim(link_ids: Sequence[UUID], now: datetime) -> list[Claimed]:
             update(SignInLink)
             .where(SignInLink.id.in_(free))
             .values(lease_until=now + LEASE)
-            .returning(SignInLink.id, SignInLink.email, SignInLink.device, SignInLink.created_at, zone)
+            .returning(
+                SignInLink.id, SignInLink.email, SignInLink.purpose, SignInLink.device, SignInLink.address,
+                SignInLink.created_at, zone,
+            )
             .execution_options(synchronize_session=False)
-        )
-        return [Claimed(id, email, device, at, zone or "UTC") for id, email, device, at, zone in rows]
+        )  # fmt: skip
+        return [Claimed(*known, zone or "UTC") for *known, zone in rows]
 
 
 def _letter(one: Claimed, outside: Outside, now: datetime) -> EmailMessage:
@@ -227,11 +253,12 @@ def _letter(one: Claimed, outside: Outside, now: datetime) -> EmailMessage:
         "sign_in",
         sender=outside.email_from,
         to=[one.email],
-        subject="Sign in to Tokiflow",
+        subject=SUBJECTS[one.purpose],
         context={
             "url": f"{outside.public_url}/auth/link/{_token(one.id)}",
+            "purpose": one.purpose,
             "address": one.email,
-            "device": one.device,
+            "asked_from": ", ".join(part for part in (one.device, one.address) if part),
             "asked_at": f"{asked_at:%H:%M} {asked_at.tzname()} on {asked_at.day} {asked_at:%B}",
             "expires_at": f"{asked_at + LIFETIME:%H:%M} {asked_at.tzname()}",
             "minutes": round(LIFETIME / timedelta(minutes=1)),
@@ -261,31 +288,55 @@ def _record_failure(one: Claimed, error: errors.DeliveryError, now: datetime) ->
 # --- checks -----------------------------------------------------------------------------------------------------
 
 
-def _asked_too_often(email: str, browser: str, now: datetime) -> bool:
-    """Nobody can use up somebody else's links: a browser that has proved the address before has a count of its own.
+def _promise(email: str, asker: Asker, next_url: str, now: datetime, **more: Any) -> None:
+    link = SignInLink(
+        id=ids.new(), email=email, browser=_digest(asker.browser), device=asker.device, address=asker.address,
+        next_url=next_url, created_at=now, expires_at=now + LIFETIME, rung_at=now, **more,
+    )  # fmt: skip
+    db.session.add(link)
+    on_commit(partial(enqueue, Job.MAIL_SIGN_IN_LINK, [link.id]))
+    log.info("sign_in_link_requested", link=str(link.id))
 
-    What one client may ask for at all is limited at the door.
+
+def _asked_too_often(email: str, asker: Asker, now: datetime) -> bool:
+    """Nobody can use up somebody else's links: a browser that is known as the person's has a count of its own.
+
+    What one network may ask for at all is limited at the door, far below what all of them may.
     """
-    own = SignInLink.email == email, SignInLink.browser == browser
-    proved = select(SignInLink.id).where(*own, SignInLink.used_at.is_not(None)).exists()
-    known = db.session.execute(select(proved)).scalar_one()
-    lately = select(func.count()).where(SignInLink.email == email, SignInLink.created_at > now - COUNTED)
-    if known:
-        return db.session.execute(lately.where(*own)).scalar_one() >= MOST_FOR_KNOWN_BROWSER
-    return db.session.execute(lately).scalar_one() >= MOST_FOR_ADDRESS
+    asked = SignInLink.email == email, SignInLink.purpose == "sign_in"
+    if asker.known:
+        return _lately(*asked, SignInLink.browser == _digest(asker.browser), now=now) >= MOST_FOR_KNOWN_BROWSER
+    return _lately(*asked, now=now) >= MOST_FOR_ADDRESS
 
 
-def _check(link: SignInLink | None, browser: str, now: datetime) -> None:
+def _limit(address: ColumnElement[bool], whose: ColumnElement[bool], now: datetime) -> None:
+    """Raise RateLimited where somebody who is known already asks too often: only they count, and may be told."""
+    if _lately(address, whose, now=now) >= MOST_FOR_KNOWN_BROWSER:
+        raise errors.RateLimited(
+            "You asked for many links within an hour. The newest one works; look into your mailbox.", retry_after=600
+        )
+
+
+def _lately(*which: ColumnElement[bool], now: datetime) -> int:
+    count = select(func.count()).select_from(SignInLink).where(*which, SignInLink.created_at > now - COUNTED)
+    return db.session.execute(count).scalar_one()
+
+
+def _checked(link: SignInLink | None, browser: str, session_id: UUID | None, now: datetime) -> SignInLink:
     if link is None:
         raise LinkRefused("It is not one of ours, or it is long over. Ask for a new one.")
     if not compare_digest(link.browser, _digest(browser)):
         raise LinkRefused(
-            "It works only in the browser where you asked for it. Open it there, or ask for a new one here."
+            "It works only in the browser where you asked for it. Copy its address from the mail and open it there, "
+            "or ask for a new one here."
         )
     if link.used_at is not None:
-        raise Used("It has been used already; each link works once. Ask for a new one.")
+        raise Used("It has been used already; each link works once. Ask for a new one.", link.next_url)
     if link.expires_at <= now:
         raise LinkRefused("It was good for 15 minutes, and they are over. Ask for a new one.")
+    if link.purpose == "prove" and link.session_id != session_id:
+        raise LinkRefused("You were signed out since you asked for it, or signed in anew. Begin again.")
+    return link
 
 
 def _digest(browser: str) -> str:

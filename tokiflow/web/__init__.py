@@ -20,6 +20,8 @@ def init_app(app: Flask) -> None:
         frame,
         front,
         gallery,
+        google_accounts,
+        google_sign_in,
         incidents,
         maintenance,
         message_gallery,
@@ -28,12 +30,19 @@ def init_app(app: Flask) -> None:
         organizations,
         outbox,
         overview,
+        passkeys,
         profile,
+        prove,
         recipients,
         resend,
         rules,
         runs,
+        second_factor_proofs,
+        second_factors,
+        second_step,
         security,
+        sessions,
+        sign_in_links,
         slack,
         slack_hooks,
         undelivered,
@@ -47,6 +56,12 @@ def init_app(app: Flask) -> None:
     nouns = (
         front,
         auth,
+        passkeys,
+        second_step,
+        second_factor_proofs,
+        sign_in_links,
+        google_sign_in,
+        prove,
         organizations,
         overview,
         monitors,
@@ -59,13 +74,17 @@ def init_app(app: Flask) -> None:
         slack_hooks,
         rules,
         profile,
+        second_factors,
         organization,
         api_keys,
         exports,
         audit,
+        sessions,
+        google_accounts,
     )
-    for noun in nouns:
-        app.register_blueprint(noun.blueprint)
+    # The ways in share one blueprint.
+    for blueprint in dict.fromkeys(noun.blueprint for noun in nouns):
+        app.register_blueprint(blueprint)
     for answers in (recipients, resend):
         app.register_blueprint(answers.blueprint)
     if not settings.production:

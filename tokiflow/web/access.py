@@ -11,9 +11,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import abort, g, request, session, url_for
+from flask import abort, current_app, g, request, session, url_for
 from flask_login import current_user
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
@@ -35,6 +36,7 @@ from tokiflow.models import (
     Run,
     SlackInstallation,
     User,
+    UserSession,
 )
 from tokiflow.observability import requests as request_log
 from tokiflow.queries import (
@@ -47,6 +49,7 @@ from tokiflow.queries import (
     organizations,
     routing,
     runs,
+    sessions,
     slack_installations,
 )
 
@@ -113,13 +116,35 @@ def proved(view: Callable[P, R]) -> Callable[P, R | Response]:
 
     @wraps(view)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R | Response:
-        found = g.get("user_session")
-        if found is None or found.proved_at is None or found.proved_at <= g.now - PROOF_LASTS:
-            return _go(url_for("auth.prove", next=request.full_path.rstrip("?")))
+        if not is_proved():
+            return _go(url_for("auth.prove", next=_back_after_proof()))
         return view(*args, **kwargs)
 
     setattr(wrapped, PROVED, True)
     return wrapped
+
+
+def is_proved() -> bool:
+    """Whether whoever asks has shown who they are within PROOF_LASTS."""
+    found = g.get("user_session")
+    return found is not None and found.proved_at is not None and found.proved_at > g.now - PROOF_LASTS
+
+
+def _back_after_proof() -> str:
+    """This very address; or, if it only takes a POST, the page whose button was pressed."""
+    here = request.full_path.rstrip("?")
+    if request.method == "GET" or answers_get():
+        return here
+    came_from = urlsplit(request.referrer or "")
+    return (
+        came_from._replace(scheme="", netloc="", fragment="").geturl() if came_from.netloc == request.host else "/app"
+    )
+
+
+def answers_get() -> bool:
+    """Whether there is a page at the address of this request."""
+    addresses = current_app.create_url_adapter(request)
+    return addresses is not None and addresses.test(method="GET")
 
 
 def check(right: Right) -> None:
@@ -213,6 +238,11 @@ def export(public_id: str) -> Export:
         g.right = EXPORTED[found.kind]
         _admitted(found, found.organization_id)
     return found
+
+
+def user_session(public_id: str) -> UserSession:
+    """The session called `public_id` of whoever is signed in."""
+    return sessions.get(ids.parse("ses", public_id), user().id, g.now)
 
 
 def run(public_id: str, of: Monitor) -> Run:

@@ -1,32 +1,27 @@
-"""Coming in and going out: an e-mail link, Google, or the person at this machine."""
+"""Coming in and going out: the page with the ways in, links by mail, and the person at this machine.
+
+Google's way is web.google_sign_in, showing again who one is web.prove; all of them are of this blueprint.
+"""
 
 from __future__ import annotations
-
-import secrets
-from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, current_app, flash, make_response, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import TooManyRequests
 
 from tokiflow import errors, extensions
 from tokiflow.models import User
 from tokiflow.services import sign_in
 from tokiflow.settings import Settings
-from tokiflow.web import access, frame, htmx, local, redirects, signed_in
-from tokiflow.web.forms.sign_in import AskForLink, Confirm
-
-if TYPE_CHECKING:
-    from tokiflow.adapters.google import Google
+from tokiflow.web import access, admission, frame, htmx, known, local, redirects, second_step, signed_in
+from tokiflow.web.forms.sign_in import AskForLink
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
-BROWSER_COOKIE = "tokiflow_browser"
-BROWSER_COOKIE_SECONDS = 365 * 86_400
 # In the session, only to show it back to the browser it was typed in.
-ASKED_FOR, NEXT = "sign_in_email", "sign_in_next"
-_GOOGLE = "tokiflow.google"
+ASKED_FOR, PURPOSE = "sign_in_email", "sign_in_purpose"
 
 
 # --- the ways in ------------------------------------------------------------------------------------------------
@@ -40,28 +35,31 @@ def show() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return htmx.see_other(target)
     if local.comes_in_unasked():
-        return _enter(sign_in.locally(frame.now()), "local", target)
+        return enter(sign_in.locally(frame.now()), "local", target)
     return _form(AskForLink(formdata=None, next=target, email=session.get(ASKED_FOR, "")))
 
 
 @blueprint.post("/sign-in")
 @access.public
-@extensions.limiter.limit("60 per hour", key_func=lambda: _client())
-@extensions.limiter.limit("6 per 15 minutes", key_func=lambda: f"{_client()} {_typed_address()}")
+@extensions.limiter.limit("60 per hour", key_func=known.network, exempt_when=lambda: known.whose(_typed_address()))
+@extensions.limiter.limit(
+    "6 per hour",
+    key_func=lambda: f"{known.network()} {_typed_address()}",
+    exempt_when=lambda: known.whose(_typed_address()),
+)
 def ask() -> ResponseReturnValue:
     """Send a link to the address, and say so, whoever it belongs to."""
     form = AskForLink()
     target = redirects.safe(form.next.data)
     if not form.validate():
         return _form(form, 422)
-    browser = request.cookies.get(BROWSER_COOKIE) or secrets.token_urlsafe(32)
+    browser = known.own_or_new()
     try:
-        sign_in.request_link(form.email.data or "", browser, target, frame.now(), signed_in.device())
+        sign_in.request_link(form.email.data or "", known.asker(_typed_address(), browser), target, frame.now())
     except errors.Invalid as invalid:
         form.take(invalid)
         return _form(form, 422)
-    session[ASKED_FOR] = (form.email.data or "").strip()[:320]
-    return _with_browser_cookie(htmx.see_other(url_for("auth.sent")), browser)
+    return mailed((form.email.data or "").strip()[:320], browser)
 
 
 @blueprint.get("/sent")
@@ -70,30 +68,9 @@ def sent() -> ResponseReturnValue:
     """Look into your mailbox."""
     if not session.get(ASKED_FOR):
         return htmx.see_other(url_for("auth.sign_in"))
-    return render_template("auth/sent.html", email=session[ASKED_FOR], minutes=15)
-
-
-@blueprint.get("/link/<token>")
-@access.public
-def link(token: str) -> ResponseReturnValue:
-    """A button to press: programs that open every link in a mail don't press it."""
-    try:
-        found = sign_in.look(token, _browser(), frame.now())
-    except sign_in.LinkRefused as refused:
-        return _refused(refused)
-    return render_template("auth/confirm.html", form=Confirm(), email=found.email, token=token)
-
-
-@blueprint.post("/link/<token>")
-@access.public
-def use(token: str) -> ResponseReturnValue:
-    """Sign in, once."""
-    try:
-        target = sign_in.look(token, _browser(), frame.now()).next_url
-        user = sign_in.use(token, _browser(), frame.now(), Confirm().timezone.data or "")
-    except sign_in.LinkRefused as refused:
-        return _refused(refused)
-    return _enter(user, "link", redirects.safe(target))
+    return render_template(
+        "auth/sent.html", email=session[ASKED_FOR], purpose=session.get(PURPOSE, "sign_in"), minutes=15
+    )
 
 
 @blueprint.post("/local", endpoint="local")
@@ -102,27 +79,7 @@ def continue_here() -> ResponseReturnValue:
     """Sign in whoever sits at this machine. Elsewhere this address does not exist."""
     if not local.may_sign_in():
         raise errors.NotFound
-    return _enter(sign_in.locally(frame.now()), "local", redirects.safe(request.form.get("next")))
-
-
-@blueprint.get("/google")
-@access.public
-def google() -> ResponseReturnValue:
-    """To Google, and back to `google_callback`."""
-    session[NEXT] = redirects.safe(request.args.get("next"))
-    return _google().authorize_redirect(_google_callback_url())
-
-
-@blueprint.get("/google/callback")
-@access.public
-def google_callback() -> ResponseReturnValue:
-    """Back from Google, which has the last word on who it is."""
-    try:
-        person = _google().fetch_person(request, _google_callback_url())
-        user = sign_in.with_google(person, frame.now(), request.cookies.get(frame.ZONE_COOKIE, ""))
-    except errors.Forbidden as refused:
-        return _refused(refused)
-    return _enter(user, "google", redirects.safe(session.get(NEXT)))
+    return enter(sign_in.locally(frame.now()), "local", redirects.safe(request.form.get("next")))
 
 
 # --- the way out ------------------------------------------------------------------------------------------------
@@ -138,13 +95,66 @@ def sign_out() -> ResponseReturnValue:
     return htmx.see_other(url_for("auth.sign_in"))
 
 
-# --- what they share --------------------------------------------------------------------------------------------
+# --- what the ways share ----------------------------------------------------------------------------------------
 
 
-def _enter(user: User, how: str, target: str) -> Response:
-    """Begin a session for `user` and go to `target`."""
-    signed_in.begin(user, how)
-    return htmx.see_other(target)
+def enter(user: User, how: str, target: str) -> Response:
+    """Let in `user`, who has just gone the way `how` (link · google · passkey · local), and go to `target`.
+
+    The one door: every way in comes through here, and those who have a second factor go on to the second step.
+    """
+    if second_step.is_due(user, how):
+        return second_step.begin(user, how, target)
+    return admission.admit(user, how, target)
+
+
+def mailed(email: str, browser: str, purpose: str = "sign_in") -> Response:
+    """A link was asked for `email` in this browser: say to look into the mailbox. purpose: models.SignInLink's."""
+    session[ASKED_FOR], session[PURPOSE] = email, purpose
+    return known.give(htmx.see_other(url_for("auth.sent")), browser)
+
+
+def refused(error: errors.TokiflowError, target: str = redirects.HOME, again: str = "") -> Response:
+    """Why it did not work, and the ways to try again. again: the page on which pressing once more will do."""
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    page = render_template(
+        "auth/refused.html",
+        title=error.title,
+        message=error.message,
+        form=AskForLink(formdata=None, email=_typed_address() or session.get(ASKED_FOR, ""), next=target),
+        target=target,
+        again=again,
+        with_google=settings.google,
+    )
+    answer = make_response(page, error.status)
+    if isinstance(error, errors.RateLimited | errors.Unavailable):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+@blueprint.errorhandler(TooManyRequests)
+def too_often(error: TooManyRequests) -> Response:
+    """It may be somebody else on the same network: say what goes on working."""
+    limit = extensions.limiter.current_limit
+    wait = max(1, round(limit.reset_at - frame.now().timestamp())) if limit else 3600
+    message = (
+        f"From your network links were asked for too often. Try again in {-(-wait // 60)} min, or ask in a browser "
+        "where you signed in before: it is counted by itself."
+    )
+    return refused(errors.RateLimited(message, retry_after=wait))
+
+
+@blueprint.errorhandler(CSRFError)
+def out_of_date(error: CSRFError) -> Response:
+    """Another tab has signed in or out since the page was drawn; or another site sent the form."""
+    again = request.path if access.answers_get() else ""
+    return refused(PressAgain("The page was open while you signed in or out in another tab."), again=again)
+
+
+class PressAgain(errors.Malformed):
+    """A form whose token against forged requests is not that of this session."""
+
+    title = "Once more, please"
 
 
 def _form(form: AskForLink, status: int = 200) -> Response:
@@ -159,62 +169,5 @@ def _form(form: AskForLink, status: int = 200) -> Response:
     return make_response(page, status)
 
 
-def _refused(error: errors.TokiflowError) -> Response:
-    """Why it did not work, and the way to try again. A second press on a link that did its work just goes on."""
-    if isinstance(error, sign_in.Used) and current_user.is_authenticated:
-        return htmx.see_other(redirects.HOME)
-    settings: Settings = current_app.extensions["tokiflow.settings"]
-    form = AskForLink(formdata=None, email=session.get(ASKED_FOR, ""), next=redirects.HOME)
-    page = render_template(
-        "auth/refused.html", title=error.title, message=error.message, form=form, with_google=settings.google
-    )
-    return make_response(page, error.status)
-
-
-def _browser() -> str:
-    return request.cookies.get(BROWSER_COOKIE, "")
-
-
-def _with_browser_cookie(response: Response, browser: str) -> Response:
-    response.set_cookie(
-        BROWSER_COOKIE,
-        browser,
-        max_age=BROWSER_COOKIE_SECONDS,
-        path="/auth/",
-        secure=bool(current_app.config["SESSION_COOKIE_SECURE"]),
-        httponly=True,
-        samesite="Lax",
-    )
-    return response
-
-
-def _client() -> str:
-    """Whose requests are counted together: one IPv4 address, or the /64 that one IPv6 subscriber has."""
-    try:
-        address = ip_address(request.remote_addr or "")
-    except ValueError:
-        return "unknown"
-    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
-
-
 def _typed_address() -> str:
     return request.form.get("email", "").strip().lower()[:320]
-
-
-def _google() -> Google:
-    """Google as it is set up. Raises NotFound where it is not."""
-    # Cryptography and all that comes with it take 8 MB: here, only where somebody signs in with Google.
-    from tokiflow.adapters.google import google_from
-
-    if _GOOGLE not in current_app.extensions:
-        current_app.extensions[_GOOGLE] = google_from(current_app.extensions["tokiflow.settings"])
-    made: Google | None = current_app.extensions[_GOOGLE]
-    if made is None:
-        raise errors.NotFound
-    return made
-
-
-def _google_callback_url() -> str:
-    """Under the public address: it must be the one that was registered with Google."""
-    settings: Settings = current_app.extensions["tokiflow.settings"]
-    return settings.public_url + url_for("auth.google_callback")

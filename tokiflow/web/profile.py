@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, make_response, url_for
+from flask import Blueprint, Response, current_app, flash, make_response, url_for
 from flask.typing import ResponseReturnValue
 
 from tokiflow import errors
-from tokiflow.core.roles import Right
 from tokiflow.core.schedule import zones
 from tokiflow.queries import organizations
 from tokiflow.services import people
+from tokiflow.settings import Settings
 from tokiflow.web import access, frame, htmx
 from tokiflow.web.forms.profile import Profile
 
@@ -17,14 +17,14 @@ blueprint = Blueprint("profile", __name__, url_prefix="/app/settings/profile")
 
 
 @blueprint.get("")
-@access.requires(Right.SEE)
+@access.person
 def show() -> ResponseReturnValue:
     """Name, zone, and the organizations one is in."""
     return _page(Profile(formdata=None, name=access.user().name, timezone=access.user().timezone))
 
 
 @blueprint.post("")
-@access.requires(Right.SEE)
+@access.person
 def edit() -> ResponseReturnValue:
     """Change name and zone."""
     form = Profile()
@@ -43,9 +43,11 @@ def _page(form: Profile, status: int = 200) -> Response:
     if htmx.is_htmx():
         return htmx.page("profile/show.html", "profile/_form.html", status, form=form, zones=_zones())
     mine = organizations.memberships(access.user().id)
+    settings: Settings = current_app.extensions["tokiflow.settings"]
     page = htmx.page(
-        "profile/show.html", "profile/_form.html", status, form=form, zones=_zones(), memberships=mine, me=access.user()
-    )
+        "profile/show.html", "profile/_form.html", status, form=form, zones=_zones(), memberships=mine,
+        me=access.user(), with_google=settings.google,
+    )  # fmt: skip
     return make_response(page)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from uuid import UUID
 
 from flask import g, request, session
-from flask_login import login_user, logout_user
+from flask_login import current_user, login_user, logout_user
 
 from tokiflow import errors, extensions
 from tokiflow.core import devices
 from tokiflow.models import User, UserSession
 from tokiflow.queries import sessions as sessions_queries
 from tokiflow.services import sessions
+from tokiflow.services.security_letters import Place
 from tokiflow.web import frame
 
 
@@ -29,7 +31,8 @@ extensions.login.user_loader(load)
 
 
 def begin(user: User, how: str) -> None:
-    """Sign `user` in. Nothing of the session before is carried over."""
+    """Sign `user` in. Nothing of the session before is carried over, and it is over."""
+    _end_row()
     session.clear()
     user.session_token = sessions.begin(user.id, how, device(), address(), frame.now())
     login_user(user)
@@ -38,23 +41,47 @@ def begin(user: User, how: str) -> None:
 
 def end() -> None:
     """Sign out whoever is signed in here, also where the cookie may have been copied to."""
-    found = current()
-    if found is not None:
-        with suppress(errors.NotFound):  # another tab was faster
-            sessions.end(found.id, found.user_id, frame.now())
+    _end_row()
     logout_user()
     session.clear()
 
 
+def prove() -> None:
+    """Whoever is signed in here has just shown again who they are."""
+    found = current()
+    if found is not None:
+        sessions.prove(found.id, frame.now())
+
+
 def current() -> UserSession | None:
     """The session of this browser, or None if nobody is signed in."""
+    if not current_user.is_authenticated:  # which looks, if nobody has yet
+        return None
     found: UserSession | None = g.get("user_session")
     return found
+
+
+def id_of_session() -> UUID | None:
+    """Of the session of this browser, or None."""
+    found = current()
+    return found.id if found else None
+
+
+def _end_row() -> None:
+    found = current()
+    if found is not None:
+        with suppress(errors.NotFound):  # another tab was faster
+            sessions.end(found.id, found.user_id, frame.now())
 
 
 def device() -> str:
     """What asks, in words a person knows their own devices by."""
     return devices.describe(request.headers.get("User-Agent", "")[:500])
+
+
+def place() -> Place:
+    """Both, for a mail that tells of what is done here."""
+    return Place(device(), address())
 
 
 def address() -> str:
