@@ -9,7 +9,7 @@ import sys
 from tests.fixtures.instance import ROOT
 
 SELDOM = {"alembic", "apprise", "authlib", "boto3", "httpx", "joserfc", "requests", "sentry_sdk", "stripe", "webauthn"}
-"""For a migration, a sign-in with Google or a passkey, a bucket, an alert by Apprise, a DSN: loaded by who needs them."""
+"""For a migration, a sign-in with Google or a passkey, a bucket, an alert by Apprise: loaded by who needs them."""
 
 DOORS = {
     "tokiflow.api", "tokiflow.app", "tokiflow.extensions", "tokiflow.ping", "tokiflow.web",

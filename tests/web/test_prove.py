@@ -60,7 +60,7 @@ def test_it_asks_says_why_and_lets_whoever_shows_it_go_on(hers, mailbox, alice):
     assert (done.status_code, done.headers["Location"]) == (303, DANGER)
     assert is_proved(hers)
     assert db.session.execute(select(UserSession.id)).scalars().all() == sessions_before
-    again = post(hers, mailbox.link(), page=PROVE)
+    again = post(hers, mailbox.link(), page="/app/settings/sessions")
     assert (again.status_code, again.headers["Location"]) == (303, DANGER)
 
 

@@ -244,7 +244,10 @@ def _claim(link_ids: Sequence[UUID], now: datetime) -> list[Claimed]:
             )
             .execution_options(synchronize_session=False)
         )  # fmt: skip
-        return [Claimed(*known, zone or "UTC") for *known, zone in rows]
+        return [
+            Claimed(id, email, purpose, device, address, at, zone or "UTC")
+            for id, email, purpose, device, address, at, zone in rows
+        ]
 
 
 def _letter(one: Claimed, outside: Outside, now: datetime) -> EmailMessage:

@@ -22,9 +22,7 @@ def link(token: str) -> ResponseReturnValue:
         found = _look(token)
     except LinkRefused as refused:
         return _refused(refused)
-    return render_template(
-        "auth/confirm.html", form=Confirm(), email=found.email, purpose=found.purpose, token=token, device=found.device
-    )
+    return render_template("auth/confirm.html", form=Confirm(), email=found.email, purpose=found.purpose, token=token)
 
 
 @blueprint.post("/link/<token>")
