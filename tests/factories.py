@@ -14,6 +14,7 @@ from tokiflow.db import db, transaction
 from tokiflow.models import (
     Channel,
     Export,
+    Invitation,
     Membership,
     Monitor,
     MonitorChannel,
@@ -110,6 +111,15 @@ def make_export(user: User, organization: Organization | None, now: datetime, **
     export.key = f"exports/{export.id}"
     store.put(export.key, b"log\r\n")
     return save(export)
+
+
+def make_invitation(organization: Organization, email: str = "dora@example.com", **values: Any) -> Invitation:
+    """An invitation to be a member, mailed an hour ago, that waits for an answer."""
+    at = values.pop("sent_at", datetime.now(UTC) - timedelta(hours=1))
+    usual = {"role": "member", "nonce": f"nonce {next(_numbers)}", "expires_at": at + timedelta(days=7)}
+    return save(
+        Invitation(organization_id=organization.id, email=email, sent_at=at, created_at=at, **{**usual, **values})
+    )
 
 
 def make_rule(organization: Organization, *steps: list[Channel], **values: Any) -> RoutingRule:

@@ -121,6 +121,7 @@ class Clock:
             erasures,
             exports,
             heartbeats,
+            invitations,
             letters,
             maintenance,
             outputs,
@@ -145,6 +146,7 @@ class Clock:
             heartbeats.forget(now)
             sign_in.forget(now)
             letters.forget(now)
+            invitations.forget(now)
             sessions.forget(now)
             maintenance.forget(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:

@@ -22,7 +22,7 @@ from tokiflow import errors
 from tokiflow.channels import Outside
 from tokiflow.channels import letters as writing
 from tokiflow.core import alerting, ids
-from tokiflow.db import db, on_commit, transaction
+from tokiflow.db import changed, db, on_commit, transaction
 from tokiflow.models import Letter
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import bounces, mail_links
@@ -42,6 +42,7 @@ _SECRETS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "confirm": lambda context: {
         "path": mail_links.confirm(UUID(context["recipient_id"]), datetime.fromisoformat(context["asked_at"]))
     },
+    "invitation": lambda context: {"path": mail_links.invitation(UUID(context["invitation_id"]), context["nonce"])},
 }
 """By template: from the context that is kept, what is added to it when the mail is written."""
 
@@ -114,6 +115,15 @@ def ring(now: datetime) -> int:
         for start in range(0, len(rung), AT_ONCE):
             on_commit(partial(enqueue, Job.MAIL_LETTERS, rung[start : start + AT_ONCE]))
     return len(rung)
+
+
+def take_back(letter_id: UUID | None) -> None:
+    """Don't send it any more, unless it is on its way. Twice, or too late, is no harm."""
+    if letter_id is None:
+        return
+    waiting = Letter.id == letter_id, Letter.status == "pending"
+    with transaction():
+        changed(update(Letter).where(*waiting).values(status="dead", last_error="it was taken back", lease_until=None))
 
 
 def forget(now: datetime) -> None:
