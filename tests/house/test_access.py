@@ -28,6 +28,7 @@ PERSONAL = {"export_id"}
 """What an address can name that is one person's own."""
 
 THINGS = {"monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "window_id", "rule_id", "installation_id"}
+THINGS |= {"invitation_id"}
 WORDS = {"kind": "webhook", "token": "none", "mail_id": "none"}
 """What stands in an address and is no thing of an organization."""
 

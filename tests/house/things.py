@@ -7,7 +7,14 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from tests.factories import make_channel, make_export, make_monitor, make_rule, make_slack_installation
+from tests.factories import (
+    make_channel,
+    make_export,
+    make_invitation,
+    make_monitor,
+    make_rule,
+    make_slack_installation,
+)
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.signals import Ping, Signal
@@ -18,7 +25,7 @@ from tokiflow.services import maintenance, pings
 
 def make_things(organization: Organization, now: datetime) -> dict[str, str]:
     """By the name it has in routes: a monitor in trouble, its failed run with output, the incident, a channel
-    that could not be told, that delivery, the maintenance that runs now, and a rule."""
+    that could not be told, that delivery, the maintenance that runs now, a rule, and somebody who is invited."""
     channel = make_channel(organization)
     rule = make_rule(organization, [channel], [channel], waits=[900], remind_seconds=3600)
     monitor = make_monitor(organization, "Orders → warehouse", tags=["db"], channels=[channel])
@@ -38,6 +45,7 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
         "window_id": ids.public("mnt", window),
         "installation_id": ids.public("slk", make_slack_installation(organization).id),
         "rule_id": ids.public("rul", rule.id),
+        "invitation_id": ids.public("inv", make_invitation(organization, f"{ids.new()}@example.com").id),
     }
 
 

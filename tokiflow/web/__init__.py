@@ -19,6 +19,8 @@ def init_app(app: Flask) -> None:
         front,
         gallery,
         incidents,
+        invitations,
+        joining,
         maintenance,
         monitors,
         organization,
@@ -55,11 +57,12 @@ def init_app(app: Flask) -> None:
         rules,
         profile,
         organization,
+        invitations,
         exports,
     )
     for noun in nouns:
         app.register_blueprint(noun.blueprint)
-    for answers in (recipients, resend):
+    for answers in (recipients, resend, joining):
         app.register_blueprint(answers.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component looks like.

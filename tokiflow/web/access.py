@@ -26,6 +26,7 @@ from tokiflow.models import (
     Channel,
     Export,
     Incident,
+    Invitation,
     MaintenanceWindow,
     Membership,
     Monitor,
@@ -40,6 +41,7 @@ from tokiflow.queries import (
     channels,
     exports,
     incidents,
+    invitations,
     maintenance,
     monitors,
     organizations,
@@ -195,6 +197,12 @@ def window(public_id: str) -> MaintenanceWindow:
 def rule(public_id: str) -> RoutingRule:
     """The routing rule called `public_id` in the address."""
     found = routing.get(ids.parse("rul", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def invitation(public_id: str) -> Invitation:
+    """The invitation called `public_id` in the address."""
+    found = invitations.get(ids.parse("inv", public_id))
     return _admitted(found, found.organization_id)
 
 

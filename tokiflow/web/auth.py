@@ -12,7 +12,7 @@ from flask_login import current_user
 
 from tokiflow import errors, extensions
 from tokiflow.models import User
-from tokiflow.services import sign_in
+from tokiflow.services import joining, sign_in
 from tokiflow.settings import Settings
 from tokiflow.web import access, frame, htmx, local, redirects, signed_in
 from tokiflow.web.forms.sign_in import AskForLink, Confirm
@@ -62,6 +62,23 @@ def ask() -> ResponseReturnValue:
         return _form(form, 422)
     session[ASKED_FOR] = (form.email.data or "").strip()[:320]
     return _with_browser_cookie(htmx.see_other(url_for("auth.sent")), browser)
+
+
+@blueprint.post("/invited")
+@access.public
+@extensions.limiter.limit("60 per hour", key_func=lambda: _client())
+@extensions.limiter.limit("6 per 15 minutes", key_func=lambda: f"{_client()} {request.form.get('token', '')[:320]}")
+def invited() -> ResponseReturnValue:
+    """Send a link to the address that an invitation is for; it leads back to the invitation."""
+    token = request.form.get("token") or "none"
+    invitation, sent = (url_for("joining.show", token=token, sent=said) for said in (None, 1))
+    try:
+        email = joining.look(token, frame.now()).invitation.email
+    except errors.TokiflowError:
+        return htmx.see_other(invitation)
+    browser = request.cookies.get(BROWSER_COOKIE) or secrets.token_urlsafe(32)
+    sign_in.request_link(email, browser, invitation, frame.now(), signed_in.device())
+    return _with_browser_cookie(htmx.see_other(sent), browser)
 
 
 @blueprint.get("/sent")
