@@ -85,7 +85,7 @@ def invite(organization_id: UUID, addresses: Sequence[str], role: str, by: Actor
 def send_again(invitation_id: UUID, organization_id: UUID, by: Actor, now: datetime) -> None:
     """Mail it once more, with a new link that is good for seven days; older links are over.
 
-    Raises NotFound, Conflict if it is over or they are a member, Forbidden for an owner's, RateLimited where it must wait.
+    Raises NotFound, Conflict if it is over or they are a member, Forbidden for an owner's, RateLimited if it must wait.
     """
     with transaction():
         email = _of(invitation_id, organization_id).email

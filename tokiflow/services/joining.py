@@ -127,5 +127,3 @@ def _why_over(row: Invitation, organization: Organization, nonce: str, now: date
 
 def _gone() -> mail_links.NotOurs:
     return mail_links.NotOurs("It is long over, or the organization that sent it is gone. Ask whoever invited you.")
-
-

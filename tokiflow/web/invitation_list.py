@@ -122,7 +122,9 @@ def _more(one: Listed) -> str:
         return one.trouble
     if one.state != "waiting" or one.mail != "pending":
         return ""
-    return f"The mail could not be sent yet, and is tried again: {one.trouble}" if one.trouble else "Its mail is on its way"
+    return (
+        f"The mail did not go out yet, and is tried again: {one.trouble}" if one.trouble else "Its mail is on its way"
+    )
 
 
 def _url(state: str, words: str, after: str | None = None) -> str:
