@@ -116,5 +116,5 @@ def _on_their_way(count: int) -> str:
 
 def _to_put_right(count: int) -> str:
     if count == 1:
-        return "This is not an e-mail address. Put it right and send it again; the others were taken."
-    return f"These {count} are not e-mail addresses. Put them right and send them again; the others were taken."
+        return "This is not an e-mail address. Put it right and send it again."
+    return f"These {filters.number(count)} are not e-mail addresses. Put them right and send them again."
