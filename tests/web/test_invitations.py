@@ -93,6 +93,15 @@ def test_an_admin_is_offered_no_owner_and_gets_none(adam: User, client_for: Call
     assert emails() == []
 
 
+def test_what_was_pasted_is_kept_while_nobody_can_be_invited(alices: Client, organization: Organization) -> None:
+    organization.erase_at = datetime.now(UTC) + timedelta(days=7)
+    save(organization)
+    answer = post(alices, PAGE, page=PAGE, addresses=DORA, role="member")
+    assert (answer.status_code, emails()) == (409, [])
+    assert "nobody can be invited" in answer.text
+    assert f"{DORA}</textarea>" in answer.text
+
+
 def test_hostile_text_is_only_text(alices: Client) -> None:
     answer = post(alices, PAGE, page=PAGE, addresses="<script>alert(1)</script>", role="member")
     assert "<script>alert(1)" not in answer.text
@@ -149,7 +158,7 @@ def test_the_list_is_narrowed_in_the_address(alices: Client, organization: Organ
         ("?q=LATE@", {"late"}),
     ):
         page = alices.get(PAGE + query).text.replace("<wbr>", "")
-        assert {name for name in ("waits", "came", "late", "gone") if f"{name}@example.com</span>" in page} == shown, (
+        assert {name for name in ("waits", "came", "late", "gone") if f"{name}@example.com</strong>" in page} == shown, (
             query
         )
     assert "550 no such user" in alices.get(f"{PAGE}?state=failed").text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVarTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, select, tuple_
@@ -15,6 +15,8 @@ from tokiflow.errors import NotFound
 from tokiflow.models import Invitation, Letter, Membership, Organization, User
 from tokiflow.queries import paging
 from tokiflow.queries.paging import Page
+
+Row = TypeVarTuple("Row")
 
 STATES = ("waiting", "failed", "accepted", "declined", "withdrawn", "expired")
 """failed: it waits for an answer, and its mail did not arrive."""
@@ -152,7 +154,7 @@ def _mails(organization_id: UUID, since: datetime) -> tuple[ColumnElement[bool],
     return (Letter.organization_id == organization_id, Letter.template == "invitation", Letter.created_at > since)
 
 
-def _counted(statement: Select[tuple[str, int]]) -> dict[str, int]:
+def _counted(statement: Select[str, int]) -> dict[str, int]:
     return {row[0]: row[1] for row in db.session.execute(statement)}
 
 
@@ -168,7 +170,7 @@ def _state(now: datetime) -> ColumnElement[str]:
     )
 
 
-def _narrowed(statement: Select[Any], organization_id: UUID, words: str) -> Select[Any]:
+def _narrowed(statement: Select[*Row], organization_id: UUID, words: str) -> Select[*Row]:
     statement = (
         statement.select_from(Invitation)
         .outerjoin(Letter, Letter.id == Invitation.letter_id)

@@ -199,9 +199,7 @@ class _Round:
         letters.take_back(row.letter_id)
         row.nonce, row.invited_by = secrets.token_urlsafe(16), self.by.id
         row.sent_at, row.expires_at = self.now, self.now + mail_links.GOOD_FOR
-        letter_id = _post(row, self.organization, self.by, self.now)
-        db.session.flush()  # the letter first: the invitation refers to it
-        row.letter_id = letter_id
+        row.letter_id = _post(row, self.organization, self.by, self.now)
         db.session.add(row)
         note(what, row, self.by, self.now, before, {"role": row.role} if before or what.endswith("created") else {})
 

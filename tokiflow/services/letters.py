@@ -22,7 +22,7 @@ from tokiflow import errors
 from tokiflow.channels import Outside
 from tokiflow.channels import letters as writing
 from tokiflow.core import alerting, ids
-from tokiflow.db import changed, db, on_commit, transaction
+from tokiflow.db import at_end, changed, db, on_commit, transaction
 from tokiflow.models import Letter
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import bounces, mail_links
@@ -60,7 +60,7 @@ def post(
             context=dict(context), status="pending", attempts=0, next_attempt_at=now, rung_at=now, created_at=now,
         )  # fmt: skip
         db.session.add(letter)
-        on_commit(partial(enqueue, Job.MAIL_LETTERS, [letter.id]))
+        at_end(_ring_for, letter.id)
     return letter.id
 
 
@@ -112,9 +112,13 @@ def ring(now: datetime) -> int:
                 .execution_options(synchronize_session=False)
             ).scalars()
         )
-        for start in range(0, len(rung), AT_ONCE):
-            on_commit(partial(enqueue, Job.MAIL_LETTERS, rung[start : start + AT_ONCE]))
+        _ring_for(rung)
     return len(rung)
+
+
+def _ring_for(letter_ids: Sequence[UUID]) -> None:
+    for start in range(0, len(letter_ids), AT_ONCE):
+        on_commit(partial(enqueue, Job.MAIL_LETTERS, letter_ids[start : start + AT_ONCE]))
 
 
 def take_back(letter_id: UUID | None) -> None:

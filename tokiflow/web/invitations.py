@@ -41,6 +41,9 @@ def invite() -> ResponseReturnValue:
     except errors.Invalid as invalid:
         form.take(invalid)
         return _page(form, (), pasted.mistakes, 422)
+    except errors.Conflict as error:
+        flash(error.message, "warning")
+        return _page(form, status=error.status)
     if not pasted.mistakes and all(one.what == "invited" for one in outcomes):
         flash(_on_their_way(len(outcomes)), "success")
         return htmx.see_other(url_for("invitations.index"))
