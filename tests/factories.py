@@ -15,6 +15,7 @@ from tokiflow.models import (
     ApiKey,
     Channel,
     Export,
+    Invitation,
     Membership,
     Monitor,
     MonitorChannel,
@@ -129,6 +130,15 @@ def make_passkey(user: User, name: str = "Laptop", **values: Any) -> Passkey:
     """A passkey that nobody can sign with."""
     number = str(next(_numbers)).encode()
     return save(Passkey(user_id=user.id, name=name, **{"credential_id": number, "public_key": b"none", **values}))
+
+
+def make_invitation(organization: Organization, email: str = "dora@example.com", **values: Any) -> Invitation:
+    """An invitation to be a member, mailed an hour ago, that waits for an answer."""
+    at = values.pop("sent_at", datetime.now(UTC) - timedelta(hours=1))
+    usual = {"role": "member", "nonce": f"nonce {next(_numbers)}", "expires_at": at + timedelta(days=7)}
+    return save(
+        Invitation(organization_id=organization.id, email=email, sent_at=at, created_at=at, **{**usual, **values})
+    )
 
 
 def make_rule(organization: Organization, *steps: list[Channel], **values: Any) -> RoutingRule:

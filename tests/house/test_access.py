@@ -29,7 +29,7 @@ PERSONAL = {"export_id", "session_id", "passkey_id"}
 
 THINGS = {
     "monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "window_id", "rule_id", "installation_id",
-    "key_id",
+    "key_id", "invitation_id",
 }  # fmt: skip
 WORDS = {"kind": "webhook", "token": "none", "mail_id": "none", "what": "failed"}
 """What stands in an address and is no thing of an organization."""

@@ -11,6 +11,7 @@ from tests.factories import (
     make_api_key,
     make_channel,
     make_export,
+    make_invitation,
     make_monitor,
     make_passkey,
     make_rule,
@@ -26,7 +27,7 @@ from tokiflow.services import maintenance, pings, sessions
 
 def make_things(organization: Organization, now: datetime) -> dict[str, str]:
     """By the name it has in routes: a monitor in trouble, its failed run with output, the incident, a channel
-    that could not be told, that delivery, the maintenance that runs now, and a rule."""
+    that could not be told, that delivery, the maintenance that runs now, a rule, and somebody who is invited."""
     channel = make_channel(organization)
     rule = make_rule(organization, [channel], [channel], waits=[900], remind_seconds=3600)
     monitor = make_monitor(organization, "Orders → warehouse", tags=["db"], channels=[channel])
@@ -47,6 +48,7 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
         "installation_id": ids.public("slk", make_slack_installation(organization).id),
         "key_id": ids.public("key", make_api_key(organization, now=now).id),
         "rule_id": ids.public("rul", rule.id),
+        "invitation_id": ids.public("inv", make_invitation(organization, f"{ids.new()}@example.com").id),
     }
 
 

@@ -64,6 +64,20 @@ def test_a_letter_is_rung_for_once_what_it_tells_about_is_true() -> None:
     assert rung() == [("jobs.letters.mail", [str(letter_id)])]
 
 
+def test_many_letters_of_one_moment_are_rung_for_together() -> None:
+    with transaction():
+        written = [str(write()) for _ in range(letters.RING_FOR + 1)]
+    assert [ids for _, ids in rung()] == [written[:-1], written[-1:]]
+
+
+def test_a_letter_that_was_taken_back_stays_here() -> None:
+    letter_id = write()
+    for _ in range(2):
+        letters.take_back(letter_id)
+    assert mailing.mail([letter_id], outside(KeptMail()), lambda: NOW) == 0
+    assert kept(letter_id).status == "dead"
+
+
 def test_it_is_mailed_once(organization: Organization) -> None:
     mailer = KeptMail()
     letter_id = write(organization=organization)

@@ -14,6 +14,7 @@ from tokiflow.channels.base import ChannelKind
 from tokiflow.channels.fields import Config, Field
 from tokiflow.channels.message import Message, Receipt
 from tokiflow.channels.outside import Outside
+from tokiflow.core import mail_addresses
 from tokiflow.errors import DeliveryError, Invalid
 
 ADDRESSES_LIMIT = 20
@@ -23,9 +24,6 @@ NOBODY_LEFT = "nobody is left to write to"
 """So begins the reason for which a channel without readers is disabled (services.desertions)."""
 BEGIN_WITHIN = 14.0
 """Seconds in which one try begins its mails. The last may take a while, and the lease must outlast it."""
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-# localhost, too: on a machine of one's own that is where cron's mail has always gone.
-_DOMAIN = re.compile(r"localhost|([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 
 
 def _read_addresses(given: object) -> list[str]:
@@ -42,22 +40,11 @@ def _read_addresses(given: object) -> list[str]:
 
 def _addresses(given: Sequence[str]) -> list[str]:
     """Normalised, each once, in the order given. Raises Invalid naming every address that can't be one."""
-    normalised = {one: _address(one) for one in given}
+    normalised = {one: mail_addresses.read(one) for one in given}
     wrong = [f"'{one[:80]}' is not an e-mail address" for one, address in normalised.items() if not address]
     if wrong:
         raise Invalid({"config.to": wrong})
     return list(dict.fromkeys(address for address in normalised.values() if address))
-
-
-def _address(given: str) -> str | None:
-    """`Alice@Bücher.example` → `Alice@xn--bcher-kva.example`; None if it can't be an address (RFC 5321 §4.1.2)."""
-    local, at, domain = given.strip().rpartition("@")
-    try:
-        domain = domain.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return None
-    fits = len(local) <= 64 and len(domain) <= 253
-    return f"{local}@{domain}" if at and fits and _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain) else None
 
 
 class Email(ChannelKind):

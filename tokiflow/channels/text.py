@@ -17,12 +17,22 @@ _BREAKS = "\r\n\t\v\f\x85\u2028\u2029"
 # A low line within a word is only itself: db_backup needs no escape, and reads better without where none is understood.
 _MARKS = re.compile(r"[\\*~`|\[\]<>@]|://|(?<![^\W_])_|_(?![^\W_])")
 _AT_THE_START = re.compile(r"^(\d*)([-+#.)])(?=[\s#]|$)")
+# What mail programs take for an address of something: a scheme, and a dot, @, colon or slash within a word.
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,20}:)?//+", re.IGNORECASE)
+_LINKING = re.compile(r"([.@:/])(?=\S)")
+_HIDDEN = re.compile("[\u200b-\u200d\u2060\ufeff\u00ad<>]")
 _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 def line(value: str, limit: int) -> str:
     """`value` on one line: white space collapsed, controls dropped, at most `limit` characters."""
     return truncate(" ".join(_visible(value).split()), limit)
+
+
+def unlinked(value: str, limit: int) -> str:
+    """Like `line`, and no mail program makes a link of it: for what one stranger can make us write to another."""
+    plain = _SCHEME.sub("", _HIDDEN.sub("", line(value, 10 * limit)))
+    return _LINKING.sub("\\1\u2060", truncate(" ".join(plain.split()), limit))
 
 
 def output(value: str, limit: int) -> str:

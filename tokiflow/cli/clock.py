@@ -122,6 +122,7 @@ class Clock:
             erasures,
             exports,
             heartbeats,
+            invitations,
             letters,
             maintenance,
             outputs,
@@ -146,6 +147,7 @@ class Clock:
             heartbeats.forget(now)
             sign_in.forget(now)
             letters.forget(now)
+            invitations.forget(now)
             sessions.forget(now)
             maintenance.forget(now)
             audit_walks.ring()

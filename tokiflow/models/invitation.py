@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tokiflow.db import Model
 from tokiflow.models.columns import CreatedAt, Key, MaybeMoment, MaybeUserId, Moment, OrganizationId
+from tokiflow.models.letter import Letter
 from tokiflow.models.organization import Organization
 
 
@@ -36,6 +37,7 @@ class Invitation(Model):
     withdrawn_at: Mapped[MaybeMoment]
 
     organization: Mapped[Organization] = relationship(lazy="raise")
+    letter: Mapped[Letter | None] = relationship(lazy="raise")
 
     __table_args__ = (
         CheckConstraint("role in ('owner', 'admin', 'member', 'viewer')", name="role"),

@@ -6,7 +6,7 @@ clock rings again. Whoever mails it is services.mailing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from tokiflow.core import ids
-from tokiflow.db import db, on_commit, transaction
+from tokiflow.db import at_end, changed, db, on_commit, transaction
 from tokiflow.models import Letter
 from tokiflow.queue import Job, enqueue
 
@@ -41,7 +41,7 @@ def post(
             context=dict(context), status="pending", attempts=0, next_attempt_at=now, rung_at=now, created_at=now,
         )  # fmt: skip
         db.session.add(letter)
-        on_commit(partial(enqueue, Job.MAIL_LETTERS, [letter.id]))
+        at_end(_ring_for, letter.id)
     return letter.id
 
 
@@ -73,9 +73,22 @@ def ring(now: datetime) -> int:
                 .execution_options(synchronize_session=False)
             ).scalars()
         )
-        for start in range(0, len(rung), RING_FOR):
-            on_commit(partial(enqueue, Job.MAIL_LETTERS, rung[start : start + RING_FOR]))
+        _ring_for(rung)
     return len(rung)
+
+
+def _ring_for(letter_ids: Sequence[UUID]) -> None:
+    for start in range(0, len(letter_ids), RING_FOR):
+        on_commit(partial(enqueue, Job.MAIL_LETTERS, letter_ids[start : start + RING_FOR]))
+
+
+def take_back(letter_id: UUID | None) -> None:
+    """Don't send it any more, unless it is on its way. Twice, or too late, is no harm."""
+    if letter_id is None:
+        return
+    waiting = Letter.id == letter_id, Letter.status == "pending"
+    with transaction():
+        changed(update(Letter).where(*waiting).values(status="dead", last_error="it was taken back", lease_until=None))
 
 
 def forget(now: datetime) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tokiflow.db import transaction
-from tokiflow.services import bounces, desertions
+from tokiflow.services import bounces, desertions, invitations
 
 
 def take(event: Mapping[str, Any], now: datetime) -> None:
@@ -22,6 +22,7 @@ def take(event: Mapping[str, Any], now: datetime) -> None:
     with transaction():
         if event.get("type") == "email.bounced" and _for_good(data):
             concerned = bounces.bounced(addresses, _reason(data), _at(event, now), now)
+            invitations.came_back(addresses, _reason(data), _at(event, now))
         elif event.get("type") == "email.complained":
             concerned = bounces.complained(addresses, _at(event, now), now)
         else:

@@ -1,6 +1,6 @@
 """The links in our mails that prove who was written to. Signed, not kept: the database holds no way to use them.
 
-Each names the row of an address in an organization (models.Recipient), and works without signing in.
+Each names the row of an address in an organization (models.Recipient), and works without signing in; or an invitation.
 """
 
 from __future__ import annotations
@@ -59,6 +59,20 @@ def unsubscribing(token: str) -> UUID:
     """The recipient whose mails the link with this token stops. Raises NotOurs."""
     try:
         return UUID(_serializer("unsubscribe").loads(token))
+    except (BadData, ValueError, TypeError, AttributeError):
+        raise NotOurs("It is not complete, or not one of ours. Copy it whole, as it stands in the mail.") from None
+
+
+def invitation(invitation_id: UUID, nonce: str) -> str:
+    """The path that answers an invitation, as long as `nonce` is its newest."""
+    return f"/invitations/{_text(_serializer('invitation').dumps([invitation_id.hex, nonce]))}"
+
+
+def invited(token: str) -> tuple[UUID, str]:
+    """The invitation and the nonce that the link with this token stands for. Raises NotOurs."""
+    try:
+        invitation_id, nonce = _serializer("invitation").loads(token)
+        return UUID(invitation_id), str(nonce)
     except (BadData, ValueError, TypeError, AttributeError):
         raise NotOurs("It is not complete, or not one of ours. Copy it whole, as it stands in the mail.") from None
 

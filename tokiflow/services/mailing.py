@@ -35,6 +35,7 @@ _SECRETS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "confirm": lambda context: {
         "path": mail_links.confirm(UUID(context["recipient_id"]), datetime.fromisoformat(context["asked_at"]))
     },
+    "invitation": lambda context: {"path": mail_links.invitation(UUID(context["invitation_id"]), context["nonce"])},
 }
 """By template: from the context that is kept, what is added to it when the mail is written."""
 

@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from tokiflow import channels, errors
-from tokiflow.core import ids
+from tokiflow import errors
+from tokiflow.core import ids, mail_addresses
 from tokiflow.core.monitor_draft import line
 from tokiflow.core.schedule import zones
 from tokiflow.db import db, transaction
@@ -25,14 +25,12 @@ LOCAL_ADDRESS = "you@localhost"
 
 def address(given: str) -> str:
     """`given` as we keep it: lower case, the domain in ASCII. Raises Invalid if it can't be an e-mail address."""
-    try:
-        # The one rule for what an address is belongs to the channel that mails to it.
-        found = channels.get("email").validate({"to": [given.strip()]})["to"][0]
-    except errors.Invalid:
+    found = mail_addresses.read(given)
+    if found is None:
         raise errors.Invalid(
             {"email": ["is not an e-mail address; write it like alice@example.com" if given.strip() else "is missing"]}
-        ) from None
-    return str(found).lower()
+        )
+    return found.lower()
 
 
 def ensure(email: str, name: str, now: datetime, *, timezone: str = "", organization: str = "") -> User:

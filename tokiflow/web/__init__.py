@@ -23,6 +23,8 @@ def init_app(app: Flask) -> None:
         google_accounts,
         google_sign_in,
         incidents,
+        invitations,
+        joining,
         maintenance,
         message_gallery,
         monitors,
@@ -77,6 +79,7 @@ def init_app(app: Flask) -> None:
         second_factors,
         organization,
         api_keys,
+        invitations,
         exports,
         audit,
         sessions,
@@ -85,7 +88,7 @@ def init_app(app: Flask) -> None:
     # The ways in share one blueprint.
     for blueprint in dict.fromkeys(noun.blueprint for noun in nouns):
         app.register_blueprint(blueprint)
-    for answers in (recipients, resend):
+    for answers in (recipients, resend, joining):
         app.register_blueprint(answers.blueprint)
     if not settings.production:
         # Where mail goes when no mail server is set, and what every component and every message looks like.

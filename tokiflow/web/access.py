@@ -28,6 +28,7 @@ from tokiflow.models import (
     Channel,
     Export,
     Incident,
+    Invitation,
     MaintenanceWindow,
     Membership,
     Monitor,
@@ -44,6 +45,7 @@ from tokiflow.queries import (
     channels,
     exports,
     incidents,
+    invitations,
     maintenance,
     monitors,
     organizations,
@@ -228,6 +230,12 @@ def rule(public_id: str) -> RoutingRule:
 def api_key(public_id: str) -> ApiKey:
     """The API key called `public_id` in the address."""
     found = api_keys.get(ids.parse("key", public_id))
+    return _admitted(found, found.organization_id)
+
+
+def invitation(public_id: str) -> Invitation:
+    """The invitation called `public_id` in the address."""
+    found = invitations.get(ids.parse("inv", public_id))
     return _admitted(found, found.organization_id)
 
 

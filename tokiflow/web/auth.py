@@ -13,7 +13,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from tokiflow import errors, extensions
 from tokiflow.models import User
-from tokiflow.services import sign_in
+from tokiflow.services import joining, sign_in
 from tokiflow.settings import Settings
 from tokiflow.web import access, admission, frame, htmx, known, local, redirects, second_step, signed_in
 from tokiflow.web.forms.sign_in import AskForLink
@@ -60,6 +60,23 @@ def ask() -> ResponseReturnValue:
         form.take(invalid)
         return _form(form, 422)
     return mailed((form.email.data or "").strip()[:320], browser)
+
+
+@blueprint.post("/invited")
+@access.public
+@extensions.limiter.limit("60 per hour", key_func=known.network)
+@extensions.limiter.limit("6 per hour", key_func=lambda: f"{known.network()} {request.form.get('token', '')[:320]}")
+def invited() -> ResponseReturnValue:
+    """Send a link to the address that an invitation is for; it leads back to the invitation."""
+    token = request.form.get("token") or "none"
+    invitation, sent = (url_for("joining.show", token=token, sent=said) for said in (None, 1))
+    try:
+        email = joining.look(token, frame.now()).invitation.email
+    except errors.TokiflowError:
+        return htmx.see_other(invitation)
+    browser = known.own_or_new()
+    sign_in.request_link(email, known.asker(email, browser), invitation, frame.now())
+    return known.give(htmx.see_other(sent), browser)
 
 
 @blueprint.get("/sent")
