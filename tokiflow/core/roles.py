@@ -1,4 +1,4 @@
-"""Who may do what: one table that pages and API read."""
+"""Who may do what: one table that pages, API and docs read (docs/roles.md is made of it)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,29 @@ class Right(StrEnum):
     EDIT_ORGANIZATION = "edit_organization"
 
 
+SENTENCES: dict[Right, str] = {
+    Right.SEE: "See monitors, runs, output, incidents, channels, rules and who the members are",
+    Right.EDIT_MONITORS: "Create, edit, pause and delete monitors, and plan maintenance",
+    Right.WORK_INCIDENTS: "Acknowledge, comment, mute and resolve incidents",
+    Right.EDIT_CHANNELS: "Add, test, edit and delete channels, and connect Slack",
+    Right.EDIT_RULES: "Decide who is told of what, and when",
+    Right.EDIT_KEYS: "Make and revoke API keys, and replace the ping key",
+    Right.EDIT_REDACTION: "Choose what is hidden in output",
+    Right.EDIT_MEMBERS: "Invite people, change their roles and remove them, except owners",
+    Right.SEE_AUDIT: "Read and export the audit log",
+    Right.EXPORT_ORGANIZATION: "Export all data of the organization",
+    Right.EDIT_ORGANIZATION: "Rename, hand over and delete the organization, and say who else owns it",
+}
+"""What each right lets people do, as pages and docs say it."""
+
+IN_SHORT: dict[Role, str] = {
+    Role.OWNER: "Everything, also the organization itself",
+    Role.ADMIN: "Sets up monitors, channels, keys and people",
+    Role.MEMBER: "Works with monitors and incidents",
+    Role.VIEWER: "Looks, and changes nothing",
+}
+"""Each role in a few words."""
+
 _MEMBER = frozenset({Right.SEE, Right.EDIT_MONITORS, Right.WORK_INCIDENTS})
 _ADMIN = _MEMBER | {
     Right.EDIT_CHANNELS,
@@ -47,3 +70,15 @@ RIGHTS: dict[Role, frozenset[Right]] = {
 def allows(role: Role, right: Right) -> bool:
     """Whether somebody with `role` has `right`."""
     return right in RIGHTS[role]
+
+
+def manages(role: Role) -> frozenset[Role]:
+    """The roles that somebody with `role` may give to people, and take from them. Only owners make owners."""
+    if allows(role, Right.EDIT_ORGANIZATION):
+        return frozenset(Role)
+    return frozenset(Role) - {Role.OWNER} if allows(role, Right.EDIT_MEMBERS) else frozenset()
+
+
+def loses(before: Role, after: Role) -> bool:
+    """Whether whoever had the role `before` may do less with `after`."""
+    return not RIGHTS[before] <= RIGHTS[after]
