@@ -123,6 +123,7 @@ class Clock:
             heartbeats,
             letters,
             maintenance,
+            organizations,
             outputs,
             retention,
             sessions,
@@ -147,6 +148,7 @@ class Clock:
             letters.forget(now)
             sessions.forget(now)
             maintenance.forget(now)
+            organizations.ring(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now
             retention.ring()
