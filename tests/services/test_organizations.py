@@ -327,7 +327,7 @@ def _multiply(table, times):
         "audit_events": "insert into audit_events (id, organization_id, at, what, by, by_kind) select "
         "gen_random_uuid(), id, now(), 'x.done', 'x', 'system' from organizations, generate_series(1, :times)",
         "letters": "insert into letters (id, organization_id, template, to_address, next_attempt_at, status) select "
-        "gen_random_uuid(), id, 'notice', 'x@example.com', now(), 'sent' from organizations, generate_series(1, :times)",
+        "gen_random_uuid(), id, 'notice', 'x@y', now(), 'sent' from organizations, generate_series(1, :times)",
     }
     with transaction():
         db.session.execute(text(insert[table]), {"times": times})

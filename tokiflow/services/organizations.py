@@ -35,7 +35,10 @@ _SLUG_LIMIT = 70  # of 80, so that there is room to make it unique
 
 
 def create(name: str, owner_id: UUID, now: datetime, address: str = "") -> UUID:
-    """A new organization that `owner_id`, who asks from `address`, owns; its id. Raises Invalid for a bad name, Conflict for one too many."""
+    """A new organization that `owner_id`, who asks from `address`, owns; its id.
+
+    Raises Invalid for a bad name, Conflict for one too many.
+    """
     name = _checked_name(name)
     with transaction():
         owner = db.session.get_one(User, owner_id, with_for_update={"key_share": True})
