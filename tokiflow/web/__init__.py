@@ -20,11 +20,13 @@ def init_app(app: Flask) -> None:
         gallery,
         incidents,
         maintenance,
+        members,
         monitors,
         organization,
         organizations,
         outbox,
         overview,
+        ownership,
         profile,
         recipients,
         resend,
@@ -55,6 +57,8 @@ def init_app(app: Flask) -> None:
         rules,
         profile,
         organization,
+        ownership,
+        members,
         exports,
     )
     for noun in nouns:

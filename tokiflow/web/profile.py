@@ -6,7 +6,6 @@ from flask import Blueprint, Response, flash, make_response, url_for
 from flask.typing import ResponseReturnValue
 
 from tokiflow import errors
-from tokiflow.core.roles import Right
 from tokiflow.core.schedule import zones
 from tokiflow.queries import organizations
 from tokiflow.services import people
@@ -17,14 +16,14 @@ blueprint = Blueprint("profile", __name__, url_prefix="/app/settings/profile")
 
 
 @blueprint.get("")
-@access.requires(Right.SEE)
+@access.person
 def show() -> ResponseReturnValue:
     """Name, zone, and the organizations one is in."""
     return _page(Profile(formdata=None, name=access.user().name, timezone=access.user().timezone))
 
 
 @blueprint.post("")
-@access.requires(Right.SEE)
+@access.person
 def edit() -> ResponseReturnValue:
     """Change name and zone."""
     form = Profile()

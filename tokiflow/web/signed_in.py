@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from uuid import UUID
 
 from flask import g, request, session
 from flask_login import login_user, logout_user
@@ -50,6 +51,12 @@ def current() -> UserSession | None:
     """The session of this browser, or None if nobody is signed in."""
     found: UserSession | None = g.get("user_session")
     return found
+
+
+def current_id() -> UUID | None:
+    """The same, for a service that is to leave it alone when it ends the others."""
+    found = current()
+    return found.id if found else None
 
 
 def device() -> str:
