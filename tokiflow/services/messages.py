@@ -7,7 +7,7 @@ from typing import Any
 
 from tokiflow.channels import Message
 from tokiflow.channels.message import Listed
-from tokiflow.core import ids
+from tokiflow.core import ids, links
 from tokiflow.services.claims import Claimed
 
 
@@ -16,14 +16,16 @@ def of(one: Claimed, public_url: str) -> Message:
     content = dict(one.content)
     incident = ids.public("inc", one.incident_id) if one.incident_id else ""
     monitor = content.pop("monitor", "")
+    pages = {name: public_url + links.within(one.organization_id, f"/app/{name}") for name in ("monitors", "channels")}
     return Message(
         kind=one.alert_kind,
         dedup_key=ids.public("dlv", one.id),
         thread_key=incident or ids.public("dlv", one.id),
         monitor_id=monitor,
-        monitor_url=f"{public_url}/app/monitors/{monitor}" if monitor else f"{public_url}/app/monitors",
+        monitor_url=f"{public_url}/app/monitors/{monitor}" if monitor else pages["monitors"],
         incident_id=incident,
-        incident_url=f"{public_url}/app/incidents/{incident}" if incident else f"{public_url}/app/channels",
+        incident_url=f"{public_url}/app/incidents/{incident}" if incident else pages["channels"],
+        channels_url=pages["channels"],
         opened_at=datetime.fromisoformat(content.pop("opened_at")),
         resolved_at=_moment(content.pop("resolved_at", None)),
         sent_at=one.claimed_at,

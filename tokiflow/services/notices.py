@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from tokiflow.core import ids
+from tokiflow.core import links
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import IN_SHORT, Role
 from tokiflow.models import Organization, User
@@ -21,7 +21,7 @@ def role_changed(user: User, organization: Organization, role: Role, by: Actor, 
         title=f"You are {article} {role} of {organization.name} now",
         sentences=[f"{by.name} changed your role. What you may do there: {_lower(IN_SHORT[role])}."],
         label="See who is in it",
-        path=f"/app/settings/members{at(organization)}",
+        path=links.within(organization.id, "/app/settings/members"),
     )  # fmt: skip
 
 
@@ -50,13 +50,8 @@ def deletion_planned(user: User, organization: Organization, by: Actor, at_momen
             "Until then everything works as before, and any owner can keep it.",
         ],
         label="Open it, and keep it if you like",
-        path=f"/app/settings/organization{at(organization)}",
+        path=links.within(organization.id, "/app/settings/organization"),
     )  # fmt: skip
-
-
-def at(organization: Organization) -> str:
-    """What follows an address so that it opens in this organization, whichever the reader was in last."""
-    return f"?organization={ids.public('org', organization.id)}"
 
 
 def _post(
