@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from tests.house import matrix
+from tests.house.test_access import stops
 
 
 def test_the_page_is_as_the_code_is(app: Flask) -> None:
@@ -12,5 +13,5 @@ def test_the_page_is_as_the_code_is(app: Flask) -> None:
 
 
 def test_everything_a_view_does_is_said_in_a_sentence(app: Flask) -> None:
-    silent = [str(stop) for stop in matrix.stops(app) if not stop.does.endswith((".", "?"))]
+    silent = [str(stop) for stop in stops(app) if not stop.does.endswith((".", "?"))]
     assert silent == []

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select, update
 
+from tests.channels.conftest import KeptMail
 from tests.factories import make_channel, make_membership, make_monitor, make_slack_installation
 from tests.house.things import fail, make_things
-from tests.services.test_letters import KeptMail, outside
+from tests.services.test_letters import outside
 from tests.services.test_memberships import actor
 from tokiflow.channels import email
 from tokiflow.core import links

@@ -16,6 +16,7 @@ from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
 from tokiflow.models import Organization, UserSession
 from tokiflow.queries import memberships
+from tokiflow.web import access
 
 PAGE = "/app/settings/organization"
 NAME = "Harbour Freight"
@@ -172,9 +173,12 @@ def test_whoever_proved_themselves_long_ago_does_so_again(client_for, organizati
     hers = client_for(alice)
     token = token_on(hers, PAGE)
     asked = []
-    from tokiflow.web import access
 
-    monkeypatch.setattr(access, "url_for", lambda name, **values: asked.append((name, values)) or "/asked")
+    def url_for(name, **values):
+        asked.append((name, values))
+        return "/asked"
+
+    monkeypatch.setattr(access, "url_for", url_for)
     with transaction():
         db.session.execute(update(UserSession).values(proved_at=datetime.now(UTC) - timedelta(minutes=16)))
     answers = [

@@ -111,7 +111,7 @@ def channels_to(organization_id: UUID, email: str) -> Sequence[str]:
     return db.session.execute(select(Channel.name).where(*mine).order_by(Channel.name)).scalars().all()
 
 
-def _matching(organization_id: UUID, wanted: Filter) -> Select[tuple[Membership]]:
+def _matching(organization_id: UUID, wanted: Filter) -> Select[Membership]:
     statement = select(Membership).join(User).where(Membership.organization_id == organization_id)
     if wanted.role is not None:
         statement = statement.where(Membership.role == str(wanted.role))

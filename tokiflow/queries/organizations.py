@@ -59,7 +59,7 @@ def contents(organization_id: UUID) -> Sequence[tuple[str, int]]:
     return list(zip([*(noun for noun, _ in here), "API keys", "pings", "runs"], row, strict=True))
 
 
-def _some(model: type[Ping] | type[Run], organization_id: UUID) -> Select[tuple[int]]:
+def _some(model: type[Ping] | type[Run], organization_id: UUID) -> Select[int]:
     monitors = select(Monitor.id).where(Monitor.organization_id == organization_id)
     some = select(model.monitor_id).where(model.monitor_id.in_(monitors)).limit(COUNTED_TO + 1).subquery()
     return select(func.count()).select_from(some)

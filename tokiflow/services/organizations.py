@@ -182,7 +182,7 @@ def confirm(row: Organization, typed: str) -> None:
         raise Invalid({"typed": ["is not the name of this organization; type it as it stands above"]})
 
 
-def _due(now: datetime) -> Select[tuple[UUID]]:
+def _due(now: datetime) -> Select[UUID]:
     return select(Organization.id).where(Organization.erase_at <= now).order_by(Organization.erase_at)
 
 

@@ -37,7 +37,8 @@ class Wanted:
     def url(self, **changes: str | int | None) -> str:
         """The list's address with `changes`. Any change leads to the first page."""
         said = {"q": self.words, "role": self.role and str(self.role), "page": None} | changes
-        return url_for("members.index", **{name: value for name, value in said.items() if value not in (None, "", 1)})
+        query = {name: str(value) for name, value in said.items() if value not in (None, "", 1)}
+        return url_for("members.index", **query)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
