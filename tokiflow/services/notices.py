@@ -46,7 +46,7 @@ def deletion_planned(user: User, organization: Organization, by: Actor, at_momen
         user, organization, now,
         title=f"{organization.name} will be deleted",
         sentences=[
-            f"{by.name} wants to delete {organization.name} with all that is in it. It will be gone for good on {when}.",
+            f"{by.name} wants to delete {organization.name}. All that is in it will be gone for good on {when}.",
             "Until then everything works as before, and any owner can keep it.",
         ],
         label="Open it, and keep it if you like",
