@@ -6,11 +6,18 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
-from tests.api.conftest import Program, give_up, make_key, make_trouble, problem
+from tests.api.conftest import NOW, Program, give_up, make_key, make_trouble, problem
 from tokiflow import api
 from tokiflow.api.operations import Operation, Scope
+from tokiflow.core import roles
+from tokiflow.core.actors import Actor
+from tokiflow.core.roles import Role
+from tokiflow.db import db, transaction
+from tokiflow.models import Membership
+from tokiflow.services import api_keys
 
 ALL = api.operations()
 WITH_KEY = [one for one in ALL if one.scope]
@@ -40,6 +47,23 @@ def test_only_these_need_no_key():
 @every(WITH_KEY)
 def test_reading_needs_read_and_all_else_needs_write(operation):
     assert operation.scope is (Scope.READ if operation.method == "GET" else Scope.WRITE)
+
+
+@every(WITH_KEY)
+def test_a_scope_lends_the_right_that_a_person_would_need(operation):
+    assert operation.right in roles.SCOPES[operation.scope]
+    assert roles.allows(Role.ADMIN, operation.right), "no key does more than an admin may, who makes it"
+
+
+@every(WITH_KEY)
+def test_a_key_does_not_outgrow_or_outlive_the_role_of_whoever_made_it(operation, client, organization, adam, trouble):
+    """It belongs to the organization: it goes on with its own scopes when its maker is a viewer, or gone."""
+    by = Actor("person", "Adam", adam.id)
+    key = api_keys.create(organization.id, "ci", (operation.scope,), by, NOW).text
+    with transaction():
+        db.session.execute(delete(Membership).where(Membership.user_id == adam.id))
+    response = call(Program(client, key), operation, trouble.ids)
+    assert response.status_code in operation.answers, response.get_data(as_text=True)
 
 
 @every(WITH_KEY)

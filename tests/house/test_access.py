@@ -12,16 +12,20 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.factories import make_monitor, make_user
+from tests.factories import make_membership, make_monitor, make_user
 from tests.fixtures.app import Client
 from tests.house.statements import statements
 from tests.house.things import make_personal_things, make_things
+from tokiflow.core import ids
 from tokiflow.core.roles import Right, Role, allows
-from tokiflow.models import Organization, User
+from tokiflow.db import db, transaction
+from tokiflow.models import Membership, Organization, User
+from tokiflow.queries import memberships
 from tokiflow.web import access
 
 NOW = datetime.now(UTC)
 OF_A_PERSON = tuple(f"/app/settings/{page}" for page in ("exports", "sessions", "google", "profile", "security"))
+OF_A_PERSON += ("/app/organizations", "/app/switch-organization")
 """Pages about somebody, wherever they belong."""
 
 PERSONAL = {"export_id", "session_id", "passkey_id"}
@@ -29,7 +33,7 @@ PERSONAL = {"export_id", "session_id", "passkey_id"}
 
 THINGS = {
     "monitor_id", "run_id", "incident_id", "channel_id", "delivery_id", "window_id", "rule_id", "installation_id",
-    "key_id", "invitation_id",
+    "key_id", "invitation_id", "member_id",
 }  # fmt: skip
 WORDS = {"kind": "webhook", "token": "none", "mail_id": "none", "what": "failed"}
 """What stands in an address and is no thing of an organization."""
@@ -55,6 +59,10 @@ class Stop:
     rule: str
     names: frozenset[str]
     right: Any
+    proved: bool = False
+    """Whether it asks again who one is."""
+    does: str = ""
+    """What it does, in a sentence."""
 
     def address(self, things: dict[str, str]) -> str:
         path = self.rule
@@ -76,9 +84,11 @@ def stops(app: Flask, *, api: bool = False) -> list[Stop]:
     for rule in app.url_map.iter_rules():
         if rule.endpoint in OTHERWISE or (rule.endpoint.startswith("api.") is not api):
             continue
-        right = getattr(app.view_functions[rule.endpoint], access.RULE)
+        view = app.view_functions[rule.endpoint]
+        right, proved = getattr(view, access.RULE), hasattr(view, access.PROVED)
+        does = (view.__doc__ or "").strip().partition("\n")[0]
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            found.append(Stop(method, rule.rule, frozenset(rule.arguments), right))
+            found.append(Stop(method, rule.rule, frozenset(rule.arguments), right, proved, does))
     return sorted(found, key=str)
 
 
@@ -119,30 +129,93 @@ def test_whoever_changes_something_needs_a_right_to(app: Flask) -> None:
 def test_every_page_of_an_organization_needs_a_right(app: Flask) -> None:
     inside = [stop for stop in stops(app) if stop.rule.startswith("/app") and not isinstance(stop.right, Right)]
     assert {stop.right for stop in inside} == {"person"}
-    assert [str(stop) for stop in inside if not stop.rule.startswith(OF_A_PERSON)] == ["POST /app/switch-organization"]
+    assert [str(stop) for stop in inside if not stop.rule.startswith(OF_A_PERSON)] == []
 
 
 # --- the walk ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("role", list(Role))
+NAMES = {Role.OWNER: "alice", Role.ADMIN: "adam", Role.MEMBER: "mia", Role.VIEWER: "vera"}
+
+
+@pytest.fixture
+def put_back(organization: Organization) -> Callable[[User, Role], None]:
+    """`put_back(mia, Role.MEMBER)`: she is in Harbour Freight as if she had not just left."""
+
+    def put(user: User, role: Role) -> None:
+        if memberships.role_of(organization.id, user.id) is not role:
+            with transaction():
+                db.session.merge(Membership(organization_id=organization.id, user_id=user.id, role=str(role)))
+
+    return put
+
+
+@pytest.mark.parametrize("role", list(Role), ids=str)
 def test_members_may_do_what_their_role_allows(
     app: Flask,
     role: Role,
     request: pytest.FixtureRequest,
     client_for: Callable[[User], Client],
     things: Callable[[], dict[str, str]],
+    put_back: Callable[[User, Role], None],
     subtests: pytest.Subtests,
 ) -> None:
-    names = {Role.OWNER: "alice", Role.ADMIN: "adam", Role.MEMBER: "mia", Role.VIEWER: "vera"}
-    client = client_for(request.getfixturevalue(names[role]))
+    user = request.getfixturevalue(NAMES[role])
+    client = client_for(user)
     for stop in (one for one in stops(app) if isinstance(one.right, Right)):
         with subtests.test(f"{role}: {stop}"):
+            put_back(user, role)
             answer = client.open(stop.address(things()), method=stop.method)
             if allows(role, stop.right):
                 assert answer.status_code in DONE
             else:
                 assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("role", list(Role), ids=str)
+def test_owning_another_organization_lends_nothing_in_this_one(
+    app: Flask,
+    role: Role,
+    request: pytest.FixtureRequest,
+    organization: Organization,
+    other_organization: Organization,
+    client_for: Callable[[User], Client],
+    things: Callable[[], dict[str, str]],
+    put_back: Callable[[User, Role], None],
+    subtests: pytest.Subtests,
+) -> None:
+    """Who owns Charlie's organization and works there asks for things of Harbour Freight, by the thing and by name."""
+    user = request.getfixturevalue(NAMES[role])
+    make_membership(other_organization, user, Role.OWNER)
+    named = {"organization": ids.public("org", organization.id)}
+    for stop in (one for one in stops(app) if isinstance(one.right, Right)):
+        with subtests.test(f"{role}: {stop}"):
+            put_back(user, role)
+            client = client_for(user)
+            client.post("/app/switch-organization", data={"organization": other_organization.slug})
+            answer = client.open(stop.address(things()), method=stop.method, query_string=named)
+            assert answer.status_code in (DONE if allows(role, stop.right) else {403})
+
+
+def test_naming_an_organization_of_others_opens_nothing(
+    app: Flask,
+    organization: Organization,
+    charlie: User,
+    client_for: Callable[[User], Client],
+    things: Callable[[], dict[str, str]],
+    subtests: pytest.Subtests,
+) -> None:
+    client, theirs = client_for(charlie), things()
+    for stop in (one for one in stops(app) if isinstance(one.right, Right)):
+        with subtests.test(str(stop)):
+            for named in (ids.public("org", organization.id), f"org_{NOBODYS[:22]}0000", "org_", "1", ""):
+                answer = client.open(stop.address(theirs), method=stop.method, query_string={"organization": named})
+                assert answer.status_code == 404
+
+
+def test_what_can_not_be_undone_asks_again_who_one_is(app: Flask) -> None:
+    asks = {one.rule for one in stops(app) if one.proved}
+    assert {f"/app/settings/organization/{what}" for what in ("hand-over", "delete")} <= asks
 
 
 def test_for_an_outsider_nothing_exists(
@@ -226,14 +299,16 @@ def test_public_pages_never_break(
                 assert who.open(stop.address({}), method=stop.method).status_code < 500
 
 
+@pytest.mark.parametrize("role", list(Role), ids=str)
 def test_nobody_comes_into_the_api_with_a_session(
     app: Flask,
-    alice: User,
+    role: Role,
+    request: pytest.FixtureRequest,
     client_for: Callable[[User], Client],
     things: Callable[[], dict[str, str]],
     subtests: pytest.Subtests,
 ) -> None:
-    client, there = client_for(alice), things()
+    client, there = client_for(request.getfixturevalue(NAMES[role])), things()
     for stop in (one for one in stops(app, api=True) if one.right != "public"):
         with subtests.test(str(stop)):
             assert client.open(stop.address(there), method=stop.method).status_code == 401
@@ -277,11 +352,14 @@ def test_looking_changes_nothing(
 def test_a_person_without_any_organization_sees_none(
     app: Flask, client_for: Callable[[User], Client], subtests: pytest.Subtests
 ) -> None:
-    """Whoever was removed from their last organization keeps an account, and nothing else."""
+    """Whoever was removed from their last organization keeps an account, and may make an organization of their own."""
     client = client_for(make_user("Dora"))
     for stop in (one for one in stops(app) if isinstance(one.right, Right) and not one.names):
         with subtests.test(str(stop)):
-            assert client.open(stop.address({}), method=stop.method).status_code == 404
+            answer = client.open(stop.address({}), method=stop.method)
+            assert (answer.status_code, answer.headers["Location"]) == (303, "/app/organizations/new")
+    assert client.get("/app/organizations/new").status_code == 200
+    assert client.get("/app/settings/profile").status_code == 200
 
 
 def test_what_strangers_wrote_never_runs(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 
-from tests.factories import make_channel, make_monitor
+from tests.factories import make_channel, make_membership, make_monitor, make_user
 from tests.fixtures.app import Client
 from tests.house.statements import statements
 from tests.house.test_access import stops
@@ -27,7 +27,8 @@ MOST_STATEMENTS = 20
 
 
 def grow(organization: Organization, things: dict[str, str]) -> None:
-    """Much more of everything that pages list: monitors in trouble, runs, steps, deliveries, channels, windows."""
+    """Much more of everything that pages list: monitors in trouble, runs, steps, deliveries, channels, windows,
+    members."""
     monitor = db.session.get_one(Monitor, ids.parse("mon", things["monitor_id"]))
     channel_id = ids.parse("chn", things["channel_id"])
     for n in range(MORE):
@@ -35,6 +36,7 @@ def grow(organization: Organization, things: dict[str, str]) -> None:
         (fail if n % 2 else succeed)(monitor, at)
         incidents.comment(ids.parse("inc", things["incident_id"]), f"tried {n}", TOKIFLOW, at)
         fail(make_monitor(organization, f"Job {n}", tags=[f"tag {n}"]), at)
+        make_membership(organization, make_user(f"Member {n}"))
         make_channel(organization, ("webhook", "email", "slack")[n % 3])
         plan_and_depend(organization, things, n)
     channels.edit(channel_id, {"enabled": True}, TOKIFLOW, NOW)

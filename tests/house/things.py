@@ -12,10 +12,12 @@ from tests.factories import (
     make_channel,
     make_export,
     make_invitation,
+    make_membership,
     make_monitor,
     make_passkey,
     make_rule,
     make_slack_installation,
+    make_user,
 )
 from tokiflow.core import ids, tokens
 from tokiflow.core.actors import TOKIFLOW
@@ -27,7 +29,7 @@ from tokiflow.services import maintenance, pings, sessions
 
 def make_things(organization: Organization, now: datetime) -> dict[str, str]:
     """By the name it has in routes: a monitor in trouble, its failed run with output, the incident, a channel
-    that could not be told, that delivery, the maintenance that runs now, a rule, and somebody who is invited."""
+    that could not be told, that delivery, the maintenance that runs now, a rule, a key, somebody invited, a member."""
     channel = make_channel(organization)
     rule = make_rule(organization, [channel], [channel], waits=[900], remind_seconds=3600)
     monitor = make_monitor(organization, "Orders → warehouse", tags=["db"], channels=[channel])
@@ -38,7 +40,10 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
     delivery = db.session.execute(select(Delivery.id).where(Delivery.incident_id == incident.id)).scalar_one()
     run = db.session.execute(select(Run.id).where(Run.monitor_id == monitor.id)).scalar_one()
     window = maintenance.create(organization.id, _WINDOW | {"starts_at": now - HOUR, "ends_at": _LATE}, TOKIFLOW, now)
+    member = make_user("Somebody")
+    make_membership(organization, member)
     return {
+        "member_id": ids.public("usr", member.id),
         "monitor_id": ids.public("mon", monitor.id),
         "run_id": ids.public("run", run),
         "incident_id": ids.public("inc", incident.id),

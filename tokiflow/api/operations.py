@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response
 
 from tokiflow.api.parameters import Parameter
+from tokiflow.core.roles import Right
 
 V1 = "/api/v1"
 TABLE = "tokiflow.api"
@@ -63,6 +64,15 @@ class Operation:
     problems: frozenset[int] = frozenset()
     # Whether it speaks to the outside, which no transaction may be held open for.
     outside: bool = False
+
+    @property
+    def right(self) -> Right:
+        """What a person would need to do the same on the pages."""
+        return Right.SEE if self.method == "GET" else RIGHTS[self.tag]
+
+
+RIGHTS = {"Monitors": Right.EDIT_MONITORS, "Incidents": Right.WORK_INCIDENTS, "Channels": Right.EDIT_CHANNELS}
+"""By tag: the right that changing something needs."""
 
 
 @dataclass

@@ -67,6 +67,8 @@ class Message:
     incident_kind: str
     """missed · overrun · failed · anomaly · degraded"""
     incident_url: str
+    channels_url: str = ""
+    """Where its organization's people change who is told."""
     severity: str
     """critical · warning"""
 

@@ -125,6 +125,7 @@ class Clock:
             invitations,
             letters,
             maintenance,
+            organizations,
             outputs,
             retention,
             sessions,
@@ -151,6 +152,7 @@ class Clock:
             sessions.forget(now)
             maintenance.forget(now)
             audit_walks.ring()
+            organizations.ring(now)
         if now - self.kept_house >= KEEP_HOUSE_EVERY:
             self.kept_house = now
             api_key_letters.warn(now)

@@ -66,6 +66,13 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.SEE}),
 }
 
+SCOPES: dict[str, frozenset[Right]] = {
+    "read": frozenset({Right.SEE}),
+    "write": frozenset({Right.EDIT_MONITORS, Right.WORK_INCIDENTS, Right.EDIT_CHANNELS}),
+    "ping": frozenset(),
+}
+"""What an API key with each scope may do. A key never touches members, keys or the organization itself."""
+
 
 def allows(role: Role, right: Right) -> bool:
     """Whether somebody with `role` has `right`."""

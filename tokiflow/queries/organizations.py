@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
 from tokiflow.db import db
 from tokiflow.errors import NotFound
-from tokiflow.models import Membership, Organization
+from tokiflow.models import ApiKey, Channel, Incident, Membership, Monitor, Organization, Ping, Run
 
 
 def memberships(user_id: UUID) -> list[Membership]:
@@ -40,6 +41,28 @@ def get(organization_id: UUID) -> Organization:
     if found is None:
         raise NotFound("This organization is gone.")
     return found
+
+
+COUNTED_TO = 100_000
+"""Pings and runs are counted no further: nobody's mind depends on it."""
+
+
+def contents(organization_id: UUID) -> Sequence[tuple[str, int]]:
+    """What would go with the organization: nouns, and how many of each there are."""
+    here = (("members", Membership), ("monitors", Monitor), ("incidents", Incident), ("channels", Channel))
+    counts = [
+        *(select(func.count()).select_from(model).where(model.organization_id == organization_id) for _, model in here),
+        select(func.count()).where(ApiKey.organization_id == organization_id, ApiKey.revoked_at.is_(None)),
+        *(_some(model, organization_id) for model in (Ping, Run)),
+    ]
+    row = db.session.execute(select(*(one.scalar_subquery() for one in counts))).one()
+    return list(zip([*(noun for noun, _ in here), "API keys", "pings", "runs"], row, strict=True))
+
+
+def _some(model: type[Ping] | type[Run], organization_id: UUID) -> Select[int]:
+    monitors = select(Monitor.id).where(Monitor.organization_id == organization_id)
+    some = select(model.monitor_id).where(model.monitor_id.in_(monitors)).limit(COUNTED_TO + 1).subquery()
+    return select(func.count()).select_from(some)
 
 
 def by_slug(slug: str | None) -> Organization | None:

@@ -130,6 +130,27 @@ def forget(now: datetime) -> int:
     return len(found)
 
 
+def erase(which: ColumnElement[bool], now: datetime) -> int:
+    """Remove the exports that are `which`, their files first; how many, at most so many at once. One that is being made
+    right now is given up, and stays until whoever makes it has noticed or let go of it."""
+    with transaction():
+        changed(update(Export).where(which, Export.status == "pending").values(status="dead", next_attempt_at=now))
+        free = or_(Export.lease_until.is_(None), Export.lease_until <= now)
+        found = db.session.execute(select(Export.id).where(which, free).limit(1_000)).scalars().all()
+    store = storage.current()
+    if found and store:
+        store.delete([f"{ROOT}{one}" for one in found])
+    with transaction():
+        db.session.execute(delete(Export).where(Export.id.in_(found)).execution_options(synchronize_session=False))
+    return len(found)
+
+
+def being_made(which: ColumnElement[bool], now: datetime) -> bool:
+    """Whether somebody holds one of the exports that are `which`."""
+    with transaction():
+        return bool(db.session.scalar(select(select(Export.id).where(which, Export.lease_until > now).exists())))
+
+
 def link(row: Export) -> str | None:
     """An address of the store that saves the file, for five minutes; None where browsers don't reach it."""
     store = storage.current()
@@ -175,8 +196,10 @@ def _make(asked: Asked, clock: Clock) -> bool:
         ours = isinstance(error, errors.TokiflowError)
         _record_failure(asked, str(error) if ours else f"Tokiflow stumbled: {type(error).__name__}", clock())
         return False
-    _record_done(asked, filename, size, clock())
-    return True
+    if _record_done(asked, filename, size, clock()):
+        return True
+    _let_go(asked)
+    return False
 
 
 def _put(asked: Asked, path: Path) -> int:
@@ -200,20 +223,31 @@ def _keep(asked: Asked, clock: Clock, done: int, total: int) -> None:
         changed(update(Export).where(Export.id == asked.id, Export.status == "pending").values(values))
 
 
-def _record_done(asked: Asked, filename: str, size: int, now: datetime) -> None:
+def _let_go(asked: Asked) -> None:
+    """Nobody wants it any more: what it is about was erased meanwhile. Its file goes, and then the lease."""
+    store = storage.current()
+    if store:
+        store.delete([_key(asked)])
+    with transaction():
+        changed(update(Export).where(Export.id == asked.id, Export.status == "dead").values(lease_until=None))
+
+
+def _record_done(asked: Asked, filename: str, size: int, now: datetime) -> bool:
+    """False if it is not wanted any more."""
     values = {
         "status": "done", "filename": filename, "key": _key(asked), "size": size, "done": Export.total,
         "lease_until": None, "last_error": "", "finished_at": now, "expires_at": now + KEPT,
     }  # fmt: skip
     with transaction():
         if not changed(update(Export).where(Export.id == asked.id, Export.status == "pending").values(values)):
-            return
+            return False
         user = db.session.get_one(User, asked.user_id)
         path = f"/app/settings/exports/{ids.public('exp', asked.id)}"
         context = {"filename": filename, "path": path, "days": KEPT.days}
         subject = f"Your export is ready: {filename}"
         letters.post("export_ready", user.email, subject, context, asked.organization_id, now)
     log.info("export_made", export=str(asked.id), kind=asked.kind, size=size)
+    return True
 
 
 def _record_failure(asked: Asked, said: str, now: datetime) -> None:

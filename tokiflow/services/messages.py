@@ -9,9 +9,10 @@ from uuid import UUID
 
 from tokiflow.channels import Message
 from tokiflow.channels.message import Listed
-from tokiflow.core import ids
+from tokiflow.core import ids, links
 from tokiflow.services.claims import Claimed
 
+_PAGES = ("monitors", "incidents", "channels")
 _MOMENTS = ("opened_at", "resolved_at", "muted_until")
 
 
@@ -21,6 +22,7 @@ def of(one: Claimed, public_url: str) -> Message:
     return told(
         {"kind": one.alert_kind, **one.content},
         one.incident_id,
+        one.organization_id,
         public_url,
         dedup_key=key,
         sent_at=one.claimed_at,
@@ -33,6 +35,7 @@ def of(one: Claimed, public_url: str) -> Message:
 def told(
     content: Mapping[str, Any],
     incident_id: UUID | None,
+    organization_id: UUID,
     public_url: str,
     *,
     dedup_key: str,
@@ -44,7 +47,8 @@ def told(
     monitor = known.pop("monitor", "")
     incident = ids.public("inc", incident_id) if incident_id else ""
     group = known.pop("group", "")
-    page = f"incidents/{incident}" if incident else "incidents" if group else "channels"
+    pages = {page: public_url + links.within(organization_id, f"/app/{page}") for page in _PAGES}
+    around = pages["incidents" if group else "channels"]
     moments: dict[str, Any] = {name: _moment(known.pop(name, None)) for name in _MOMENTS}
     if moments["muted_until"] and moments["muted_until"] <= sent_at:
         moments["muted_until"] = None
@@ -52,9 +56,10 @@ def told(
         dedup_key=dedup_key,
         thread_key=incident or group or dedup_key,
         monitor_id=monitor,
-        monitor_url=f"{public_url}/app/monitors/{monitor}" if monitor else f"{public_url}/app/monitors",
+        monitor_url=f"{public_url}/app/monitors/{monitor}" if monitor else pages["monitors"],
         incident_id=incident,
-        incident_url=f"{public_url}/app/{page}",
+        incident_url=f"{public_url}/app/incidents/{incident}" if incident else around,
+        channels_url=pages["channels"],
         sent_at=sent_at,
         tags=tuple(known.pop("tags", ())),
         last_lines=tuple(known.pop("last_lines", ())),

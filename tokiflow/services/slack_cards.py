@@ -73,10 +73,9 @@ def _message(incident: Incident, place: Place, public_url: str, now: datetime) -
     content = {**alert.content, **_standing(incident, alert.kind)}
     if incident.resolved_at:
         content = contents.over(content)
-    key = ids.public("alr", alert.id)
-    return messages.told(
-        content, incident.id, public_url, dedup_key=key, sent_at=now, because=_because(incident.id, place)
-    )
+    key, because = ids.public("alr", alert.id), _because(incident.id, place)
+    whose = incident.id, incident.organization_id
+    return messages.told(content, *whose, public_url, dedup_key=key, sent_at=now, because=because)
 
 
 def _because(incident_id: UUID, place: Place) -> str:

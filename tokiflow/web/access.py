@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import abort, current_app, g, request, session, url_for
+from flask import current_app, g, request, session, url_for
 from flask_login import current_user
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
@@ -47,6 +47,7 @@ from tokiflow.queries import (
     incidents,
     invitations,
     maintenance,
+    memberships,
     monitors,
     organizations,
     routing,
@@ -92,7 +93,7 @@ def person(view: Callable[P, R]) -> Callable[P, R | Response]:
 
 def requires(right: Right) -> Callable[[Callable[P, R]], Callable[P, R | Response]]:
     """Members with `right` may see it. A loader in the view may switch to another organization of theirs, and
-    checks the right there again."""
+    checks the right there again, and so does `?organization=org_…`: see `here`."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R | Response]:
         @wraps(view)
@@ -100,7 +101,10 @@ def requires(right: Right) -> Callable[[Callable[P, R]], Callable[P, R | Respons
             if not current_user.is_authenticated:
                 return _to_sign_in()
             g.right = right
-            _enter(_chosen() or abort(404))
+            found = _named() or _chosen()
+            if found is None:
+                return _go(url_for("organizations.new"))
+            _enter(found)
             if not kwargs:
                 # With a thing in the address, its loader decides, in the organization the thing belongs to.
                 check(right)
@@ -209,6 +213,21 @@ def slack_installation(public_id: str) -> SlackInstallation:
     return _admitted(found, found.organization_id)
 
 
+def here() -> str:
+    """`org_…` of the current organization. As `organization` in an address, that opens in this one and no other:
+    from a mail, and from a page that stayed open while the person went on to another in a second window."""
+    return ids.public("org", organization().id)
+
+
+def member(public_id: str) -> Membership:
+    """The member of the current organization called `public_id` in the address, with the person."""
+    check(g.right)
+    found = memberships.get(organization().id, ids.parse("usr", public_id))
+    if found is None:
+        raise errors.NotFound
+    return found
+
+
 def go_to(organization_id: UUID) -> Organization:
     """The person's organization of this id, current from now on. Raises NotFound, or Forbidden without the right."""
     _admitted(None, organization_id)
@@ -266,6 +285,17 @@ def _admitted(found: T, organization_id: UUID) -> T:
     if "membership" not in g or organization_id != membership().organization_id:
         _enter(organizations.membership(user().id, organization_id))
     check(g.right)
+    return found
+
+
+def _named() -> Membership | None:
+    """The membership in the organization that the address names, if it does. Raises NotFound for others'."""
+    public_id = request.args.get("organization")
+    if public_id is None:
+        return None
+    found = organizations.membership(user().id, ids.parse("org", public_id))
+    if found is None:
+        raise errors.NotFound
     return found
 
 

@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
         filters.look(now(), _zone())
 
     app.context_processor(_context)
-    app.jinja_env.globals.update(may=access.may, Right=Right, known_endpoints=app.view_functions.keys)
+    app.jinja_env.globals.update(may=access.may, here=access.here, Right=Right, known_endpoints=app.view_functions.keys)
 
 
 def now() -> datetime:

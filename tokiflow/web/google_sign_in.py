@@ -148,7 +148,7 @@ def _refused(errand: str, error: errors.TokiflowError, target: str) -> Response:
 
 def _errand(what: str) -> str:
     """`what`, for the session of this browser and no other."""
-    return f"{what} {signed_in.id_of_session()}"
+    return f"{what} {signed_in.current_id()}"
 
 
 def _pending() -> tuple[str, str, str] | None:

@@ -1,4 +1,4 @@
-"""Settings of the organization: its ping key, and what is hidden in output."""
+"""Settings of the organization: its name, its ping key, and what is hidden in output."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tokiflow.core.roles import Right
 from tokiflow.queries import monitors
 from tokiflow.services import organizations
 from tokiflow.web import access, frame, htmx, snippets
+from tokiflow.web.forms.organization import OrganizationName
 from tokiflow.web.forms.redaction import Redaction
 
 blueprint = Blueprint("organization", __name__, url_prefix="/app/settings/organization")
@@ -19,7 +20,23 @@ blueprint = Blueprint("organization", __name__, url_prefix="/app/settings/organi
 @access.requires(Right.SEE)
 def show() -> ResponseReturnValue:
     """What holds for all of the organization. Secrets only for those whose role could do the same without them."""
-    return _page(Redaction(formdata=None, patterns="\n".join(access.organization().redaction_patterns)))
+    return _page()
+
+
+@blueprint.post("/name")
+@access.requires(Right.EDIT_ORGANIZATION)
+def rename() -> ResponseReturnValue:
+    """Call it something else."""
+    form = OrganizationName()
+    try:
+        organizations.rename(access.organization().id, form.name.data or "", access.actor(), frame.now())
+    except errors.Invalid as invalid:
+        form.take(invalid)
+        if htmx.is_htmx():
+            return htmx.page("organization/show.html", "organization/_name.html", 422, name_form=form)
+        return _page(name_form=form, status=422)
+    flash("Renamed.", "success")
+    return htmx.see_other(url_for("organization.show"))
 
 
 @blueprint.post("/redaction")
@@ -31,7 +48,7 @@ def set_redaction() -> ResponseReturnValue:
         organizations.set_redaction(access.organization().id, form.wanted(), access.actor(), frame.now())
     except errors.Invalid as invalid:
         form.take(invalid)
-        return _page(form, 422)
+        return _page(redaction=form, status=422)
     flash("Saved. It holds for output that comes from now on.", "success")
     return htmx.see_other(url_for("organization.show"))
 
@@ -57,14 +74,18 @@ def rotate_ping_key() -> ResponseReturnValue:
     return htmx.see_other(url_for("organization.show"))
 
 
-def _page(form: Redaction, status: int = 200) -> Response:
-    key = access.organization().ping_key if access.may(Right.EDIT_MONITORS) else None
+def _page(
+    *, redaction: Redaction | None = None, name_form: OrganizationName | None = None, status: int = 200
+) -> Response:
+    organization = access.organization()
+    key = organization.ping_key if access.may(Right.EDIT_MONITORS) else None
     return htmx.page(
         "organization/show.html",
         "organization/_redaction.html",
         status,
-        form=form,
-        organization=access.organization(),
+        form=redaction or Redaction(formdata=None, patterns="\n".join(organization.redaction_patterns)),
+        name_form=name_form or OrganizationName(formdata=None, name=organization.name),
+        organization=organization,
         role=access.membership().role,
         url=snippets.by_name(key, "<slug>") if key else "",
         lines=snippets.by_name_lines(key) if key else "",

@@ -103,7 +103,7 @@ def show() -> ResponseReturnValue:
 def prove_by_link() -> ResponseReturnValue:
     """Send a link to the person's own address; used in this browser it shows that they are still there."""
     target = redirects.safe(request.form.get("next"))
-    user, session_id = _who_may("link"), signed_in.id_of_session()
+    user, session_id = _who_may("link"), signed_in.current_id()
     if user is None or session_id is None:
         return page(target, errors.Forbidden("This way is not open to you. Choose another."))
     browser = known.own_or_new()

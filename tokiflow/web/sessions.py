@@ -42,7 +42,7 @@ def ask_end(session_id: str) -> ResponseReturnValue:
 def end(session_id: str) -> ResponseReturnValue:
     """Sign out there, at once, wherever its cookie was copied to."""
     found = access.user_session(session_id)
-    if found.id == signed_in.id_of_session():
+    if found.id == signed_in.current_id():
         signed_in.end()
         return htmx.see_other(url_for("auth.sign_in"))
     name = found.device or "The browser"
@@ -66,7 +66,7 @@ def ask_end_others() -> ResponseReturnValue:
 @access.proved
 def end_others() -> ResponseReturnValue:
     """Sign out everywhere but here."""
-    count = sessions.end_all(access.user().id, frame.now(), but=signed_in.id_of_session())
+    count = sessions.end_all(access.user().id, frame.now(), but=signed_in.current_id())
     flash(f"Signed out of {count} other session{'' if count == 1 else 's'}.", "success")
     return htmx.see_other(url_for("sessions.index"))
 
@@ -77,6 +77,6 @@ def _shown(row: UserSession) -> dict[str, object]:
         "row": row,
         "device": row.device or "An unknown browser",
         "how": HOW[row.how],
-        "here": row.id == signed_in.id_of_session(),
+        "here": row.id == signed_in.current_id(),
         "end": url_for("sessions.ask_end", session_id=ids.public("ses", row.id)),
     }

@@ -33,7 +33,7 @@ def use(token: str) -> ResponseReturnValue:
         found = _look(token)
         purpose, target = found.purpose, redirects.safe(found.next_url)
         asker = known.asker(found.email)
-        user = sign_in.use(token, asker, signed_in.id_of_session(), frame.now(), Confirm().timezone.data or "")
+        user = sign_in.use(token, asker, signed_in.current_id(), frame.now(), Confirm().timezone.data or "")
     except (LinkRefused, google_accounts.Refused) as refused:
         return _refused(refused)
     if purpose == "prove":
@@ -42,7 +42,7 @@ def use(token: str) -> ResponseReturnValue:
 
 
 def _look(token: str) -> SignInLink:
-    return sign_in.look(token, known.own(), signed_in.id_of_session(), frame.now())
+    return sign_in.look(token, known.own(), signed_in.current_id(), frame.now())
 
 
 def _refused(error: LinkRefused | google_accounts.Refused) -> Response:

@@ -61,8 +61,8 @@ def current() -> UserSession | None:
     return found
 
 
-def id_of_session() -> UUID | None:
-    """Of the session of this browser, or None."""
+def current_id() -> UUID | None:
+    """Its id, for a service that is to leave it alone when it ends the others."""
     found = current()
     return found.id if found else None
 

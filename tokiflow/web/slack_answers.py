@@ -11,7 +11,7 @@ from flask import current_app
 
 from tokiflow import errors
 from tokiflow.channels.slack_blocks import Block, context, link, mrkdwn, section, sections, several
-from tokiflow.core import durations, ids, sentences
+from tokiflow.core import durations, ids, links, sentences
 from tokiflow.core.actors import Actor
 from tokiflow.core.slack_commands import Command
 from tokiflow.core.status import Status
@@ -65,11 +65,11 @@ def _status(organization: Organization, now: datetime) -> list[Block]:
     more = incidents.count_unresolved(organization.id) - MOST
     lines = [_trouble(one, now) for one in broken[:MOST]]
     if more > 0:
-        lines.append(link(_url("/app/incidents"), f"and {more:,} more"))
+        lines.append(link(_url(links.within(organization.id, "/app/incidents")), f"and {more:,} more"))
     return several(
         section(f"*{mrkdwn(organization.name, 80)}*: {_counts(counts)}"),
         *sections(lines or ["● Nothing is broken."]),
-        context(link(_url("/app"), "Open Tokiflow")),
+        context(link(_url(links.within(organization.id, "/app")), "Open Tokiflow")),
     )
 
 
@@ -94,7 +94,7 @@ def _monitors(organization: Organization, now: datetime) -> list[Block]:
     more = sum(monitors.count_by_status(organization.id, now).values()) - len(shown)
     lines = [_monitor(one, now) for one in shown]
     if more > 0:
-        lines.append(link(_url("/app/monitors"), f"and {more:,} more"))
+        lines.append(link(_url(links.within(organization.id, "/app/monitors")), f"and {more:,} more"))
     return several(section(f"*{mrkdwn(organization.name, 80)}*"), *sections(lines or ["No monitors yet."]))
 
 

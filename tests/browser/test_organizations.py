@@ -1,0 +1,131 @@
+"""An organization from its first day to its last, in a browser: made, renamed, handed over, left, deleted and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.factories import make_membership
+from tests.fixtures.browser import NARROW, serious_problems
+from tokiflow.core.roles import Role
+from tokiflow.db import db
+from tokiflow.models import Organization, User
+from tokiflow.queries import memberships
+
+SOON = 15_000
+SETTINGS = "/app/settings/organization"
+
+
+def dialog(page: Page, verb: str) -> None:
+    """Open the question behind the button `verb`, and look at it."""
+    page.get_by_role("link", name=verb, exact=True).click()
+    expect(page.locator("#ask-dialog #ask-title")).to_be_focused(timeout=SOON)
+    assert serious_problems(page) == []
+
+
+def press(page: Page, verb: str) -> None:
+    page.locator("#ask-dialog").get_by_role("button", name=verb, exact=True).click()
+
+
+def says(page: Page, words: str) -> None:
+    expect(page.get_by_text(words).first).to_be_visible(timeout=SOON)
+
+
+def test_alice_makes_one_renames_it_deletes_it_and_keeps_it(
+    site: str, page: Page, sign_in: Callable[[Page, User], None], alice: User
+) -> None:
+    sign_in(page, alice)
+    page.goto(f"{site}/app")
+    page.get_by_text("Account and organization:").locator("..").click()
+    page.get_by_role("link", name="New organization").click()
+    page.get_by_label("Name", exact=True).fill("Side project")
+    assert serious_problems(page) == []
+    page.get_by_role("button", name="Make it").click()
+    says(page, "It is yours.")
+
+    page.goto(f"{site}{SETTINGS}")
+    page.get_by_label("Name", exact=True).fill("")
+    page.locator("#name-form").get_by_role("button", name="Save").click()
+    expect(page.locator("#name-form .errors")).to_be_focused(timeout=SOON)
+    page.get_by_label("Name", exact=True).fill("Sea project")
+    page.locator("#name-form").get_by_role("button", name="Save").click()
+    says(page, "Renamed.")
+
+    dialog(page, "Delete")
+    page.get_by_label("Name of the organization").fill("Side project")
+    press(page, "Delete organization")
+    says(page, "It is not the name of this organization")
+    page.get_by_label("Name of the organization").fill("Sea project")
+    press(page, "Delete organization")
+    says(page, "will be deleted on")
+    assert serious_problems(page) == []
+    page.goto(f"{site}/app/monitors")
+    page.get_by_role("button", name="Keep it").click()
+    says(page, "Sea project stays, as it is.")
+    expect(page.get_by_text("will be deleted on")).to_have_count(0)
+
+
+def test_alice_hands_over_to_adam_and_leaves(
+    site: str, page: Page, sign_in: Callable[[Page, User], None], organization: Organization, alice: User, adam: User
+) -> None:
+    sign_in(page, alice)
+    page.goto(f"{site}{SETTINGS}")
+    dialog(page, "Leave")
+    says(page, "Harbour Freight needs an owner")
+    page.keyboard.press("Escape")
+
+    dialog(page, "Hand over")
+    page.get_by_label("E-mail address of the new owner").fill(adam.email)
+    page.get_by_label("Name of the organization").fill("Harbour Freight")
+    press(page, "Hand over")
+    says(page, "Adam owns it now, and you are an admin.")
+
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    page.goto(f"{site}/app/settings/members")
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    dialog(page, "Leave")
+    press(page, "Leave")
+    says(page, "You are in no organization now.")
+    db.session.rollback()
+    assert memberships.role_of(organization.id, alice.id) is None
+    assert memberships.role_of(organization.id, adam.id) is Role.OWNER
+
+
+def test_adam_makes_mia_a_viewer_and_removes_bob(
+    site: str,
+    page: Page,
+    sign_in: Callable[[Page, User], None],
+    organization: Organization,
+    other_organization: Organization,
+    alice: User,
+    adam: User,
+    bob: User,
+    mia: User,
+) -> None:
+    make_membership(other_organization, adam, Role.OWNER)
+    sign_in(page, adam)
+    page.goto(f"{site}/app/settings/members?organization=org_nothing")
+    says(page, "Not found")
+    page.goto(f"{site}/app")
+    page.get_by_text("Account and organization:").locator("..").click()
+    page.get_by_role("button", name="Harbour Freight").click()
+    expect(page.locator(".rail .who strong")).to_have_text("Harbour Freight", timeout=SOON)
+
+    page.goto(f"{site}/app/settings/members")
+    assert serious_problems(page) == []
+    page.get_by_label("Search members").fill("mia")
+    expect(page.locator("#members tbody tr")).to_have_count(1, timeout=SOON)
+    assert "q=mia" in page.url
+    dialog(page, "Role Mia")
+    expect(page.get_by_label("Owner")).to_have_count(0)
+    page.locator("#ask-dialog").get_by_label("Viewer").check()
+    press(page, "Save")
+    says(page, "Mia is a viewer now.")
+
+    dialog(page, "Remove Bob")
+    press(page, "Remove")
+    says(page, "Bob is no longer in Harbour Freight.")
+    db.session.rollback()
+    assert memberships.role_of(organization.id, mia.id) is Role.VIEWER
+    assert memberships.role_of(organization.id, bob.id) is None
