@@ -36,6 +36,9 @@ def _flask_config(config: Settings) -> dict[str, object]:
     secure = config.public_url.startswith("https://")
     return {
         "SECRET_KEY": config.secret_key,
+        "SECRET_KEY_FALLBACKS": list(config.secret_keys[1:]),
+        # The last one signs, all of them are taken.
+        "WTF_CSRF_SECRET_KEY": list(reversed(config.secret_keys)),
         "TESTING": config.environment == "test",
         "MAX_CONTENT_LENGTH": 1_000_000,
         "MAX_FORM_MEMORY_SIZE": 1_000_000,
@@ -62,7 +65,7 @@ def _flask_config(config: Settings) -> dict[str, object]:
 def _observe(app: Flask) -> None:
     requests.init_app(app)
     config: Settings = app.extensions["tokiflow.settings"]
-    spool = SpoolFolder(config.spool, config.secret_key)
+    spool = SpoolFolder(config.spool, config.secret_keys)
     metrics.init_app(app, lambda: system.figures(datetime.now(UTC)), spool.waiting)
 
 

@@ -53,6 +53,10 @@ def _networks(value: object) -> object:
     return tuple(networks)
 
 
+def _words(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
 def _psycopg_url(value: object) -> object:
     """Platforms write postgres://; SQLAlchemy wants the driver's name."""
     if isinstance(value, str):
@@ -75,6 +79,9 @@ class Settings(BaseModel):
 
     environment: Literal["development", "production", "test"] = Field("production", alias="TOKIFLOW_ENV")
     secret_key: str = Field(alias="SECRET_KEY")
+    former_secret_keys: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        (), alias="TOKIFLOW_FORMER_SECRET_KEYS"
+    )
     database_url: Annotated[str, BeforeValidator(_psycopg_url)] = Field(alias="DATABASE_URL")
     redis_url: str = Field(alias="REDIS_URL")
     public_url: str = Field("http://127.0.0.1:8000", alias="PUBLIC_URL")
@@ -130,6 +137,13 @@ class Settings(BaseModel):
                 'for example from: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
             )
         return value
+
+    @field_validator("former_secret_keys")
+    @classmethod
+    def _all_strong(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(one) < 32 or bits(one) < 96 for one in values):
+            raise _bad("has a key that is too easy to guess; write whole former SECRET_KEYs, with a space between them")
+        return values
 
     @field_validator("public_url")
     @classmethod
@@ -187,6 +201,11 @@ class Settings(BaseModel):
         return value
 
     @cached_property
+    def secret_keys(self) -> tuple[str, ...]:
+        """SECRET_KEY and those before it, the newest first: the first signs and seals, all of them verify and open."""
+        return tuple(dict.fromkeys((self.secret_key, *self.former_secret_keys)))
+
+    @cached_property
     def production(self) -> bool:
         return self.environment == "production"
 
@@ -204,7 +223,8 @@ class Settings(BaseModel):
             return self.data_dir / "spool"
         # Who finds a file there replays it, so it must be of this very installation.
         parts = urlsplit(self.database_url)
-        mine = f"{os.getuid()} {self.secret_key} {parts.hostname} {parts.port} {parts.path} {parts.query}"
+        # The oldest key, so that the folder stays the same while keys are exchanged.
+        mine = f"{os.getuid()} {self.secret_keys[-1]} {parts.hostname} {parts.port} {parts.path} {parts.query}"
         return Path(gettempdir()) / f"tokiflow-spool-{hashlib.blake2b(mine.encode(), digest_size=8).hexdigest()}"
 
     @cached_property
