@@ -29,6 +29,4 @@ def rotate(data: str | None) -> None:
     if any(one.lost for one in done):
         click.echo("Name the key they were sealed with in TOKIFLOW_FORMER_SECRET_KEYS and run this again.", err=True)
         sys.exit(1)
-    click.echo(
-        "Everything is sealed with SECRET_KEY. Links in mails of the last 7 days may still need the former keys."
-    )
+    click.echo("Everything is sealed with SECRET_KEY. Links in mails may need the former keys for 7 days more.")

@@ -31,6 +31,7 @@ def init_app(app: Flask) -> None:
         rules,
         runs,
         security,
+        security_txt,
         slack,
         slack_hooks,
     )
@@ -56,6 +57,7 @@ def init_app(app: Flask) -> None:
         profile,
         organization,
         exports,
+        security_txt,
     )
     for noun in nouns:
         app.register_blueprint(noun.blueprint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from flask import Flask, Response, g, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -13,12 +14,13 @@ from tokiflow.web import htmx
 
 log = structlog.get_logger()
 
+_FORGED = "This form has been open for too long, or another site sent it. Load its page again and send it anew."
 _SENTENCES = {
     400: "The request could not be read. Go back and try again.",
     403: "You may not do this.",
     404: "There is nothing here, or it is not yours to see.",
     405: "This address can't be used that way.",
-    413: "That is more than we take. Send less.",
+    413: "We take at most 1,000,000 bytes at once, in at most 1,000 fields. Go back, shorten it and send it again.",
     429: "That was too often. Wait a minute and try again.",
 }
 
@@ -37,7 +39,8 @@ def init_app(app: Flask) -> None:
     def http(error: HTTPException) -> Response:
         if error.code is None or error.code < 400:
             return make_response(error.get_response())
-        answer = _answer(error.code, error.name, _SENTENCES.get(error.code, error.description or ""))
+        sentence = _FORGED if isinstance(error, CSRFError) else _SENTENCES.get(error.code, error.description or "")
+        answer = _answer(error.code, error.name, sentence)
         if error.code == 405:
             answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or [])
         return answer
