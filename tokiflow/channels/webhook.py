@@ -95,7 +95,7 @@ def _template(value: object) -> str | None:
 def _check_json(template: str) -> None:
     try:
         json.loads(_fill(template, dict.fromkeys(PLACEHOLDERS, 'a "quoted" text')))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError('looks like JSON and is not; placeholders belong in quotes, like "{{summary}}"') from None
 
 
