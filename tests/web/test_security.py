@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 
 from tests.fixtures.app import Client
+from tests.house.statements import statements
 from tests.web.posting import token_on
 from tokiflow import extensions, settings
 from tokiflow.app import create_app
@@ -182,6 +183,18 @@ def test_whatever_it_is_sent_as_a_change_needs_the_token(client_for, alice, cont
 def test_a_refused_form_says_what_to_do(client_for, alice):
     answer = client_for(alice).post(SWITCH, data={})
     assert "Load its page again" in answer.text
+
+
+def test_an_address_with_an_account_costs_the_same_statements(app, alice):
+    """No page and no clock tells who has an account: what is asked of the database is the same."""
+    seen = []
+    for email in (alice.email, "nobody@harbour.example"):
+        visitor = app.test_client()
+        data = {"csrf_token": token_on(visitor, "/auth/sign-in"), "email": email}
+        with statements() as sent:
+            answer = visitor.post("/auth/sign-in", data=data)
+        seen.append((answer.status_code, answer.headers["Location"], sent))
+    assert seen[0] == seen[1]
 
 
 # --- how much ---------------------------------------------------------------------------------------------------
