@@ -27,7 +27,7 @@ def create_app(config: Settings | None = None) -> Flask:
     app = Flask("tokiflow", root_path=str(ROOT), static_url_path="/static")
     app.config.from_mapping(_flask_config(config))
     bare.equip(app, config, connections=config.web_threads)
-    app.wsgi_app = bodies.measured(app.wsgi_app, LARGEST_BODY)  # type: ignore[method-assign]
+    app.wsgi_app = bodies.measured(app.wsgi_app, LARGEST_BODY)  # type: ignore[method-assign, assignment]
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, *(4 * [config.trusted_proxies]))  # type: ignore[method-assign]
     _observe(app)

@@ -49,6 +49,10 @@ class OtherHost(errors.TokiflowError):
     status = 421
     title = "Tokiflow has another address"
 
+    def __init__(self, message: str, there: str) -> None:
+        super().__init__(message)
+        self.there = there
+
 
 def init_app(app: Flask) -> None:
     """Refuse names that are not ours, and set the headers on each answer of `app`; what a view has set stays."""
@@ -57,10 +61,12 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def under_our_name() -> None:
-        if request.path not in UNNAMED and not is_ours(request.host, settings):
+        named = request.path not in UNNAMED and not request.path.startswith("/static/")
+        if named and not is_ours(request.host, settings):
             raise OtherHost(
                 f"It is at {settings.public_url}. If it shall answer under this name, too, whoever operates it can "
-                "add the name to TOKIFLOW_HOSTS."
+                "add the name to TOKIFLOW_HOSTS.",
+                settings.public_url,
             )
 
     @app.after_request
