@@ -107,6 +107,7 @@ def test_everything_that_lies_sealed_is_sealed_anew(organization, alice, with_ke
     assert slack_installations.token(slack) == "xoxb-1"
     assert sealing.unseal(app.sealed_secret, NEW) == "TOTP"
     chain = audit_queries.chain_of(organization.id)
+    assert chain is not None
     assert list(audit_queries.breaks(chain, audit.key_of(chain))) == []
     assert {one.anew for one in secret_keys.reseal()} == {0}, "a second run finds nothing to do"
 

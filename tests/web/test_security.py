@@ -183,6 +183,7 @@ def test_whatever_it_is_sent_as_a_change_needs_the_token(client_for, alice, cont
 
 def test_a_refused_form_says_what_to_do(client_for, alice):
     answer = client_for(alice).post(SWITCH, data={})
+    assert "That was not taken" in answer.text
     assert "Load its page again" in answer.text
 
 

@@ -15,7 +15,7 @@ from tokiflow.web import htmx
 log = structlog.get_logger()
 
 _FORGED = "This form has been open for too long, or another site sent it. Load its page again and send it anew."
-_TITLES = {413: "That is too much at once"}
+_TITLES = {400: "That was not taken", 413: "That is too much at once"}
 _SENTENCES = {
     400: "The request could not be read. Go back and try again.",
     403: "You may not do this.",
