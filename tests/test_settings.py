@@ -33,6 +33,18 @@ def test_two_installations_on_one_machine_never_share_a_spool_by_chance() -> Non
     assert loaded(SECRET_KEY=STRONG[::-1]).spool != mine
 
 
+def test_a_key_can_be_exchanged_without_pings_being_left_in_the_spool() -> None:
+    both = loaded(SECRET_KEY=STRONG[::-1], TOKIFLOW_FORMER_SECRET_KEYS=STRONG)
+    assert both.secret_keys == (STRONG[::-1], STRONG)
+    assert both.spool == loaded().spool
+
+
+@pytest.mark.parametrize("former", ["short", f"{STRONG} changeme", "a" * 40])
+def test_a_former_key_that_is_easy_to_guess_is_refused(former: str) -> None:
+    with pytest.raises(SettingsError, match="TOKIFLOW_FORMER_SECRET_KEYS: has a key that is too easy to guess"):
+        loaded(TOKIFLOW_FORMER_SECRET_KEYS=former)
+
+
 @pytest.mark.parametrize("rate", ["60", "60/fortnight", "0/minute", "sixty a minute", "60/minute burst 0", "-1/minute"])
 def test_a_rate_that_is_none_is_refused_with_what_to_write(rate: str) -> None:
     with pytest.raises(SettingsError, match=r"TOKIFLOW_PING_RATE: .* is not a rate; write one like 60/minute burst 30"):

@@ -15,8 +15,11 @@ from tokiflow.observability import metrics, requests
 from tokiflow.queries import system
 from tokiflow.services import delivery_counts
 from tokiflow.settings import Settings
+from tokiflow.web import bodies
 
 ROOT = Path(__file__).parent
+LARGEST_BODY = 1_000_000
+"""Bytes; pings have a limit of their own."""
 
 
 def create_app(config: Settings | None = None) -> Flask:
@@ -25,6 +28,7 @@ def create_app(config: Settings | None = None) -> Flask:
     app = Flask("tokiflow", root_path=str(ROOT), static_url_path="/static")
     app.config.from_mapping(_flask_config(config))
     bare.equip(app, config, connections=config.web_threads)
+    app.wsgi_app = bodies.measured(app.wsgi_app, LARGEST_BODY)  # type: ignore[method-assign, assignment]
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, *(4 * [config.trusted_proxies]))  # type: ignore[method-assign]
     _observe(app)
@@ -37,11 +41,16 @@ def _flask_config(config: Settings) -> dict[str, object]:
     secure = config.public_url.startswith("https://")
     return {
         "SECRET_KEY": config.secret_key,
+        "SECRET_KEY_FALLBACKS": list(config.secret_keys[1:]),
+        # The last one signs, all of them are taken.
+        "WTF_CSRF_SECRET_KEY": list(reversed(config.secret_keys)),
         "TESTING": config.environment == "test",
-        "MAX_CONTENT_LENGTH": 1_000_000,
-        "MAX_FORM_MEMORY_SIZE": 1_000_000,
+        "MAX_CONTENT_LENGTH": LARGEST_BODY,
+        "MAX_FORM_MEMORY_SIZE": LARGEST_BODY,
         "MAX_FORM_PARTS": 1_000,
-        "SESSION_COOKIE_NAME": "tokiflow",
+        # With this prefix browsers take it over TLS only, and from no other host of the domain.
+        "SESSION_COOKIE_NAME": "__Host-tokiflow" if secure else "tokiflow",
+        "SESSION_COOKIE_PATH": "/",
         "SESSION_COOKIE_SECURE": secure,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -63,7 +72,7 @@ def _flask_config(config: Settings) -> dict[str, object]:
 def _observe(app: Flask) -> None:
     requests.init_app(app)
     config: Settings = app.extensions["tokiflow.settings"]
-    spool = SpoolFolder(config.spool, config.secret_key)
+    spool = SpoolFolder(config.spool, config.secret_keys)
     sources = metrics.Sources(
         lambda: system.figures(datetime.now(UTC)), delivery_counts.read, delivery_counts.BOUNDS, spool.waiting
     )

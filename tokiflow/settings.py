@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
@@ -24,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from tokiflow.core import rates
 
 Network = IPv4Network | IPv6Network
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?|[0-9a-f:]+")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -53,6 +55,10 @@ def _networks(value: object) -> object:
     return tuple(networks)
 
 
+def _words(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
 def _psycopg_url(value: object) -> object:
     """Platforms write postgres://; SQLAlchemy wants the driver's name."""
     if isinstance(value, str):
@@ -75,9 +81,13 @@ class Settings(BaseModel):
 
     environment: Literal["development", "production", "test"] = Field("production", alias="TOKIFLOW_ENV")
     secret_key: str = Field(alias="SECRET_KEY")
+    former_secret_keys: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        (), alias="TOKIFLOW_FORMER_SECRET_KEYS"
+    )
     database_url: Annotated[str, BeforeValidator(_psycopg_url)] = Field(alias="DATABASE_URL")
     redis_url: str = Field(alias="REDIS_URL")
     public_url: str = Field("http://127.0.0.1:8000", alias="PUBLIC_URL")
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field((), alias="TOKIFLOW_HOSTS")
     port: int = Field(8000, alias="PORT", ge=1, le=65535)
     data_dir: Path | None = Field(None, alias="TOKIFLOW_DATA")
     local_sign_in: bool = Field(False, alias="TOKIFLOW_LOCAL_SIGN_IN")
@@ -115,6 +125,7 @@ class Settings(BaseModel):
     slack_signing_secret: str = Field("", alias="SLACK_SIGNING_SECRET")
     slack_api_base: str = Field("https://slack.com", alias="SLACK_API_BASE")
 
+    security_contact: str = Field("", alias="TOKIFLOW_SECURITY_CONTACT")
     sentry_dsn: str = Field("", alias="SENTRY_DSN")
     metrics_token: str = Field("", alias="METRICS_TOKEN")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="LOG_LEVEL")
@@ -131,6 +142,13 @@ class Settings(BaseModel):
             )
         return value
 
+    @field_validator("former_secret_keys")
+    @classmethod
+    def _all_strong(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(one) < 32 or bits(one) < 96 for one in values):
+            raise _bad("has a key that is too easy to guess; write whole former SECRET_KEYs, with a space between them")
+        return values
+
     @field_validator("public_url")
     @classmethod
     def _public(cls, value: str) -> str:
@@ -138,6 +156,22 @@ class Settings(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise _bad(f"'{value}' is not a web address; write it like https://tokiflow.example.com")
         return value.rstrip("/")
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(value.rstrip(",").lower() for value in values)
+        for name in names:
+            if not _HOST.fullmatch(name):
+                raise _bad(f"'{name}' is not the name of a host; write names like tokiflow.internal, without a port")
+        return names
+
+    @field_validator("security_contact")
+    @classmethod
+    def _contact(cls, value: str) -> str:
+        if value and (not value.startswith(("mailto:", "https://", "tel:")) or not value.isprintable()):
+            raise _bad("is not an address; write it like mailto:security@example.com or https://example.com/security")
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -187,6 +221,22 @@ class Settings(BaseModel):
         return value
 
     @cached_property
+    def secret_keys(self) -> tuple[str, ...]:
+        """SECRET_KEY and those before it, the newest first: the first signs and seals, all of them verify and open."""
+        return tuple(dict.fromkeys((self.secret_key, *self.former_secret_keys)))
+
+    @cached_property
+    def origin(self) -> str:
+        """PUBLIC_URL as browsers name it in the header Origin."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}".lower()
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The hosts that requests may be for, beside this machine."""
+        return frozenset({urlsplit(self.public_url).hostname or "", *self.hosts})
+
+    @cached_property
     def production(self) -> bool:
         return self.environment == "production"
 
@@ -204,7 +254,8 @@ class Settings(BaseModel):
             return self.data_dir / "spool"
         # Who finds a file there replays it, so it must be of this very installation.
         parts = urlsplit(self.database_url)
-        mine = f"{os.getuid()} {self.secret_key} {parts.hostname} {parts.port} {parts.path} {parts.query}"
+        # The oldest key, so that the folder stays the same while keys are exchanged.
+        mine = f"{os.getuid()} {self.secret_keys[-1]} {parts.hostname} {parts.port} {parts.path} {parts.query}"
         return Path(gettempdir()) / f"tokiflow-spool-{hashlib.blake2b(mine.encode(), digest_size=8).hexdigest()}"
 
     @cached_property

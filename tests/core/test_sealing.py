@@ -29,6 +29,16 @@ def test_another_key_opens_nothing():
         sealing.unseal(sealing.seal("s3cret", KEY), KEY + "x")
 
 
+def test_a_former_key_opens_and_the_newest_seals():
+    old, new = sealing.seal("s3cret", KEY), KEY[::-1]
+    assert sealing.unseal(old, (new, KEY)) == "s3cret"
+    anew = sealing.sealed_anew(old, (new, KEY))
+    assert sealing.unseal(anew, new) == "s3cret"
+    assert sealing.sealed_anew(anew, (new, KEY)) == anew, "what is sealed with the newest stays"
+    with pytest.raises(ValueError, match="another key"):
+        sealing.sealed_anew(old, new)
+
+
 def test_a_changed_text_is_noticed():
     sealed = sealing.seal("s3cret", KEY)
     with pytest.raises(ValueError, match="changed"):

@@ -132,3 +132,16 @@ def test_what_is_no_request_is_refused_or_hung_up_on(instance: Instance, absurd:
                 answer += chunk
     assert not answer or 400 <= status(answer) < 500, answer[:500]
     assert httpx.get(f"{instance.url}/ping/nobody", trust_env=False).status_code == 404, "it still answers others"
+
+
+def test_what_is_no_ping_is_taken_in_chunks_too_and_measured(instance: Instance) -> None:
+    key = instance.run_cli(["api-key", "create", "--name", "in chunks"]).stdout.strip()
+    begin = (
+        "POST /api/v1/monitors HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {key}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+    body = b'{"name": "In chunks", "schedule": {"kind": "every", "seconds": 3600}}'
+    whole = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (body[:9], body[9:])) + b"0\r\n\r\n"
+    assert status(say(instance, begin + whole)) == 201
+    too_much = b"%x\r\n%s\r\n0\r\n\r\n" % (len(TWO_MEGABYTES), TWO_MEGABYTES)
+    assert status(say(instance, begin + too_much)) == 413

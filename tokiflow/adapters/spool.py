@@ -13,7 +13,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from tokiflow.core import ids
 from tokiflow.errors import TokiflowError
 
 if TYPE_CHECKING:
-    from cryptography.fernet import Fernet
+    from cryptography.fernet import MultiFernet
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class SpoolFile:
     """One spool file, locked as long as it is open. `size` is how much of it is on disk for sure, in bytes; `whole` is
     False once a piece of a line stands behind that, and nothing may be appended any more."""
 
-    def __init__(self, path: Path, descriptor: int, fernet: Fernet) -> None:
+    def __init__(self, path: Path, descriptor: int, fernet: MultiFernet) -> None:
         self.id = UUID(path.name.removesuffix(_ENDING))
         self._path = path
         self._descriptor = descriptor
@@ -129,9 +129,10 @@ class SpoolFile:
 class SpoolFolder:
     """The spool files of one machine."""
 
-    def __init__(self, path: Path, secret_key: str) -> None:
+    def __init__(self, path: Path, secret_keys: str | Sequence[str]) -> None:
+        """`secret_keys`: one, or several with the newest first. The first writes, all of them read."""
         self.path = path
-        self._secret_key = secret_key
+        self._secret_keys = (secret_keys,) if isinstance(secret_keys, str) else tuple(secret_keys)
 
     def new(self) -> SpoolFile:
         """A file of our own. Raises SpoolFull."""
@@ -179,12 +180,15 @@ class SpoolFolder:
         # Their names begin with the time they were made.
         return sorted(path for path in self.path.glob(f"*{_ENDING}") if _is_id(path.stem))
 
-    def _fernet(self) -> Fernet:
+    def _fernet(self) -> MultiFernet:
         # Only here: it is slow to import, and few processes ever spool.
-        from cryptography.fernet import Fernet
+        from cryptography.fernet import Fernet, MultiFernet
 
-        digest = hashlib.blake2b(self._secret_key.encode(), digest_size=32, person=b"tokiflow-spool").digest()
-        return Fernet(base64.urlsafe_b64encode(digest))
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key))) for key in self._secret_keys])
+
+
+def _derived(key: str) -> bytes:
+    return hashlib.blake2b(key.encode(), digest_size=32, person=b"tokiflow-spool").digest()
 
 
 def _is_ours(descriptor: int, path: Path) -> bool:

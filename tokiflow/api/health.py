@@ -50,7 +50,7 @@ def show() -> Response:
     neither is possible. Look at `status` to be warned of the rest."""
     pulse = _pulse()
     queue = "ok" if _queue_answers() else "down"
-    spool = SpoolFolder(_settings().spool, _settings().secret_key)
+    spool = SpoolFolder(_settings().spool, _settings().secret_keys)
     takes, waiting = spool.takes(), spool.waiting()
     parts = {name: _part(pulse.ages.get(name)) if pulse else _UNKNOWN for name in ("clock", "worker")}
     well = queue == "ok" and takes and all(part["status"] == "ok" for part in parts.values())

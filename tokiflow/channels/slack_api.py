@@ -107,7 +107,7 @@ def is_slacks(url: str, address: str) -> bool:
 def _read(answer: Answer) -> dict[str, Any]:
     try:
         said = json.loads(answer.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if isinstance(said, dict) and said.get("ok") is True and 200 <= answer.status_code < 300:
         return said

@@ -72,7 +72,8 @@ def _whole(slug: str, row: AuditChain) -> bool:
         key = services.key_of(row)
     except ValueError:
         raise TokiflowError(
-            f"{slug}: the log can't be checked: SECRET_KEY is another than when it began. Give back the former one."
+            f"{slug}: the log can't be checked: SECRET_KEY is another than when it began. "
+            "Give back the former one in TOKIFLOW_FORMER_SECRET_KEYS."
         ) from None
     older = f", after {row.before} from before the log was a chain" if row.before else ""
     gone = f"; {row.gone_n} older ones are gone with age" if row.gone_n else ""

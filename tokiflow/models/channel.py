@@ -1,23 +1,29 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
-from tokiflow.models.columns import Count, CreatedAt, Json, Key, Moment, Name, OrganizationId, Words
+from tokiflow.models.columns import Count, CreatedAt, Key, Moment, Name, OrganizationId, Words
+from tokiflow.models.sealed import SealedJson
+
+CONFIG = SealedJson(open=("to", "team", "channel"))
+"""Statements ask who gets mail, and which channels a workspace has."""
 
 
 class Channel(Model):
-    """A configured destination for alerts. `config` is what its kind (channels.get) has validated."""
+    """A configured destination for alerts. `config` is what its kind (channels.get) has validated; addresses with a
+    secret in them, tokens and headers lie sealed in it, and whatever a new kind brings."""
 
     __tablename__ = "channels"
     id: Mapped[Key]
     organization_id: Mapped[OrganizationId]
     kind: Mapped[str] = mapped_column(String(20))
     name: Mapped[Name]
-    config: Mapped[Json]
+    config: Mapped[dict[str, Any]] = mapped_column(CONFIG, server_default="{}")
     enabled: Mapped[bool] = mapped_column(server_default="true")
     disabled_reason: Mapped[Words]
     # More than so many messages about trouble within the window become one that lists them. None: never.

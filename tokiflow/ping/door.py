@@ -24,6 +24,6 @@ def open_letterbox(app: Flask) -> Letterbox:
     gc.freeze()
     settings: Settings = app.extensions["tokiflow.settings"]
     limit = settings.output_limit
-    backlog = Backlog(SpoolFolder(settings.spool, settings.secret_key))
+    backlog = Backlog(SpoolFolder(settings.spool, settings.secret_keys))
     writer = Writer(app.app_context, Answers(limit), Limits(rates.parse(settings.ping_rate)), backlog)
     return Letterbox(writer, limit, clock=lambda: datetime.now(UTC))

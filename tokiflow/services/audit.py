@@ -19,6 +19,7 @@ from tokiflow.db import at_end, changed, db, transaction
 from tokiflow.models import AuditChain, AuditEvent
 from tokiflow.queries import audit as queries
 from tokiflow.queries import audit_chains
+from tokiflow.settings import Settings
 
 log = structlog.get_logger()
 
@@ -86,7 +87,7 @@ def redact(event_ids: Collection[UUID], organization_id: UUID, reason: str, now:
 
 def key_of(row: AuditChain) -> bytes:
     """What the hashes of this chain are made with. Raises ValueError if the installation's key is another by now."""
-    return sealing.unseal(row.sealed_key, _secret()).encode()
+    return sealing.unseal(row.sealed_key, _keys()).encode()
 
 
 def _chain(events: Sequence[AuditEvent]) -> None:
@@ -130,7 +131,7 @@ def _begin(organization_ids: Iterable[UUID]) -> None:
     rows = [
         {
             "organization_id": one,
-            "sealed_key": sealing.seal(secrets.token_urlsafe(32), _secret()),
+            "sealed_key": sealing.seal(secrets.token_urlsafe(32), _keys()),
             "before": older.get(one, 0),
         }
         for one in organization_ids
@@ -161,5 +162,6 @@ def _forget(row: AuditChain, before: datetime, most: int) -> int:
     return count
 
 
-def _secret() -> str:
-    return str(current_app.extensions["tokiflow.settings"].secret_key)
+def _keys() -> tuple[str, ...]:
+    settings: Settings = current_app.extensions["tokiflow.settings"]
+    return settings.secret_keys

@@ -27,7 +27,7 @@ USED = "This code was used already. Wait for the next one."
 def begin(user_id: UUID, now: datetime) -> None:
     """A new secret, which guards nothing until its first code was right. Raises Conflict if an app is confirmed."""
     values = {
-        "sealed_secret": sealing.seal(totp.new_secret(), _key()), "last_step": 0, "failures": 0, "failed_at": None,
+        "sealed_secret": sealing.seal(totp.new_secret(), _keys()), "last_step": 0, "failures": 0, "failed_at": None,
         "created_at": now,
     }  # fmt: skip
     with transaction():
@@ -42,7 +42,7 @@ def begin(user_id: UUID, now: datetime) -> None:
 def secret(row: Authenticator) -> str:
     """The secret in base32. Raises Conflict where it can't be opened: SECRET_KEY is another by now."""
     try:
-        return sealing.unseal(row.sealed_secret, _key())
+        return sealing.unseal(row.sealed_secret, _keys())
     except ValueError:
         log.warning("authenticator_sealed_with_another_key", user=str(row.user_id))
         raise errors.Conflict(
@@ -140,6 +140,6 @@ def _locked(user_id: UUID) -> Authenticator | None:
     return db.session.get(Authenticator, user_id, with_for_update=True, populate_existing=True)
 
 
-def _key() -> str:
+def _keys() -> tuple[str, ...]:
     settings: Settings = current_app.extensions["tokiflow.settings"]
-    return settings.secret_key
+    return settings.secret_keys

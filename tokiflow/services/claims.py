@@ -15,6 +15,7 @@ from tokiflow import channels, errors
 from tokiflow.core import alerting, breaker
 from tokiflow.core.breaker import Host
 from tokiflow.db import db, transaction
+from tokiflow.models import Channel
 from tokiflow.services import briefings, summaries
 from tokiflow.services.briefings import Listener
 from tokiflow.services.slots import Ruling, Slots
@@ -141,7 +142,7 @@ _LOCKED = text("""
         and (d.lease_until is null or d.lease_until <= :now)
     order by array_position(cast(:ids as uuid[]), d.id) limit :most
     for no key update of d skip locked
-""")
+""").columns(config=Channel.config.type)
 
 
 def _locked(delivery_ids: Sequence[UUID], most: int, now: datetime) -> Sequence[Found]:

@@ -5,7 +5,6 @@ Each names the row of an address in an organization (models.Recipient), and work
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -14,6 +13,7 @@ from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
 
 from tokiflow import errors
+from tokiflow.core import signing
 from tokiflow.settings import Settings
 
 GOOD_FOR = timedelta(days=7)
@@ -79,11 +79,7 @@ def invited(token: str) -> tuple[UUID, str]:
 
 def _serializer(use: str) -> URLSafeSerializer:
     settings: Settings = current_app.extensions["tokiflow.settings"]
-    return URLSafeSerializer(
-        settings.secret_key,
-        salt=f"tokiflow.mail.{use}",
-        signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
-    )
+    return signing.serializer(settings.secret_keys, f"mail.{use}")
 
 
 def _text(token: str | bytes) -> str:

@@ -25,7 +25,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
 from tokiflow import errors
 from tokiflow.channels import Outside, letters
-from tokiflow.core import ids
+from tokiflow.core import ids, signing
 from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import SignInLink, User
 from tokiflow.queries import people as people_queries
@@ -348,11 +348,7 @@ def _digest(browser: str) -> str:
 
 def _serializer() -> URLSafeSerializer:
     settings: Settings = current_app.extensions["tokiflow.settings"]
-    return URLSafeSerializer(
-        settings.secret_key,
-        salt="tokiflow.sign-in-link",
-        signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
-    )
+    return signing.serializer(settings.secret_keys, "sign-in-link")
 
 
 def _token(link_id: UUID) -> str:

@@ -45,7 +45,7 @@ def install(organization_id: UUID, grant: Grant, by: Actor, now: datetime) -> UU
             )
             db.session.add(row)
         row.team_name, row.bot_user_id, row.scopes = grant.team_name, grant.bot_user_id, grant.scopes
-        row.sealed_token = sealing.seal(grant.token, _settings().secret_key)
+        row.sealed_token = sealing.seal(grant.token, _settings().secret_keys)
         row.installed_by, row.updated_at = by.id if by.kind == "person" else None, now
         for channel in db.session.execute(read.channels(organization_id, grant.team_id)).scalars():
             if channel.disabled_reason in _FOR_WANT_OF_THE_APP:
@@ -95,7 +95,7 @@ def briefing(listeners: Sequence[Listener], now: datetime) -> dict[UUID, dict[st
 def token(row: SlackInstallation) -> str:
     """The bot's token; empty if it was sealed under another SECRET_KEY, and the app must be added again."""
     try:
-        return sealing.unseal(row.sealed_token, _settings().secret_key)
+        return sealing.unseal(row.sealed_token, _settings().secret_keys)
     except ValueError:
         log.warning("slack_token_unreadable", installation=str(row.id))
         return ""

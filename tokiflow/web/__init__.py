@@ -45,6 +45,7 @@ def init_app(app: Flask) -> None:
         second_factors,
         second_step,
         security,
+        security_txt,
         sessions,
         sign_in_links,
         slack,
@@ -88,6 +89,7 @@ def init_app(app: Flask) -> None:
         audit,
         sessions,
         google_accounts,
+        security_txt,
     )
     # The ways in share one blueprint.
     for blueprint in dict.fromkeys(noun.blueprint for noun in nouns):

@@ -83,7 +83,7 @@ def _outbox_url() -> str:
 
 def _spool_waiting() -> int:
     settings: Settings = current_app.extensions["tokiflow.settings"]
-    return SpoolFolder(settings.spool, settings.secret_key).waiting()
+    return SpoolFolder(settings.spool, settings.secret_keys).waiting()
 
 
 def _system_notice() -> str:

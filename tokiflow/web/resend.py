@@ -39,7 +39,7 @@ def hear() -> Response:
         return _plain("the signature does not fit", 401)
     try:
         event = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _plain("this is not JSON", 400)
     mail_events.take(event if isinstance(event, dict) else {}, frame.now())
     return _plain("ok", 200)

@@ -22,9 +22,11 @@ def load(token: str) -> User | None:
     found = sessions_queries.signed_in(token, frame.now())
     if found is None:
         return None
+    # Taken first: what `seen` writes makes the session forget what it has loaded.
+    user = found.user
     sessions.seen(found, device(), address(), frame.now())
     g.user_session = found
-    return found.user
+    return user
 
 
 extensions.login.user_loader(load)

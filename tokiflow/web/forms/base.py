@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask import request
 from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField
 from wtforms.fields.choices import SelectChoice
@@ -15,6 +16,11 @@ from tokiflow import errors
 
 class Form(FlaskForm):  # type: ignore[misc]
     """A form with CSRF protection that shows what a service found wrong beside the fields it is about."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
+            """What was sent, if it was a form: pages take no JSON, though flask-wtf would."""
+            return None if request.is_json else super().wrap_formdata(form, formdata)
 
     def take(self, invalid: errors.Invalid) -> None:
         """Show the mistakes of `invalid`: `name` at the field `name`, `config.url` at `config_url` or `url`, and what
