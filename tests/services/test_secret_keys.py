@@ -108,7 +108,7 @@ def test_everything_that_lies_sealed_is_sealed_anew(organization, alice, with_ke
     assert sealing.unseal(app.sealed_secret, NEW) == "TOTP"
     chain = audit_chains.get(organization.id)
     assert chain is not None
-    assert list(audit_chains.breaks(chain, audit.key_of(chain))) == []
+    assert list(audit_chains.breaks(organization.id, audit.key_of(chain))) == []
     assert {one.anew for one in secret_keys.reseal()} == {0}, "a second run finds nothing to do"
 
 
