@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "api-key": "tokiflow.cli.api_key:api_key",
     "ping-key": "tokiflow.cli.ping_key:ping_key",
     "audit": "tokiflow.cli.audit:audit",
+    "import": "tokiflow.cli.importing:restore",
     "demo": "tokiflow.cli.demo:demo",
 }
 """Every command, and where it is: a module and the click command in it."""

@@ -85,7 +85,7 @@ def redact(event_ids: Collection[UUID], organization_id: UUID, reason: str, now:
 
 def key_of(row: AuditChain) -> bytes:
     """What the hashes of this chain are made with. Raises ValueError if the installation's key is another by now."""
-    return sealing.unseal(row.sealed_key, _secret()).encode()
+    return sealing.unseal(row.sealed_key, secret()).encode()
 
 
 def _chain(events: Sequence[AuditEvent]) -> None:
@@ -129,7 +129,7 @@ def _begin(organization_ids: Iterable[UUID]) -> None:
     rows = [
         {
             "organization_id": one,
-            "sealed_key": sealing.seal(secrets.token_urlsafe(32), _secret()),
+            "sealed_key": sealing.seal(secrets.token_urlsafe(32), secret()),
             "before": older.get(one, 0),
         }
         for one in organization_ids
@@ -160,5 +160,5 @@ def _forget(row: AuditChain, before: datetime, most: int) -> int:
     return count
 
 
-def _secret() -> str:
+def secret() -> str:
     return str(current_app.extensions["tokiflow.settings"].secret_key)
