@@ -21,7 +21,7 @@ from tokiflow.models import Organization, User
 from tokiflow.web import access
 
 NOW = datetime.now(UTC)
-OF_A_PERSON = ("/app/settings/exports",)
+OF_A_PERSON = ("/app/settings/exports", "/app/settings/data")
 """Pages about somebody, wherever they belong."""
 
 PERSONAL = {"export_id"}

@@ -124,6 +124,7 @@ class Clock:
             letters,
             maintenance,
             outputs,
+            people,
             retention,
             sessions,
             sign_in,
@@ -140,6 +141,7 @@ class Clock:
             erasures.ring(now)
             exports.ring(now)
             calendars.ring(now)
+            people.ring(now)
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)

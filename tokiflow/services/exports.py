@@ -41,6 +41,10 @@ AT_ONCE = 3
 """So many one person may have waiting."""
 RING_AT_MOST = 100
 LINK_SECONDS = 300
+FORGOTTEN_AT_ONCE = 1_000
+
+AT_ONCE_MARK = "at_once"
+"""In `wanted`: whoever asked has it before their eyes, and needs no mail."""
 
 NO_STORE = "There is no place for files: set S3_BUCKET, or TOKIFLOW_DATA for a folder."
 _one_after_another = threading.Lock()
@@ -54,8 +58,19 @@ class Expired(errors.NotFound):
     title = "This file is gone"
 
 
-def ask(kind: str, user_id: UUID, organization_id: UUID | None, wanted: Mapping[str, Any], now: datetime) -> UUID:
-    """Promise a file; its id. Raises Conflict where there is no store, or while too many of theirs are being made."""
+def ask(
+    kind: str,
+    user_id: UUID,
+    organization_id: UUID | None,
+    wanted: Mapping[str, Any],
+    now: datetime,
+    *,
+    at_once: bool = False,
+) -> UUID:
+    """Promise a file; its id. Raises Conflict where there is no store, or while too many of theirs are being made.
+
+    at_once: the caller makes it right away, so nobody is rung for and no mail tells of it.
+    """
     if storage.current() is None:
         raise errors.Conflict(NO_STORE)
     with transaction():
@@ -63,12 +78,15 @@ def ask(kind: str, user_id: UUID, organization_id: UUID | None, wanted: Mapping[
         waiting = select(func.count()).where(Export.user_id == user_id, Export.status == "pending")
         if (db.session.scalar(waiting) or 0) >= AT_ONCE:
             raise errors.Conflict(f"{AT_ONCE} of your exports are being made already; wait for one of them.")
+        if at_once:
+            wanted = {**wanted, AT_ONCE_MARK: True}
         row = Export(
             id=ids.new(), organization_id=organization_id, user_id=user_id, kind=kind, wanted=dict(wanted),
             status="pending", attempts=0, created_at=now, next_attempt_at=now,
         )  # fmt: skip
         db.session.add(row)
-        on_commit(partial(enqueue, Job.EXPORT, [row.id]))
+        if not at_once:
+            on_commit(partial(enqueue, Job.EXPORT, [row.id]))
     log.info("export_asked_for", export=str(row.id), kind=kind)
     return row.id
 
@@ -103,7 +121,7 @@ def ring(now: datetime) -> int:
 
 def forget(now: datetime) -> int:
     """Remove files whose time is over, and rows that nobody looks at any more; how many files."""
-    over = select(Export.id, Export.key).where(Export.key != "", Export.expires_at <= now).limit(1_000)
+    over = select(Export.id, Export.key).where(Export.key != "", Export.expires_at <= now).limit(FORGOTTEN_AT_ONCE)
     with transaction():
         found = db.session.execute(over).all()
     store = storage.current()
@@ -194,12 +212,14 @@ def _record_done(asked: Asked, filename: str, size: int, now: datetime) -> None:
     with transaction():
         if not changed(update(Export).where(Export.id == asked.id, Export.status == "pending").values(values)):
             return
+        log.info("export_made", export=str(asked.id), kind=asked.kind, size=size)
+        if asked.wanted.get(AT_ONCE_MARK):
+            return
         user = db.session.get_one(User, asked.user_id)
         path = f"/app/settings/exports/{ids.public('exp', asked.id)}"
         context = {"filename": filename, "path": path, "days": KEPT.days}
         subject = f"Your export is ready: {filename}"
         letters.post("export_ready", user.email, subject, context, asked.organization_id, now)
-    log.info("export_made", export=str(asked.id), kind=asked.kind, size=size)
 
 
 def _record_failure(asked: Asked, said: str, now: datetime) -> None:
@@ -208,6 +228,7 @@ def _record_failure(asked: Asked, said: str, now: datetime) -> None:
         if row is None or row.status != "pending":
             return
         row.last_error, row.lease_until = said, None
+        row.wanted = {name: value for name, value in row.wanted.items() if name != AT_ONCE_MARK}
         row.next_attempt_at = now + TRY_AGAIN * 2 ** (row.attempts - 1)
         if row.attempts >= TRIES:
             row.status, row.finished_at = "dead", now

@@ -46,7 +46,7 @@ def create(name: str, owner_id: UUID, now: datetime) -> UUID:
 def rotate_ping_key(organization_id: UUID, by: Actor, now: datetime) -> str:
     """A new ping key, or the first one; the old one is unknown from this moment."""
     with transaction():
-        row = _locked(organization_id)
+        row = locked(organization_id)
         what = "organization.ping_key_rotated" if row.ping_key else "organization.ping_key_created"
         row.ping_key = key = tokens.new_ping_key()
         audit.record(what, by, row.id, now, object_id=row.id, object_name=row.name)
@@ -59,7 +59,7 @@ def set_redaction(organization_id: UUID, patterns: Sequence[str], by: Actor, now
     patterns = [pattern for given in patterns if (pattern := clean(given)).strip()]
     redaction.compile_patterns(patterns)
     with transaction():
-        row = _locked(organization_id)
+        row = locked(organization_id)
         before, row.redaction_patterns = row.redaction_patterns, patterns
         if before == patterns:
             return
@@ -71,7 +71,8 @@ def set_redaction(organization_id: UUID, patterns: Sequence[str], by: Actor, now
     log.info("redaction_edited", organization=str(organization_id))
 
 
-def _locked(organization_id: UUID) -> Organization:
+def locked(organization_id: UUID) -> Organization:
+    """Its row, ours until the commit: whoever changes who owns it, does so one after another. Raises NotFound."""
     # Not against those who only refer to it: they may hold the lock of its audit log, which we want at the end.
     row = db.session.get(Organization, organization_id, with_for_update={"key_share": True}, populate_existing=True)
     if row is None:

@@ -25,6 +25,7 @@ def init_app(app: Flask) -> None:
         organizations,
         outbox,
         overview,
+        privacy,
         profile,
         recipients,
         resend,
@@ -56,6 +57,7 @@ def init_app(app: Flask) -> None:
         profile,
         organization,
         exports,
+        privacy,
     )
     for noun in nouns:
         app.register_blueprint(noun.blueprint)

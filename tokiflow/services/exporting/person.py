@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from tokiflow import errors
 from tokiflow.db import db
@@ -37,6 +37,7 @@ from tokiflow.services.exporting.archive import Archive
 
 FORMAT = "tokiflow-person"
 READ_AT_ONCE = 1_000
+SMALL = 5_000
 
 LEFT_OUT = (
     "What opens doors: the values of cookies and links, keys of passkeys, the secret of the second factor, recovery "
@@ -60,6 +61,12 @@ def make(asked: Asked, path: Path, progress: Progress) -> str:
         out.text("README.txt", _README.format(email=person.email))
         out.close(FORMAT, asked.at, person={"id": person.id, "email": person.email}, left_out=list(LEFT_OUT))
     return f"my-tokiflow-data-{asked.at:%Y-%m-%d}.zip"
+
+
+def is_small(user_id: Any) -> bool:
+    """Whether it takes no longer than somebody likes to wait for a page: it is what they did that may be much."""
+    did = select(AuditEvent.id).where(AuditEvent.by_id == user_id).limit(SMALL + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(did)) or 0) <= SMALL
 
 
 def statements(user_id: Any, email: str) -> dict[str, Select[Any]]:
