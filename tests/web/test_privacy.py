@@ -120,7 +120,7 @@ def test_whoever_is_no_owner_any_more_can_not_fetch_it(client_for, alice, organi
 def test_bob_goes_and_changes_his_mind(client_for, alice, bob, organization):
     his, elsewhere = client_for(bob), client_for(bob)
     asked = his.get(DELETE).text
-    assert "Harbour Freight</strong> stays" in asked
+    assert "Harbour Freight</b> stays" in asked
     wrong = post(his, DELETE, page=PAGE, typed="bob")
     assert wrong.status_code == 422
     assert "It is not your address; type it as it stands above." in wrong.text
@@ -148,7 +148,7 @@ def test_the_last_owner_is_told_what_to_do_first(client_for, alice, bob, organiz
 
 
 def test_what_is_ones_own_alone_is_said_to_go(client_for, charlie, other_organization):
-    assert "Charlie &amp; Sons</strong> goes too" in client_for(charlie).get(DELETE).text
+    assert "Charlie &amp; Sons</b> goes too" in client_for(charlie).get(DELETE).text
 
 
 def test_after_the_grace_undoing_is_too_late(client_for, bob, organization, alice):
