@@ -124,9 +124,7 @@ def live(alma, organization, name):
     incidents.resolve(incident, by, NOW)
     paused = make_monitor(organization, "Paused", created_by=alma.id)
     monitors.pause(paused.id, None, by, NOW)
-    monitors.edit(
-        paused.id, {"description": f"Ask {name}\nor {ADDRESS.upper()}", "tags": [name.lower()[:4] + "x"]}, by, NOW
-    )
+    monitors.edit(paused.id, {"description": f"Ask {name}\nor {ADDRESS.upper()}", "tags": [NAME.lower()]}, by, NOW)
     made = {"kind": "email", "name": f"{name}’s mailbox", "config": {"to": [ADDRESS.title(), "ops@harbour.example"]}}
     channels.create(organization.id, made, by, NOW)
     channels.create(organization.id, {**made, "name": f"Only {name}", "config": {"to": [ADDRESS]}}, by, NOW)

@@ -255,17 +255,19 @@ def _scrub(table: Table, mine: ColumnElement[bool], words: Words) -> None:
 
 def _patterns(words: Words, in_json: bool) -> Iterator[tuple[str, str, str]]:
     """What to look for (as PostgreSQL's regular expressions), what to put there, and how to look."""
-    yield _word(_escaped(words.address, in_json)) + r"(?!-|\.[[:alnum:]])", NO_ADDRESS, "gi"
+    yield _word(_spelled(words.address)) + r"(?!-|\.[[:alnum:]])", NO_ADDRESS, "gi"
     for name in words.full:
-        yield _word(_escaped(name, in_json)), FORMER, "g"
+        yield _word(_spelled(name)), FORMER, "gi"
     for name in words.single:
-        yield rf"\mby {_escaped(name, in_json)}(?![[:alnum:]_])", f"by {FORMER}", "g"
+        yield rf"\mby {_spelled(name)}(?![[:alnum:]_])", f"by {FORMER}", "g"
         if in_json:
-            yield f'"{_escaped(name, True)}"(?!:)', f'"{FORMER}"', "g"
+            yield f'"{_spelled(name)}"(?!:)', f'"{FORMER}"', "g"
 
 
-def _escaped(name: str, in_json: bool) -> str:
-    return re.escape(json.dumps(name, ensure_ascii=False)[1:-1] if in_json else name)
+def _spelled(name: str) -> str:
+    """As it is, and as JSON has it, which also stands in columns of plain text."""
+    spellings = {name, json.dumps(name, ensure_ascii=False)[1:-1], json.dumps(name)[1:-1]}
+    return f"(?:{'|'.join(re.escape(one) for one in sorted(spellings))})"
 
 
 def _word(pattern: str) -> str:
