@@ -118,6 +118,7 @@ def test_an_organization_comes_back_as_itself(harbour, alice, empty_database_lat
     assert db.session.scalar(select(func.count()).select_from(UserSession)) == 0, "accounts, but nobody is signed in"
 
     row = audit_queries.chain_of(organization_id)
+    assert row is not None
     assert list(audit_queries.breaks(row, audit.key_of(row))) == []
     with transaction():
         audit.record("goes.on", TOKIFLOW, organization_id, NOW)
@@ -131,12 +132,13 @@ def test_an_organization_comes_back_as_itself(harbour, alice, empty_database_lat
 
 def test_its_pings_go_on_where_they_were(harbour, alice, empty_database_later, tmp_path):
     path = export(harbour.id, alice.id, tmp_path / "it.zip")
-    token = db.session.scalar(select(Monitor.token).where(Monitor.name == "Upstream"))
+    token = db.session.execute(select(Monitor.token).where(Monitor.name == "Upstream")).scalar_one()
     empty_database_later()
     importing.restore(path, OPERATOR, NOW)
-    before = db.session.scalar(select(Monitor.ping_count).where(Monitor.token == token))
+    counted = select(Monitor.ping_count).where(Monitor.token == token)
+    before = db.session.execute(counted).scalar_one()
     pings.record([pings.Incoming(token, Ping(Signal.SUCCESS, NOW))], NOW)
-    assert db.session.scalar(select(Monitor.ping_count).where(Monitor.token == token)) == before + 1
+    assert db.session.execute(counted).scalar_one() == before + 1
 
 
 def test_what_is_in_it_is_counted_and_signed(harbour, alice, tmp_path):

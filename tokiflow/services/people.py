@@ -143,7 +143,7 @@ def erase_due(now: datetime, seconds: float = STEP_SECONDS) -> int:
     return gone
 
 
-def _due(now: datetime) -> Select[tuple[UUID]]:
+def _due(now: datetime) -> Select[UUID]:
     return select(User.id).where(User.erase_at <= now).order_by(User.erase_at, User.id)
 
 

@@ -20,6 +20,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import (
     ARRAY,
+    Column,
     ColumnElement,
     String,
     Table,
@@ -228,29 +229,40 @@ def _of_actors(organization_id: UUID, words: Words) -> Iterator[Any]:
 
 def _scrub(table: Table, mine: ColumnElement[bool], words: Words) -> None:
     """Replace their words in every column of `table` that holds text."""
+    found: list[ColumnElement[bool]] = []
+    values: dict[Column[Any], ColumnElement[Any]] = {}
     for column in table.columns:
-        if column.primary_key or column.computed is not None:
-            continue
-        if isinstance(column.type, JSONB):
-            text, kind = cast(column, Text), JSONB()
-        elif isinstance(column.type, ARRAY) and isinstance(column.type.item_type, String):
-            text, kind = cast(func.to_jsonb(column), Text), column.type
-        elif isinstance(column.type, String):
-            text, kind = column, None
-        else:
-            continue
-        in_json = kind is not None
-        patterns = list(_patterns(words, in_json))
-        new: ColumnElement[Any] = text
-        for pattern, replacement, flags in patterns:
-            new = func.regexp_replace(new, pattern, replacement, flags)
-        if isinstance(kind, JSONB):
-            new = cast(new, JSONB)
-        elif kind is not None:
-            elements = func.jsonb_array_elements_text(cast(new, JSONB)).column_valued("word")
-            new = func.array(select(elements).scalar_subquery())
-        found = or_(*(text.op("~*" if "i" in flags else "~")(pattern) for pattern, _, flags in patterns))
-        changed(update(table).where(mine, found).values({column: new}))
+        text = None if column.primary_key else _as_text(column)
+        if text is not None:
+            patterns = list(_patterns(words, in_json=not isinstance(column.type, String)))
+            found += [text.op("~*" if "i" in flags else "~")(pattern) for pattern, _, flags in patterns]
+            for pattern, replacement, flags in patterns:
+                text = func.regexp_replace(text, pattern, replacement, flags)
+            values[column] = _as_it_was(column, text)
+    if values:
+        changed(update(table).where(mine, or_(*found)).values(values))
+
+
+def _as_text(column: Column[Any]) -> ColumnElement[Any] | None:
+    """What the column says, as text or as JSON; None for numbers, times and ids."""
+    kind = column.type
+    if isinstance(kind, String):
+        return column
+    if isinstance(kind, JSONB):
+        return cast(column, Text)
+    if isinstance(kind, ARRAY) and isinstance(kind.item_type, String):
+        return cast(func.to_jsonb(column), Text)
+    return None
+
+
+def _as_it_was(column: Column[Any], text: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The other way round."""
+    if isinstance(column.type, String):
+        return text
+    if isinstance(column.type, JSONB):
+        return cast(text, JSONB)
+    elements = func.jsonb_array_elements_text(cast(text, JSONB)).column_valued("word")
+    return func.array(select(elements).scalar_subquery())
 
 
 def _patterns(words: Words, in_json: bool) -> Iterator[tuple[str, str, str]]:

@@ -67,7 +67,7 @@ def delete_account() -> ResponseReturnValue:
         return _ask_to_delete(form)
     mine = signed_in.current()
     try:
-        people.plan_erasure(access.user().id, form.typed.data or "", mine and mine.id, frame.now())
+        people.plan_erasure(access.user().id, form.typed.data or "", mine.id if mine else None, frame.now())
     except errors.Invalid as invalid:
         form.take(invalid)
         return _ask_to_delete(form, 422)
