@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import delete, func, select, text
 
+from tests.channels.conftest import KeptMail
 from tests.factories import make_channel, make_membership, make_monitor, make_organization, make_user
 from tests.house.things import make_things
 from tokiflow import errors
 from tokiflow.adapters import storage
+from tokiflow.channels import Outside
 from tokiflow.core import ids, tokens
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Role
@@ -299,6 +301,14 @@ def test_elsewhere_she_is_signed_out_and_she_gets_a_mail(alma):
     assert db.session.execute(alive).scalars().all() == [mine]
     letter = db.session.execute(select(Letter).where(Letter.template == "account_deletion")).scalar_one()
     assert letter.to_address == ADDRESS
+    mailer = KeptMail()
+    outside = Outside(None, mailer, "Tokiflow <a@tokiflow.example>", "https://tokiflow.example")  # type: ignore[arg-type]
+    assert letters.mail([letter.id], outside, lambda: NOW) == 1
+    plain = mailer.mails[0].get_body(("plain",))
+    assert plain is not None
+    text = " ".join(plain.get_content().split())
+    assert "you may change your mind" in text
+    assert "https://tokiflow.example/app/settings/data" in text
 
 
 @pytest.mark.parametrize("typed", ["", "alma", "bob@example.com"])
