@@ -180,6 +180,7 @@ def _make(asked: Asked, clock: Clock) -> bool:
         _record_failure(asked, str(error) if ours else f"Tokiflow stumbled: {type(error).__name__}", clock())
         return False
     _record_done(asked, filename, size, clock())
+    _take_back_what_nobody_may_have(asked)
     return True
 
 
@@ -220,6 +221,15 @@ def _record_done(asked: Asked, filename: str, size: int, now: datetime) -> None:
         context = {"filename": filename, "path": path, "days": KEPT.days}
         subject = f"Your export is ready: {filename}"
         letters.post("export_ready", user.email, subject, context, asked.organization_id, now)
+
+
+def _take_back_what_nobody_may_have(asked: Asked) -> None:
+    """Whoever asked, or whose data it is, was erased while it was made: nothing would ever remove the file."""
+    with transaction():
+        there = db.session.scalar(select(Export.id).where(Export.id == asked.id))
+    store = storage.current()
+    if there is None and store is not None:
+        store.delete([_key(asked)])
 
 
 def _record_failure(asked: Asked, said: str, now: datetime) -> None:
