@@ -27,6 +27,7 @@ def test_alice_takes_her_data_goes_and_stays(
 ) -> None:
     make_things(organization, datetime.now(UTC))
     sign_in(page, alice)
+    page.emulate_media(reduced_motion="reduce")  # a dialog on its way in is too pale to be judged
     page.goto(f"{site}/app/settings/data")
     expect(page.get_by_role("heading", name="What is kept about you")).to_be_visible()
     assert serious_problems(page) == []

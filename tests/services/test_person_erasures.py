@@ -322,6 +322,12 @@ def test_the_last_owner_hands_over_first(alice, bob, organization):
         people.plan_erasure(alice.id, alice.email, None, NOW)
 
 
+def test_or_has_it_deleted(alice, bob, organization):
+    with transaction():
+        organization.erase_at = NOW + WEEK
+    people.plan_erasure(alice.id, alice.email, None, NOW)
+
+
 def test_whoever_becomes_the_last_owner_meanwhile_is_followed(alma, organization, bob, adam):
     people.plan_erasure(alma.id, ADDRESS, None, NOW)
     with transaction():

@@ -17,8 +17,8 @@ from tokiflow.models import Membership, Organization
 class Impact:
     """Organizations of a person, as (id, name).
 
-    goes: they are alone in it, so it goes with them. headless: they are its last owner, and others are in it. stays:
-    it does not need them.
+    goes: they are alone in it, or are its last owner and have it deleted; so it goes with them. headless: they are its
+    last owner, and others are in it. stays: it does not need them.
     """
 
     goes: Sequence[tuple[UUID, str]]
@@ -34,6 +34,7 @@ def impact(user_id: UUID) -> Impact:
         select(
             Organization.id,
             Organization.name,
+            Organization.erase_at,
             func.count().label("members"),
             func.count().filter(owner).label("owners"),
             func.count().filter(owner, Membership.user_id == user_id).label("owned"),
@@ -46,7 +47,8 @@ def impact(user_id: UUID) -> Impact:
     found = Impact([], [], [])
     for row in db.session.execute(statement):
         last_owner = row.owned and row.owners == 1
-        kind = found.goes if row.members == 1 else found.headless if last_owner else found.stays
+        goes = row.members == 1 or (last_owner and row.erase_at is not None)
+        kind = found.goes if goes else found.headless if last_owner else found.stays
         assert isinstance(kind, list)
         kind.append((row.id, row.name))
     return found
