@@ -36,6 +36,7 @@ class Job(StrEnum):
     DELIVER = "jobs.alerts.deliver"
     ERASE = "jobs.erasures.erase"
     ERASE_ORGANIZATIONS = "jobs.organizations.erase_due"
+    ERASE_PEOPLE = "jobs.people.erase_due"
     EXPORT = "jobs.exports.make"
     KEEP_HOUSE = "jobs.retention.keep_house"
     MAIL_LETTERS = "jobs.letters.mail"

@@ -40,6 +40,7 @@ def upgrade() -> None:
         op.execute("alter table api_keys validate constraint fk_api_keys_replaced_by")
         _index("ix_api_keys_expires_at", "api_keys", ["expires_at"], _ENDS)
         _index("ix_api_keys_replaced_by", "api_keys", ["replaced_by"], "replaced_by is not null")
+        _index("ix_audit_events_by_id", "audit_events", ["by_id"], "by_id is not null")
         _index("uq_audit_events_n", "audit_events", ["organization_id", "n"], "n is not null", unique=True)
         _index_the_log()
         _index("ix_organizations_erase_at", "organizations", ["erase_at"], "erase_at is not null")
@@ -249,6 +250,7 @@ def downgrade() -> None:
         "ix_organizations_erase_at", table_name="organizations", postgresql_where=sa.text("erase_at is not null")
     )
     op.drop_column("organizations", "erase_at")
+    op.drop_index("ix_audit_events_by_id", table_name="audit_events", postgresql_where=sa.text("by_id is not null"))
     op.create_index(
         "ix_audit_events_organization_id",
         "audit_events",

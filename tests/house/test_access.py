@@ -24,7 +24,9 @@ from tokiflow.queries import memberships
 from tokiflow.web import access
 
 NOW = datetime.now(UTC)
-OF_A_PERSON = tuple(f"/app/settings/{page}" for page in ("exports", "sessions", "google", "profile", "security"))
+OF_A_PERSON = tuple(
+    f"/app/settings/{page}" for page in ("exports", "sessions", "google", "profile", "security", "data")
+)
 OF_A_PERSON += ("/app/organizations", "/app/switch-organization")
 """Pages about somebody, wherever they belong."""
 

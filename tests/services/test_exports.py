@@ -142,3 +142,20 @@ def test_without_a_store_it_says_what_to_set(app, alice, organization):
             ask(alice, organization)
     finally:
         storage.use(app, before)
+
+
+def test_a_file_that_outlives_whoever_asked_is_taken_back(alice, organization, monkeypatch):
+    asked = ask(alice, organization)
+
+    def slow(asked, path, progress):
+        path.write_bytes(b"x")
+        with transaction():
+            db.session.execute(text("delete from users where id = :id"), {"id": asked.user_id})
+        return "x.csv"
+
+    monkeypatch.setattr(exporting, "makers", lambda: {"audit": slow})
+    make(asked)
+    store = storage.current()
+    assert store is not None
+    with pytest.raises(errors.StorageError):
+        store.get(f"exports/{asked}")

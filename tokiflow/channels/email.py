@@ -185,6 +185,8 @@ _STATES = {
 
 
 def _names(addresses: Sequence[str]) -> str:
+    if not addresses:
+        return "nobody"
     first, *others = addresses
     if len(others) <= 1:
         return " and ".join([first, *others])

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "ping-key": "tokiflow.cli.ping_key:ping_key",
     "audit": "tokiflow.cli.audit:audit",
     "secrets": "tokiflow.cli.secrets:secrets",
+    "import": "tokiflow.cli.importing:restore",
     "demo": "tokiflow.cli.demo:demo",
 }
 """Every command, and where it is: a module and the click command in it."""

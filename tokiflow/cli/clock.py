@@ -127,6 +127,7 @@ class Clock:
             maintenance,
             organizations,
             outputs,
+            people,
             retention,
             sessions,
             sign_in,
@@ -143,6 +144,7 @@ class Clock:
             erasures.ring(now)
             exports.ring(now)
             calendars.ring(now)
+            people.ring(now)
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)

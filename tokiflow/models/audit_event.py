@@ -39,6 +39,8 @@ class AuditEvent(Model):
         Index("ix_audit_events_what", "organization_id", "what", text("at desc"), text("id desc")),
         # queries.audit: what was done to one thing
         Index("ix_audit_events_object_id", "organization_id", "object_id", text("id desc")),
+        # services.exporting.person, services.person_erasures: what somebody did, wherever
+        Index("ix_audit_events_by_id", "by_id", postgresql_where=text("by_id is not null")),
         # services.audit: the chain, one link after the other
         Index("uq_audit_events_n", "organization_id", "n", unique=True, postgresql_where=text("n is not null")),
     )

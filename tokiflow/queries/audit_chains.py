@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select, true
 
 from tokiflow.core import chain
 from tokiflow.core.chain import Break, End
-from tokiflow.db import db
+from tokiflow.db import db, in_transaction
 from tokiflow.models import AuditChain, AuditEvent
 
 STRETCH = 5_000
@@ -65,14 +65,16 @@ def broken(organization_id: UUID) -> Sequence[str]:
 def breaks(organization_id: UUID, key: bytes) -> Iterator[Break]:
     """Whatever does not hold in the organization's log: altered, removed and inserted events.
 
-    It is read in stretches, with no transaction in between, so it may be long and people may go on meanwhile.
+    It is read in stretches, with no transaction in between, so it may be long and people may go on meanwhile. Inside
+    of a transaction() it is read in that.
     """
     at, last = FIRST, False
     while not last:
         found = stretch(organization_id, key, at)
         at, last = found.at, found.last
         yield from found.breaks
-        db.session.rollback()
+        if not in_transaction():
+            db.session.rollback()
 
 
 def stretch(organization_id: UUID, key: bytes, begin: End, most: int = STRETCH) -> Stretch:

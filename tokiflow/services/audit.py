@@ -87,7 +87,7 @@ def redact(event_ids: Collection[UUID], organization_id: UUID, reason: str, now:
 
 def key_of(row: AuditChain) -> bytes:
     """What the hashes of this chain are made with. Raises ValueError if the installation's key is another by now."""
-    return sealing.unseal(row.sealed_key, _keys()).encode()
+    return sealing.unseal(row.sealed_key, keys()).encode()
 
 
 def _chain(events: Sequence[AuditEvent]) -> None:
@@ -131,7 +131,7 @@ def _begin(organization_ids: Iterable[UUID]) -> None:
     rows = [
         {
             "organization_id": one,
-            "sealed_key": sealing.seal(secrets.token_urlsafe(32), _keys()),
+            "sealed_key": sealing.seal(secrets.token_urlsafe(32), keys()),
             "before": older.get(one, 0),
         }
         for one in organization_ids
@@ -162,6 +162,7 @@ def _forget(row: AuditChain, before: datetime, most: int) -> int:
     return count
 
 
-def _keys() -> tuple[str, ...]:
+def keys() -> tuple[str, ...]:
+    """What the keys of chains are sealed with, the newest first."""
     settings: Settings = current_app.extensions["tokiflow.settings"]
     return settings.secret_keys

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 
 from tokiflow import errors
@@ -15,12 +16,19 @@ from tokiflow.core.monitor_draft import line
 from tokiflow.core.schedule import zones
 from tokiflow.db import db, transaction
 from tokiflow.models import User
-from tokiflow.services import organizations
+from tokiflow.queries import departures
+from tokiflow.queue import Job, enqueue
+from tokiflow.services import letters, organizations, person_erasures, sessions
 
 log = structlog.get_logger()
 
 NAME_LIMIT = 200
 LOCAL_ADDRESS = "you@localhost"
+GRACE = timedelta(days=7)
+"""So long an account that is to be deleted waits, in case the person changes their mind."""
+STEP_SECONDS = 1.0
+"""Then other jobs of the worker that erases have their turn."""
+DUE_AT_ONCE = 20
 
 
 def address(given: str) -> str:
@@ -86,6 +94,68 @@ def set_profile(user_id: UUID, name: str, timezone: str, now: datetime) -> None:
         user = db.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
         user.name, user.timezone = name, timezone
     log.info("profile_changed", user=str(user_id))
+
+
+def plan_erasure(user_id: UUID, typed: str, session_id: UUID | None, now: datetime) -> datetime:
+    """Let this person go once GRACE is over; when that is. Until then all stays as it is, but they are signed out
+    everywhere else than in `session_id`. They get a mail.
+
+    typed: their address, as somebody writes it who means it. Raises Invalid for another one, Conflict if an
+    organization would lose its last owner, or if it is planned already.
+    """
+    with transaction():
+        user = db.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+        if typed.strip().lower() != user.email:
+            raise errors.Invalid({"typed": ["is not your address; type it as it stands above"]})
+        if user.erase_at is not None:
+            raise errors.Conflict("Your account is to be deleted already.")
+        headless = [name for _, name in departures.impact(user_id).headless]
+        if headless:
+            raise errors.Conflict(
+                f"You are the last owner of {', '.join(headless)}. Make somebody else an owner, or delete it first."
+            )
+        user.erase_at = now + GRACE
+        sessions.end_all(user_id, now, but=session_id)
+        context = {"address": user.email, "date": f"{user.erase_at.day} {user.erase_at:%B %Y}", "days": GRACE.days}
+        letters.post("account_deletion", user.email, "Your Tokiflow account will be deleted", context, None, now)
+        log.info("person_goes", user=str(user_id))
+        return user.erase_at
+
+
+def call_off_erasure(user_id: UUID, now: datetime) -> None:
+    """They stay after all. Raises Conflict if they were not going, NotFound once it is too late."""
+    with transaction():
+        user = db.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+        if user.erase_at is None:
+            raise errors.Conflict("Your account is not going to be deleted.")
+        if user.erase_at <= now:
+            raise errors.NotFound("It is too late: your account is being deleted.")
+        user.erase_at = None
+    log.info("person_stays", user=str(user_id))
+
+
+def ring(now: datetime) -> bool:
+    """Ring if somebody is due to go. The clock calls this."""
+    with transaction():
+        due = db.session.scalar(select(_due(now).exists()))
+    return bool(due) and enqueue(Job.ERASE_PEOPLE)
+
+
+def erase_due(now: datetime, seconds: float = STEP_SECONDS) -> int:
+    """Erase people whose grace is over; how many are gone. Safe to call twice. After about `seconds` the rest waits
+    for the clock to ring again, as does whoever has an organization that is still going."""
+    until, gone = time.monotonic() + seconds, 0
+    with transaction():
+        due = db.session.execute(_due(now).limit(DUE_AT_ONCE)).scalars().all()
+    for user_id in due:
+        gone += person_erasures.erase(user_id, now)
+        if time.monotonic() > until:
+            break
+    return gone
+
+
+def _due(now: datetime) -> Select[UUID]:
+    return select(User.id).where(User.erase_at <= now).order_by(User.erase_at, User.id)
 
 
 def _unknown_zone(given: str) -> str:

@@ -35,6 +35,7 @@ def init_app(app: Flask) -> None:
         overview,
         ownership,
         passkeys,
+        privacy,
         profile,
         prove,
         recipients,
@@ -90,6 +91,7 @@ def init_app(app: Flask) -> None:
         sessions,
         google_accounts,
         security_txt,
+        privacy,
     )
     # The ways in share one blueprint.
     for blueprint in dict.fromkeys(noun.blueprint for noun in nouns):

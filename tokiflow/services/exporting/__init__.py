@@ -31,6 +31,6 @@ Maker = Callable[[Asked, Path, Progress], str]
 
 def makers() -> Mapping[str, Maker]:
     """By kind: what makes its file."""
-    from tokiflow.services.exporting import audit_csv
+    from tokiflow.services.exporting import audit_csv, organization, person
 
-    return {"audit": audit_csv.make}
+    return {"audit": audit_csv.make, "organization": organization.make, "person": person.make}
