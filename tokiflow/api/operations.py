@@ -71,7 +71,13 @@ class Operation:
         return Right.SEE if self.method == "GET" else RIGHTS[self.tag]
 
 
-RIGHTS = {"Monitors": Right.EDIT_MONITORS, "Incidents": Right.WORK_INCIDENTS, "Channels": Right.EDIT_CHANNELS}
+RIGHTS = {
+    "Monitors": Right.EDIT_MONITORS,
+    "Maintenance": Right.EDIT_MONITORS,
+    "Incidents": Right.WORK_INCIDENTS,
+    "Deliveries": Right.WORK_INCIDENTS,
+    "Channels": Right.EDIT_CHANNELS,
+}
 """By tag: the right that changing something needs."""
 
 
