@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 from tests.factories import make_channel, make_monitor, save
+from tests.fixtures.app import Client
 from tests.fixtures.browser import NARROW, serious_problems
 from tokiflow.core import ids
 from tokiflow.models import Incident, Organization, User
@@ -46,9 +47,8 @@ def incident(organization: Organization) -> Incident:
 def sign_in(app: Flask, page: Page, site: str, user: User) -> None:
     """Give `page` the cookie of a session of `user`."""
     client = app.test_client()
-    with client.session_transaction() as session:
-        session["_user_id"], session["_fresh"] = user.get_id(), True
-    cookie = client.get_cookie("tokiflow")
+    assert isinstance(client, Client)
+    cookie = client.sign_in(user).get_cookie("tokiflow")
     assert cookie is not None
     page.context.add_cookies([{"name": "tokiflow", "value": cookie.value, "url": site}])
 
