@@ -206,7 +206,7 @@ def test_members_who_are_here_already_keep_their_account(harbour, alice, bob, em
     assert (here.name, here.timezone) == ("Alice of old", "Asia/Tokyo")
     roles = dict(db.session.execute(select(User.email, Membership.role).join(Membership)).all())
     assert roles[email] == "owner"
-    assert len(roles) == 3
+    assert len(roles) == 4
     made_by = db.session.execute(select(Monitor.created_by).where(Monitor.name == "Upstream")).scalar_one()
     assert made_by == here.id
 

@@ -39,7 +39,7 @@ from tokiflow.models import (
 )
 from tokiflow.services import channels, deliveries, mail_links, mailing, recipients
 
-NOW = datetime.now(UTC).replace(microsecond=250_000)
+NOW = (datetime.now(UTC) + timedelta(hours=2)).replace(microsecond=250_000)  # later than the database takes for now
 LATER = NOW + timedelta(minutes=10)
 OPS, SHOP = "ops@example.com", "shop@example.com"
 ADAM = Actor("person", "Adam")

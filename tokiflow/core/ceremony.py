@@ -1,22 +1,24 @@
 """The two ceremonies of passkeys: making one and signing in with one (https://www.w3.org/TR/webauthn-3, §7).
 
-Pure: options out, answers in. The library takes 15 MB with all that it can verify, so it is loaded by the first who
-uses it, and not by processes that never do.
+Pure: options out, answers in. What browsers answer is verified by a library; it takes 15 MB, so the first answer loads
+it, and whoever only looks at a page with a passkey's button does not.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
-
 TIMEOUT_MS = 300_000
+TRANSPORTS = ("ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb")
+"""How a browser may reach an authenticator (§5.8.4)."""
+ALGORITHMS = (-8, -7, -257)
+"""EdDSA, ES256 and RS256 by their numbers in COSE: what authenticators of today have, best first."""
 LONGEST_ANSWER = 20_000
 """Characters of JSON; the answers of real authenticators have one to four thousand."""
 
@@ -72,51 +74,36 @@ def site(public_url: str) -> Site | None:
 def options_to_make(
     at: Site, challenge: bytes, user_id: bytes, address: str, name: str, existing: Iterable[tuple[bytes, list[str]]]
 ) -> dict[str, Any]:
-    """What the browser is asked for a new passkey: one that is found without a name, and that verifies its person.
+    """What the browser is asked for a new passkey (§5.4, as JSON by §5.1.8): one that is found without a name, and that
+    verifies its person.
 
     existing: credential ids of the person with their transports, of which none is made again.
     """
-    from webauthn import generate_registration_options
-    from webauthn.helpers.structs import (
-        AttestationConveyancePreference,
-        AuthenticatorSelectionCriteria,
-        ResidentKeyRequirement,
-        UserVerificationRequirement,
-    )
-
-    return _json(
-        generate_registration_options(
-            rp_id=at.id,
-            rp_name="Tokiflow",
-            user_id=user_id,
-            user_name=address,
-            user_display_name=name or address,
-            challenge=challenge,
-            timeout=TIMEOUT_MS,
-            attestation=AttestationConveyancePreference.NONE,
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
-            ),
-            exclude_credentials=[_descriptor(*one) for one in existing],
-            supported_pub_key_algs=_algorithms(),
-        )
-    )
+    return {
+        "rp": {"id": at.id, "name": "Tokiflow"},
+        "user": {"id": _text(user_id), "name": address, "displayName": name or address},
+        "challenge": _text(challenge),
+        "pubKeyCredParams": [{"type": "public-key", "alg": number} for number in ALGORITHMS],
+        "timeout": TIMEOUT_MS,
+        "excludeCredentials": [_descriptor(*one) for one in existing],
+        "authenticatorSelection": {
+            "residentKey": "required",
+            "requireResidentKey": True,
+            "userVerification": "required",
+        },
+        "attestation": "none",
+    }
 
 
 def options_to_use(at: Site, challenge: bytes, allowed: Iterable[tuple[bytes, list[str]]] = ()) -> dict[str, Any]:
-    """What the browser is asked to sign with; without `allowed`, any passkey of this site that it finds."""
-    from webauthn import generate_authentication_options
-    from webauthn.helpers.structs import UserVerificationRequirement
-
-    return _json(
-        generate_authentication_options(
-            rp_id=at.id,
-            challenge=challenge,
-            timeout=TIMEOUT_MS,
-            allow_credentials=[_descriptor(*one) for one in allowed],
-            user_verification=UserVerificationRequirement.REQUIRED,
-        )
-    )
+    """What the browser is asked to sign with (§5.5); without `allowed`, any passkey of this site that it finds."""
+    return {
+        "challenge": _text(challenge),
+        "timeout": TIMEOUT_MS,
+        "rpId": at.id,
+        "allowCredentials": [_descriptor(*one) for one in allowed],
+        "userVerification": "required",
+    }
 
 
 def made(answer: str, at: Site, challenge: bytes) -> Made:
@@ -137,7 +124,7 @@ def made(answer: str, at: Site, challenge: bytes) -> Made:
     if len(done.credential_id) > 1023:
         raise Refused("a credential id longer than 1023 bytes")
     told = given["response"].get("transports")
-    transports = [one for one in told if one in _transports()] if isinstance(told, list) else []
+    transports = [one for one in told if one in TRANSPORTS] if isinstance(told, list) else []
     return Made(
         done.credential_id, done.credential_public_key, done.sign_count, done.credential_backed_up, sorted(transports)
     )
@@ -197,28 +184,17 @@ def _parsed(answer: str) -> dict[str, Any]:
     return given
 
 
-def _json(options: Any) -> dict[str, Any]:
-    from webauthn import options_to_json
-
-    found: dict[str, Any] = json.loads(options_to_json(options))
-    return found
+def _descriptor(identifier: bytes, transports: list[str]) -> dict[str, Any]:
+    known = [one for one in transports if one in TRANSPORTS]
+    return {"type": "public-key", "id": _text(identifier), **({"transports": known} if known else {})}
 
 
-def _descriptor(identifier: bytes, transports: list[str]) -> PublicKeyCredentialDescriptor:
-    from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor
-
-    known = [AuthenticatorTransport(one) for one in transports if one in _transports()]
-    return PublicKeyCredentialDescriptor(id=identifier, transports=known or None)
-
-
-def _transports() -> set[str]:
-    from webauthn.helpers.structs import AuthenticatorTransport
-
-    return {str(one.value) for one in AuthenticatorTransport}
+def _text(data: bytes) -> str:
+    """Base64 for addresses, without padding, as browsers read it (§3)."""
+    return urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
 def _algorithms() -> list[Any]:
-    """EdDSA, ES256 and RS256: what authenticators of today have, best first."""
     from webauthn.helpers.cose import COSEAlgorithmIdentifier as Algorithm
 
-    return [Algorithm.EDDSA, Algorithm.ECDSA_SHA_256, Algorithm.RSASSA_PKCS1_v1_5_SHA_256]
+    return [Algorithm(number) for number in ALGORITHMS]

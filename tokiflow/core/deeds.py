@@ -82,6 +82,7 @@ DEEDS = {
     "member.role_changed": "changed the role of {it}",
     "member.removed": "removed {it} from the organization",
     "member.left": "left the organization",
+    "member.erased": "let a former member go, whose account was deleted",
     "invitation.created": "invited {it}",
     "invitation.sent_again": "invited {it} again",
     "invitation.withdrawn": "withdrew the invitation sent to {it}",

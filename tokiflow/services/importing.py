@@ -28,6 +28,7 @@ from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Role
 from tokiflow.db import UtcDateTime, db, transaction
 from tokiflow.models import AuditChain, Membership, Offload, Organization, User
+from tokiflow.models.sealed import SealedJson
 from tokiflow.queries import audit_chains
 from tokiflow.services import audit, outputs, people
 from tokiflow.services.exporting import organization as exporting
@@ -374,7 +375,7 @@ def _read(column: Column[Any], given: Any) -> Any:
         return _moment(given)
     if isinstance(kind, LargeBinary):
         raise TypeError("bytes are in files")
-    if isinstance(kind, JSONB):
+    if isinstance(kind, JSONB | SealedJson):
         return _is(given, dict, list)
     if isinstance(kind, ARRAY):
         return _is(given, list)

@@ -41,5 +41,6 @@ def sign_in() -> ResponseReturnValue:
         user = passkeys.sign_in(form.credential.data or "", ceremonies.take(PURPOSE), frame.now())
     except passkeys.Refused as refused:
         flash(refused.message, "error")
-        return htmx.see_other(url_for("auth.sign_in", next=target))
+        # Not offered again unasked: the browser might answer with the same passkey, again and again.
+        return htmx.see_other(url_for("auth.sign_in", next=target, passkey="refused"))
     return admission.admit(user, "passkey", target)

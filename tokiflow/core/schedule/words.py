@@ -21,14 +21,13 @@ _MOST_LINES = 3
 _ALL_HOURS = tuple(range(24))
 
 
-@lru_cache(maxsize=10_000)
 def describe(schedule: Schedule) -> str:
     """A plain sentence without capital or full stop, on the 24-hour clock. Falls back to the expression itself.
 
     Never raises: a page must be able to show even what cannot be read any more.
     """
     try:
-        return _words(schedule)
+        return _known_words(schedule)
     except Exception:
         return ", ".join(str(value) for value in vars(schedule).values())
 
@@ -36,6 +35,11 @@ def describe(schedule: Schedule) -> str:
 def listed(items: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+@lru_cache(maxsize=10_000)
+def _known_words(schedule: Schedule) -> str:
+    return _words(schedule)
 
 
 def _words(schedule: Schedule) -> str:
