@@ -39,8 +39,8 @@ def _nothing_counted_yet(app: Flask) -> Iterator[None]:
 def claimed(seconds_ago: float, kind: str = "slack", alert_kind: str = "opened") -> Claimed:
     return Claimed(
         id=ids.earliest(NOW), attempt=1, organization_id=ids.new(), channel_id=ids.new(), incident_id=None,
-        channel_kind=kind, host="", config={}, alert_kind=alert_kind, about=NOW - timedelta(seconds=seconds_ago), content={}, because="",
-        memory={}, thread={}, claimed_at=NOW, lease_until=NOW,
+        channel_kind=kind, host="", config={}, alert_kind=alert_kind, about=NOW - timedelta(seconds=seconds_ago),
+        content={}, because="", memory={}, thread={}, claimed_at=NOW, lease_until=NOW,
     )  # fmt: skip
 
 

@@ -64,15 +64,26 @@ def worker(data: str | None, with_clock: bool) -> None:
     app = instance.app_on(data)
     # Before the fork, so that worker and clock share it.
     from tokiflow.services import (  # noqa: F401
+        api_key_letters,
+        audit_walks,
         blindness,
+        calendars,
         deliveries,
         erasures,
+        exports,
+        follow_ups,
         heartbeats,
+        letters,
+        maintenance,
+        organizations,
         outputs,
         overdue,
+        people,
         retention,
         sender,
-    )  # fmt: skip
+        sessions,
+        sign_in,
+    )
 
     sentry.configure(app.extensions["tokiflow.settings"], "worker")
     loop = Loop(app)

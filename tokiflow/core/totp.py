@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from hmac import compare_digest
-
-import pyotp
+from types import ModuleType
 
 SECONDS = 30
 DIGITS = 6
@@ -26,7 +25,7 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 def new_secret() -> str:
     """A fresh secret in base32, as apps take it: 32 letters and digits."""
-    return pyotp.random_base32()
+    return str(_pyotp().random_base32())
 
 
 def grouped(secret: str) -> str:
@@ -36,7 +35,8 @@ def grouped(secret: str) -> str:
 
 def uri(secret: str, account: str, issuer: str) -> str:
     """What the QR code says (https://github.com/google/google-authenticator/wiki/Key-Uri-Format)."""
-    return pyotp.TOTP(secret, digits=DIGITS, interval=SECONDS).provisioning_uri(name=account, issuer_name=issuer)
+    made = _pyotp().TOTP(secret, digits=DIGITS, interval=SECONDS)
+    return str(made.provisioning_uri(name=account, issuer_name=issuer))
 
 
 def looks_like_code(text: str) -> bool:
@@ -52,7 +52,7 @@ def matching_step(secret: str, text: str, now: datetime, after: int) -> int | No
     """
     if not looks_like_code(text):
         return None
-    totp = pyotp.TOTP(secret, digits=DIGITS, interval=SECONDS)
+    totp = _pyotp().TOTP(secret, digits=DIGITS, interval=SECONDS)
     here = int(now.timestamp()) // SECONDS
     near = [step for step in range(here - SKEW, here + SKEW + 1) if step > after]
     # All of them are compared, whichever it is: how long it takes tells nothing.
@@ -78,3 +78,9 @@ def wait(count: int, last: datetime | None, now: datetime) -> timedelta:
 
 def _digits(text: str) -> str:
     return "".join(text.split()).replace("-", "")
+
+
+def _pyotp() -> ModuleType:
+    import pyotp  # here: few people ever set up an app
+
+    return pyotp

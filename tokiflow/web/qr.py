@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
-import segno
-
 QUIET = 4
 """Modules of white around it, so that cameras find it (ISO/IEC 18004, 5.3.8)."""
 
@@ -21,6 +19,8 @@ class Drawing:
 
 def drawing(text: str) -> Drawing:
     """`text` as a QR code that survives a scratched screen (level M)."""
+    import segno  # here: few people ever set up an app
+
     rows = [list(row) for row in segno.make(text, micro=False, error="m").matrix]
     return Drawing("".join(_bars(row, y + QUIET) for y, row in enumerate(rows)), len(rows) + 2 * QUIET)
 
