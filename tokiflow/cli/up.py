@@ -36,7 +36,7 @@ APP_PROCESSES = ("web", "worker", "demo")
 HEALTHY_SECONDS = 30.0
 GRACEFUL_SECONDS = 3
 FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""glibc would keep a heap for each of many threads, and give back next to nothing of it: 15 MB in all of our processes."""
+"""glibc would keep a heap for each of many threads, and give next to nothing back: 15 MB in all of our processes."""
 
 
 @click.command()
