@@ -335,6 +335,7 @@ def test_whoever_becomes_the_last_owner_meanwhile_is_followed(alma, organization
         db.session.execute(text("update memberships set role = 'member' where user_id = :id"), {"id": bob.id})
     assert people.erase_due(NOW + WEEK, seconds=60) == 1
     roles = dict(db.session.execute(select(Membership.user_id, Membership.role)).all())
+    assert roles[bob.id] == "member"
     assert {one: role for one, role in roles.items() if role == "owner"} == {adam.id: "owner"}
 
 
