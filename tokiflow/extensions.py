@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from urllib.parse import urlsplit
 
 from flask import current_app, request
-from flask_limiter import Limiter
+from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_wtf import CSRFProtect
@@ -44,3 +45,11 @@ def _from_elsewhere() -> bool:
 csrf = Forgery()
 login = LoginManager()
 limiter = Limiter(key_func=get_remote_address, headers_enabled=False)
+
+
+def wait_for(limit: RequestLimit, now: float) -> int:
+    """In how many seconds `limit` allows again what it refused `now` (Unix time); at least 1.
+
+    Flask-Limiter rounds the moment up to the next second, so the difference may exceed the limit's own period.
+    """
+    return max(1, min(math.floor(limit.reset_at - now), limit.limit.get_expiry()))

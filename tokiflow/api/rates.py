@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 import structlog
@@ -46,7 +45,7 @@ def _note() -> None:
     found = extensions.limiter.current_limit
     try:
         if found is not None:
-            g.api_rate = (found.limit.amount, max(found.remaining, 0), max(math.floor(found.reset_at - time.time()), 1))
+            g.api_rate = (found.limit.amount, max(found.remaining, 0), extensions.wait_for(found, time.time()))
     except Exception as error:
         # Redis went away between counting and telling.
         log.warning("rate_unknown", error=type(error).__name__)

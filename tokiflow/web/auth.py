@@ -153,7 +153,7 @@ def refused(error: errors.TokiflowError, target: str = redirects.HOME, again: st
 def too_often(error: TooManyRequests) -> Response:
     """It may be somebody else on the same network: say what goes on working."""
     limit = extensions.limiter.current_limit
-    wait = max(1, round(limit.reset_at - frame.now().timestamp())) if limit else 3600
+    wait = extensions.wait_for(limit, frame.now().timestamp()) if limit else 3600
     message = (
         f"From your network links were asked for too often. Try again in {-(-wait // 60)} min, or ask in a browser "
         "where you signed in before: it is counted by itself."
