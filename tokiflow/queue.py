@@ -66,7 +66,7 @@ class Ring(rq.job.Job):
         """Read it; NoSuchJobError, and logged, if it is not the name of a job in the table and a list of ids."""
         try:
             super().restore({name: value for name, value in raw_data.items() if name in self.READ})
-            _expect_ring(JSONSerializer.loads(self.data))
+            _expect_ring(self.serializer.loads(self.data))
         except Exception as error:  # strangers wrote it: nothing that is wrong with it may stop the worker
             self.connection.delete(self.key)
             log.warning("ring_refused", ring=self.id, error=type(error).__name__)

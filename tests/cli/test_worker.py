@@ -159,7 +159,9 @@ class Trap:
 def put(redis: Redis, **fields: bytes | str) -> None:
     """Lay a job into the queue by hand, as whoever can write to Redis might."""
     name = uuid4().hex
-    redis.hset(f"rq:job:{name}", mapping={"origin": QUEUE, "status": "queued", "timeout": "30", **fields})
+    usual: dict[str, bytes | str] = {"origin": QUEUE, "status": "queued", "timeout": "30"}
+    for field, value in (usual | fields).items():
+        redis.hset(f"rq:job:{name}", field, value)
     redis.rpush(f"rq:queue:{QUEUE}", name)
 
 
