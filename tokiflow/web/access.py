@@ -39,6 +39,7 @@ from tokiflow.models import (
     User,
     UserSession,
 )
+from tokiflow.models.columns import Belonging
 from tokiflow.observability import requests as request_log
 from tokiflow.queries import (
     api_keys,
@@ -58,6 +59,7 @@ from tokiflow.queries import (
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Owned = TypeVar("Owned", bound=Belonging)
 
 RULE = "tokiflow_access"
 PROVED = "tokiflow_proved"
@@ -191,26 +193,22 @@ def organization() -> Organization:
 
 def monitor(public_id: str) -> Monitor:
     """The monitor called `public_id` in the address."""
-    found = monitors.get(ids.parse("mon", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(monitors.get(ids.parse("mon", public_id)))
 
 
 def incident(public_id: str) -> Incident:
     """The incident called `public_id` in the address, with its monitor."""
-    found = incidents.get(ids.parse("inc", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(incidents.get(ids.parse("inc", public_id)))
 
 
 def channel(public_id: str) -> Channel:
     """The channel called `public_id` in the address."""
-    found = channels.get(ids.parse("chn", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(channels.get(ids.parse("chn", public_id)))
 
 
 def slack_installation(public_id: str) -> SlackInstallation:
     """Our app in the workspace called `public_id` in the address."""
-    found = slack_installations.get(ids.parse("slk", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(slack_installations.get(ids.parse("slk", public_id)))
 
 
 def here() -> str:
@@ -230,32 +228,28 @@ def member(public_id: str) -> Membership:
 
 def go_to(organization_id: UUID) -> Organization:
     """The person's organization of this id, current from now on. Raises NotFound, or Forbidden without the right."""
-    _admitted(None, organization_id)
+    _admit(organization_id)
     return organization()
 
 
 def window(public_id: str) -> MaintenanceWindow:
     """The maintenance window called `public_id` in the address."""
-    found = maintenance.get(ids.parse("mnt", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(maintenance.get(ids.parse("mnt", public_id)))
 
 
 def rule(public_id: str) -> RoutingRule:
     """The routing rule called `public_id` in the address."""
-    found = routing.get(ids.parse("rul", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(routing.get(ids.parse("rul", public_id)))
 
 
 def api_key(public_id: str) -> ApiKey:
     """The API key called `public_id` in the address."""
-    found = api_keys.get(ids.parse("key", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(api_keys.get(ids.parse("key", public_id)))
 
 
 def invitation(public_id: str) -> Invitation:
     """The invitation called `public_id` in the address."""
-    found = invitations.get(ids.parse("inv", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(invitations.get(ids.parse("inv", public_id)))
 
 
 def export(public_id: str) -> Export:
@@ -263,7 +257,7 @@ def export(public_id: str) -> Export:
     found = exports.get(ids.parse("exp", public_id), user().id)
     if found.organization_id is not None:
         g.right = EXPORTED[found.kind]
-        _admitted(found, found.organization_id)
+        _admit(found.organization_id)
     return found
 
 
@@ -277,15 +271,16 @@ def run(public_id: str, of: Monitor) -> Run:
     return runs.get(of.id, ids.parse("run", public_id))
 
 
-T = TypeVar("T")
-
-
-def _admitted(found: T, organization_id: UUID) -> T:
+def _admitted(found: Owned) -> Owned:
     """`found`, if the person belongs where it does; the page then is about that organization."""
+    _admit(found.organization_id)
+    return found
+
+
+def _admit(organization_id: UUID) -> None:
     if "membership" not in g or organization_id != membership().organization_id:
         _enter(organizations.membership(user().id, organization_id))
     check(g.right)
-    return found
 
 
 def _named() -> Membership | None:
