@@ -246,6 +246,12 @@ def test_the_export_holds_what_the_page_shows(
     assert (event.by, event.after["only"]["since"]) == ("Alice", "2026-06-30T22:00:00+00:00")
 
 
+def test_what_an_abbreviation_names_stays_one(organization, page, her):
+    after = {"url": "https://status.harbour.example", "method": "POST"}
+    do(organization, "channel.created", her, object_name="Board", after=after)
+    assert "Details: URL, method" in page()
+
+
 def test_it_says_until_where_it_was_verified(
     organization: Organization, alice: User, adam: User, her: Actor, page: Callable[..., str], client_for: ClientFor
 ) -> None:
