@@ -25,7 +25,7 @@ def _holds(connection: psycopg.Connection[Any], table: str, column: str, kind: s
     name = f'"{column}"'
     words = f"encode({name}, 'escape')" if kind == "bytea" else f"{name}::text"
     found = connection.execute(
-        f"select exists(select from {table} where position(%s in lower({words})) > 0)",  # type: ignore[arg-type]
+        f"select exists(select from {table} where position(%s in lower({words})) > 0)",
         [trace.lower()],
     ).fetchone()
     return bool(found and found[0])

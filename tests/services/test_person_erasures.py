@@ -164,6 +164,7 @@ def test_nothing_is_left_of_her(alma, organization, bob, database):
         "sign_in_links", "user_sessions", "users",
     }  # fmt: skip
     store = storage.current()
+    assert store is not None
     assert traces.in_store(store, "quist")
 
     assert go(alma) == 1

@@ -44,7 +44,9 @@ def take(session_id: UUID, address: str) -> Words | None:
     """What was kept for this session and address, once; None if there is nothing."""
     try:
         with queue.connection().pipeline(transaction=True) as together:  # GETDEL is newer than the Redis we ask for
-            sealed, _ = together.get(_key(session_id, address)).delete(_key(session_id, address)).execute()
+            together.get(_key(session_id, address))
+            together.delete(_key(session_id, address))
+            sealed, _ = together.execute()
     except RedisError as error:
         log.warning("draft_lost", error=type(error).__name__)
         return None
