@@ -58,7 +58,7 @@ def _tell(reader: User, organization: Organization, row: ApiKey, now: datetime) 
             "scopes": ", ".join(row.scopes),
             "made": _moment(now, reader.timezone),
             "ends": _moment(row.expires_at, reader.timezone) if row.expires_at else "never",
-            "path": f"{_path(row.id)}?organization={ids.public('org', organization.id)}",
+            "path": _path(row.id),
             "on_server": row.created_by is None,
         },
         row.organization_id,
