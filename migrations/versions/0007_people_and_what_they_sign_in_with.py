@@ -212,6 +212,7 @@ def _add_tables() -> None:
         sa.Column("accepted_by", sa.Uuid(), nullable=True),
         sa.Column("declined_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("withdrawn_because", sa.String(length=10), server_default="", nullable=False),
         sa.CheckConstraint("role in ('owner', 'admin', 'member', 'viewer')", name=op.f("ck_invitations_role")),
         sa.ForeignKeyConstraint(
             ["accepted_by"], ["users.id"], name=op.f("fk_invitations_accepted_by"), ondelete="SET NULL"
