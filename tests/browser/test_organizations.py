@@ -120,7 +120,7 @@ def test_alice_hands_over_to_adam_and_leaves(
     says(page, "Adam owns it now, and you are an admin.")
 
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-    page.goto(f"{site}/app/settings/members")
+    page.goto(f"{site}/app/settings/team")
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
     dialog(page, "Leave")
     press(page, "Leave")
@@ -143,14 +143,14 @@ def test_adam_makes_mia_a_viewer_and_removes_bob(
 ) -> None:
     make_membership(other_organization, adam, Role.OWNER)
     sign_in(page, adam)
-    page.goto(f"{site}/app/settings/members?organization=org_nothing")
+    page.goto(f"{site}/app/settings/team?organization=org_nothing")
     says(page, "Not found")
     page.goto(f"{site}/app")
     page.get_by_text("Account and organization:").locator("..").click()
     page.get_by_role("button", name="Harbour Freight").click()
     expect(page.locator(".rail .who strong")).to_have_text("Harbour Freight", timeout=SOON)
 
-    page.goto(f"{site}/app/settings/members")
+    page.goto(f"{site}/app/settings/team")
     assert serious_problems(page) == []
     page.get_by_label("Search members").fill("mia")
     expect(page.locator("#members tbody tr")).to_have_count(1, timeout=SOON)

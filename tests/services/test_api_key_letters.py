@@ -75,7 +75,7 @@ def test_a_week_before_it_ends_owners_and_admins_hear_of_it_once(organization, a
     assert "The API key deploy ends within a week." in text
     assert f"deploy ({key.prefix}…)" in text
     assert "Never used." in text
-    assert "/app/settings/keys/key_" in text
+    assert "/app/settings/api-keys/key_" in text
 
 
 def test_many_that_end_are_told_in_one_letter(organization, alice):
@@ -85,7 +85,9 @@ def test_many_that_end_are_told_in_one_letter(organization, alice):
     (text,) = mailed()
     assert "12 API keys end within a week." in text
     assert "- and 2 more" in text
-    assert text.count("/app/settings/keys/key_") == 10, "each leads to its own page, in whatever organization one was"
+    assert text.count("/app/settings/api-keys/key_") == 10, (
+        "each leads to its own page, in whatever organization one was"
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tokiflow.queries import audit_chains
 from tokiflow.services import audit, audit_walks, channels, exports, heartbeats, monitors
 
 ClientFor = Callable[[User], Client]
-URL = "/app/settings/audit"
+URL = "/app/settings/audit-logs"
 HTMX = {"HX-Request": "true", "HX-Target": "section#audit"}
 # 23:30 in UTC is the next day in Berlin, where everybody of the stories is.
 LATE = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)

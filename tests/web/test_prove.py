@@ -131,7 +131,7 @@ def test_a_button_without_a_page_of_its_own_leads_back_to_where_it_was(hers):
 # --- what was typed ---------------------------------------------------------------------------------------------
 
 LOST_TIME = [
-    ("/app/settings/keys/new", {"name": "Nightly <ci>", "scopes": "write", "lasts": "365"}, ["Nightly &lt;ci&gt;"]),
+    ("/app/settings/api-keys/new", {"name": "Nightly <ci>", "scopes": "write", "lasts": "365"}, ["Nightly &lt;ci&gt;"]),
     ("/app/settings/organization/delete", {"typed": "Harbour Freight"}, ['value="Harbour Freight"']),
     (
         "/app/settings/organization/hand-over",
@@ -181,12 +181,12 @@ def test_a_form_open_for_too_long_is_filled_in_again_and_does_nothing(hers, mail
 
 
 def test_what_was_ticked_is_ticked_and_the_button_then_works(hers, mailbox, organization):
-    answer = late(hers, "/app/settings/keys/new", name="ci", scopes="write", lasts="30")
+    answer = late(hers, "/app/settings/api-keys/new", name="ci", scopes="write", lasts="30")
     page = hers.get(show_it(hers, mailbox, answer)).text
     fields = dict(re.findall(r'name="(once|csrf_token)"[^>]* value="([^"]+)"', page))
     ticked = re.findall(r'<input checked[^>]*name="(?:scopes|lasts)"[^>]*value="([^"]+)"', page)
     assert ticked == ["write", "30"]
-    made = hers.post("/app/settings/keys/new", data={**fields, "name": "ci", "scopes": "write", "lasts": "30"})
+    made = hers.post("/app/settings/api-keys/new", data={**fields, "name": "ci", "scopes": "write", "lasts": "30"})
     assert made.status_code == 200
     assert [row.name for row in db.session.execute(select(ApiKey)).scalars()] == ["ci"]
 

@@ -128,7 +128,7 @@ def _named(row: ApiKey, timezone: str) -> dict[str, Any]:
 
 
 def _path(key_id: UUID) -> str:
-    return f"/app/settings/keys/{ids.public('key', key_id)}"
+    return f"/app/settings/api-keys/{ids.public('key', key_id)}"
 
 
 def _moment(at: datetime, timezone: str) -> str:

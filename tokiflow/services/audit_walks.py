@@ -116,7 +116,7 @@ def _raise_alarm(organization_id: UUID, found: Sequence[str], now: datetime) -> 
             object_id=organization_id, after={"found": list(found)},
         )  # fmt: skip
     organization = db.session.get_one(Organization, organization_id).name
-    path = links.within(organization_id, "/app/settings/audit")
+    path = links.within(organization_id, "/app/settings/audit-logs")
     context = {"organization": organization, "found": list(found), "path": path}
     for address in _owners(organization_id):
         subject = f"The audit log of {organization} does not hold"

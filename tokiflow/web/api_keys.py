@@ -16,7 +16,7 @@ from tokiflow.settings import Settings
 from tokiflow.web import access, api_key_list, filters, frame, htmx
 from tokiflow.web.forms.api_key import SCOPES, ApiKeyForm, RotationForm
 
-blueprint = Blueprint("api_keys", __name__, url_prefix="/app/settings/keys")
+blueprint = Blueprint("api_keys", __name__, url_prefix="/app/settings/api-keys")
 
 
 @blueprint.get("")
