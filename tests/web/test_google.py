@@ -280,9 +280,9 @@ def test_a_second_google_account_with_her_address_is_refused(provider, browser_o
     assert count(User) == 1
 
 
-def test_google_that_is_away_leaves_the_other_way(google_site, browser_of, monkeypatch):
+def test_google_that_is_away_leaves_the_other_way(google_site, browser_of):
     away = google.Google("client-1", "secret", "http://127.0.0.1:9/none")
-    monkeypatch.setitem(google_site.extensions, "tokiflow.google", away)
+    google_site.extensions["tokiflow.google"] = away
     answer = browser_of().get("/auth/google")
     assert answer.status_code == 503
     assert "can&#39;t be reached" in answer.text
