@@ -82,7 +82,7 @@ def harbour(organization, alice, bob, adam):
     for n, body in enumerate((LARGE, b"\xff\x00 not text", b"")):
         ping = Ping(Signal.SUCCESS, NOW - HOUR + timedelta(seconds=n), body=body, body_size=len(body))
         pings.record([pings.Incoming(upstream.token, ping)], NOW)
-    outputs.offload(NOW + HOUR)
+    outputs.offload(datetime.now(UTC) + HOUR)
     assert db.session.scalar(select(func.count()).where(PingRow.body_key.is_not(None))) == 1
     with transaction():
         db.session.execute(text("update deliveries set status = 'sent'"))
@@ -126,7 +126,7 @@ def test_an_organization_comes_back_as_itself(harbour, alice, empty_database_lat
         audit.record("goes.on", TOKIFLOW, organization_id, NOW)
     assert list(audit_chains.breaks(row.organization_id, audit.key_of(row))) == [], "and it goes on"
 
-    outputs.offload(NOW + HOUR)
+    outputs.offload(datetime.now(UTC) + HOUR)
     assert db.session.scalar(select(func.count()).where(PingRow.body_key.is_not(None))) == 1, "it is in the store again"
     second = export(organization_id, ids.new(), tmp_path / "second" / "it.zip")
     assert forgotten(content(second)) == forgotten(content(first))
