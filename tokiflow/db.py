@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 import structlog
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Executable, MetaData
+from sqlalchemy import DateTime, Dialect, Executable, MetaData, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -112,6 +112,18 @@ def changed(statement: Executable, values: dict[str, Any] | None = None) -> int:
     """Carry out an update or delete; how many rows it changed. What the session holds of them is not told."""
     result = db.session.execute(statement.execution_options(synchronize_session=False), values or {})
     return int(getattr(result, "rowcount"))  # noqa: B009 - results of statements that change have one
+
+
+def by_index() -> None:
+    """For the rest of this transaction PostgreSQL reads by index also what looks like a handful of rows.
+
+    Plans are kept, those behind foreign keys for as long as the connection lives. One that was made while a table was
+    all but empty reads it from end to end for each of a thousand rows that a storm writes.
+    """
+    db.session.execute(_BY_INDEX)
+
+
+_BY_INDEX = text("set local enable_seqscan = off")
 
 
 def on_commit(callback: Callable[[], object]) -> None:
