@@ -6,7 +6,7 @@ What must happen only when the rows are really there (ringing the doorbell) goes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 import structlog
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Executable, MetaData, text
+from sqlalchemy import ARRAY, ColumnElement, DateTime, Dialect, Executable, MetaData, any_, bindparam, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -112,6 +112,12 @@ def changed(statement: Executable, values: dict[str, Any] | None = None) -> int:
     """Carry out an update or delete; how many rows it changed. What the session holds of them is not told."""
     result = db.session.execute(statement.execution_options(synchronize_session=False), values or {})
     return int(getattr(result, "rowcount"))  # noqa: B009 - results of statements that change have one
+
+
+def among(column: Any, values: Collection[object]) -> ColumnElement[bool]:
+    """Whether `column` is one of `values`, which are one parameter: so the statement is the same for any number of
+    them, and is planned once. `in_` has a parameter for each."""
+    return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))  # type: ignore[no-any-return]
 
 
 def by_index() -> None:

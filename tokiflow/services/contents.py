@@ -10,7 +10,7 @@ from sqlalchemy import select, true
 
 from tokiflow.core import ids, schedule, sentences
 from tokiflow.core.status import Kind
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.models import Incident, Monitor, Run
 from tokiflow.services import monitor_rows
 from tokiflow.services.news import Facts, News, facts_of
@@ -83,7 +83,7 @@ def latest_runs(monitor_ids: Collection[UUID]) -> dict[UUID, list[PastRun]]:
         .lateral("latest")
     )
     statement = select(Monitor.id, latest.c.outcome, latest.c.duration_ms, latest.c.environment).join(latest, true())
-    statement = statement.where(Monitor.id.in_(monitor_ids)).order_by(latest.c.at, latest.c.id)
+    statement = statement.where(among(Monitor.id, monitor_ids)).order_by(latest.c.at, latest.c.id)
     found: dict[UUID, list[PastRun]] = {}
     for monitor_id, *said in db.session.execute(statement):
         found.setdefault(monitor_id, []).append(PastRun(*said))
