@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 import structlog
 from flask_sqlalchemy import SQLAlchemy
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import ARRAY, ColumnElement, DateTime, Dialect, Executable, MetaData, any_, bindparam, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -108,6 +112,18 @@ def _call(callback: Callable[[], object]) -> None:
         log.exception("after_commit_failed")
 
 
+def again_after_deadlock(do: Callable[[], T], tries: int = 3) -> T:
+    """What `do`, a whole transaction, gives back. If PostgreSQL ends it because it waited in a ring with others, they
+    have gone on meanwhile, and it is done anew."""
+    for _ in range(tries - 1):
+        try:
+            return do()
+        except OperationalError as error:
+            if not isinstance(error.orig, DeadlockDetected):
+                raise
+    return do()
+
+
 def changed(statement: Executable, values: dict[str, Any] | None = None) -> int:
     """Carry out an update or delete; how many rows it changed. What the session holds of them is not told."""
     result = db.session.execute(statement.execution_options(synchronize_session=False), values or {})
@@ -135,9 +151,6 @@ _BY_INDEX = text("set local enable_seqscan = off")
 def on_commit(callback: Callable[[], object]) -> None:
     """Call `callback` once the outermost transaction is on disk; never if it rolls back."""
     _opened("on_commit").after.append(callback)
-
-
-T = TypeVar("T")
 
 
 def at_end(write: Callable[[list[T]], object], item: T) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select, true
 
-from tokiflow.core import ids, schedule, sentences
+from tokiflow.core import ids, incidents, schedule, sentences
 from tokiflow.core.status import Kind
 from tokiflow.db import among, db
 from tokiflow.models import Incident, Monitor, Run
@@ -50,6 +50,7 @@ def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0) -> 
         "acknowledged_by": incident.acknowledged_by,
         "muted_until": incident.muted_until.isoformat() if incident.muted_until else None,
         "by": incident.resolved_by if incident.resolved_by_person and incident.resolved_at else one.by,
+        **({"opened_as": incidents.again(incident.reopened).value} if one.kind in ("muted", "unmuted") else {}),
         **_said(facts, over=incident.resolved_at is not None),
     }
 
