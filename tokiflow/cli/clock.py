@@ -7,6 +7,7 @@ every ping's transaction send a notification, which makes commits queue (docs/de
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from datetime import UTC, datetime, timedelta
@@ -56,7 +57,10 @@ class Clock:
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop`. A database that is away is waited for."""
+        from tokiflow.services import blindness, follow_ups, overdue  # noqa: F401
+
         log.info("clock_started")
+        gc.freeze()  # what is loaded stays: to look through it again and again takes a twentieth of a storm
         self._notice_lost_connections()
         while not stop.is_set():
             try:

@@ -156,6 +156,7 @@ class Loop:
         sending = sender.start(self.app, outside.of(self.app), lambda: datetime.now(UTC))
         threading.Thread(target=self._watch, args=(sending,), name="watchdog", daemon=True).start()
         log.info("worker_started")
+        gc.freeze()  # as in the clock: what is loaded stays
         with contextlib.suppress(StopRequested):
             self._work_on()
         sending.stop(LEAVE_SECONDS)
