@@ -22,10 +22,11 @@ from tokiflow.services import (
     retention,
     sessions,
     sign_in,
+    sign_in_letters,
 )
 
 ROUNDS: dict[timedelta, tuple[Callable[[datetime], object], ...]] = {
-    timedelta(seconds=1): (deliveries.ring, sign_in.ring, letters.ring),
+    timedelta(seconds=1): (deliveries.ring, sign_in_letters.ring, letters.ring),
     timedelta(seconds=5): (outputs.ring, erasures.ring, exports.ring, calendars.ring, people.ring),
     timedelta(minutes=10): (
         heartbeats.forget,
