@@ -33,9 +33,10 @@ _numbers = itertools.count(1)
 
 
 def save(row: Row) -> Row:
-    """Commit `row` and give it back."""
+    """Commit `row` and give it back. Inside a transaction it has its id already."""
     with transaction():
         db.session.add(row)
+        db.session.flush()
     return row
 
 

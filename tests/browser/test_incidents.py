@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
-from werkzeug.serving import make_server
 
 from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
@@ -18,17 +15,6 @@ from tokiflow.core import ids
 from tokiflow.models import Incident, Organization, User
 
 SOON = 15_000
-
-
-@pytest.fixture
-def site(app: Flask) -> Iterator[str]:
-    """The app, served to real browsers."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
 
 
 @pytest.fixture

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-
-import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
 from tests.browser.test_incidents import sign_in
 from tests.factories import make_channel
 from tests.fixtures.browser import NARROW, serious_problems
 from tokiflow.core import ids
 from tokiflow.models import Organization, User
-
-
-@pytest.fixture
-def site(app: Flask) -> Iterator[str]:
-    """The app, served to a real browser."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
 
 
 def test_alice_sees_what_would_be_sent_before_she_saves_it(app: Flask, page: Page, site: str, alice: User) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select
 
-from tests.fixtures.instance import ROOT
 from tokiflow.core import tokens
 from tokiflow.db import db
 from tokiflow.models import ApiKey, Letter, User
@@ -17,25 +15,19 @@ from tokiflow.queries import api_keys
 
 
 @pytest.fixture
-def api_key(app, database):
-    """Runs `tokiflow api-key …` against the database of the test."""
-
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tokiflow.cli", "api-key", *arguments],
-            env={"PATH": "/usr/bin:/bin", **database.environment, **variables},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
+def api_key(typed):
+    """`tokiflow api-key …` on the database of the test."""
+    return partial(typed, "api-key")
 
 
-def test_the_key_alone_is_printed_and_works(api_key, alice, organization):
-    made = api_key("create", "--name", "ci")
+@pytest.fixture
+def process(called):
+    """The same, as a process of its own."""
+    return partial(called, "api-key")
+
+
+def test_the_key_alone_is_printed_and_works(process, alice, organization):
+    made = process("create", "--name", "ci")
     assert made.returncode == 0, made.stderr
     assert tokens.looks_like_api_key(made.stdout.removesuffix("\n"))
     assert "Harbour Freight" in made.stderr
@@ -49,13 +41,13 @@ def test_the_key_alone_is_printed_and_works(api_key, alice, organization):
     )
 
 
-def test_a_key_is_listed_and_revoked(api_key, organization):
+def test_a_key_is_listed_and_revoked(api_key, process, organization):
     key = api_key("create", "--name", "ci", "--scopes", "ping", "--expires-in-days", "30").stdout.strip()
-    listed = api_key("list").stdout
+    listed = process("list").stdout
     assert key[:12] in listed
     assert key not in listed
     assert "ping\tvalid until" in listed
-    assert api_key("revoke", key).returncode == 0
+    assert process("revoke", key).returncode == 0
     assert "revoked" in api_key("list").stdout
     assert api_keys.authenticate(key, datetime.now(UTC)) is None
     again = api_key("revoke", key[:12])
@@ -74,11 +66,11 @@ def test_where_there_are_several_organizations_they_are_named(api_key, organizat
     assert db.session.execute(select(ApiKey.organization_id)).scalars().all() == [organization.id]
 
 
-def test_before_anybody_came_the_first_organization_is_made_but_only_in_development(api_key):
+def test_before_anybody_came_the_first_organization_is_made_but_only_in_development(api_key, process):
     refused = api_key("create", "--name", "ci")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "Sign in once" in refused.stderr
-    made = api_key("create", "--name", "ci", TOKIFLOW_ENV="development")
+    made = process("create", "--name", "ci", TOKIFLOW_ENV="development")
     assert tokens.looks_like_api_key(made.stdout.strip())
     assert db.session.execute(select(User.email)).scalars().all() == ["you@localhost"]
 
@@ -97,9 +89,9 @@ def test_mistakes_are_told_on_stderr(api_key, organization, arguments, said):
     assert said in failed.stderr
 
 
-def test_a_key_is_replaced_and_both_work_for_a_while(api_key, alice, organization):
+def test_a_key_is_replaced_and_both_work_for_a_while(api_key, process, alice, organization):
     old = api_key("create", "--name", "ci", "--scopes", "ping").stdout.strip()
-    made = api_key("rotate", old, "--overlap-hours", "24", "--expires-in-days", "90")
+    made = process("rotate", old, "--overlap-hours", "24", "--expires-in-days", "90")
     assert made.returncode == 0, made.stderr
     new = made.stdout.strip()
     assert "goes on until" in made.stderr

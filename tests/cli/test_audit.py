@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import text
 
-from tests.fixtures.instance import ROOT
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.db import db, transaction
 from tokiflow.services import audit
@@ -18,21 +17,15 @@ NOW = datetime(2026, 7, 1, 8, tzinfo=UTC)
 
 
 @pytest.fixture
-def verify(app, database):
-    """Runs `tokiflow audit verify …` against the database of the test."""
+def verify(typed):
+    """`tokiflow audit verify …` on the database of the test."""
+    return partial(typed, "audit", "verify")
 
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tokiflow.cli", "audit", "verify", *arguments],
-            env={"PATH": "/usr/bin:/bin", **database.environment, **variables},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
 
-    return run
+@pytest.fixture
+def process(called):
+    """The same, as a process of its own."""
+    return partial(called, "audit", "verify")
 
 
 @pytest.fixture
@@ -43,17 +36,17 @@ def three(organization):
     return organization
 
 
-def test_a_log_that_holds_is_said_to_hold(verify, three, other_organization):
-    done = verify()
+def test_a_log_that_holds_is_said_to_hold(process, three, other_organization):
+    done = process()
     assert done.returncode == 0, done.stderr
     assert f"{three.slug}: 3 events hold\n" in done.stdout
     assert f"{other_organization.slug}: nothing was done here yet\n" in done.stdout
 
 
-def test_a_log_that_was_changed_is_named_and_fails(verify, three, other_organization):
+def test_a_log_that_was_changed_is_named_and_fails(verify, process, three, other_organization):
     with transaction():
         db.session.execute(text("update audit_events set what = 'monitor.deleted' where n = 2"))
-    done = verify()
+    done = process()
     assert done.returncode == 1
     assert f"{three.slug}: altered: Event 2 is not as it was written\n" in done.stdout
     assert verify("--org", other_organization.slug).returncode == 0

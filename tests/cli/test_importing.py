@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from tests.factories import make_channel, make_monitor
-from tests.fixtures.instance import ROOT
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.db import db, transaction
@@ -21,21 +19,15 @@ NOW = datetime(2026, 7, 1, 8, tzinfo=UTC)
 
 
 @pytest.fixture
-def bring(app, database):
-    """Runs `tokiflow import …` against the database of the test."""
+def bring(typed):
+    """`tokiflow import …` on the database of the test."""
+    return partial(typed, "import")
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tokiflow.cli", "import", *map(str, arguments)],
-            env={"PATH": "/usr/bin:/bin", **database.environment},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
 
-    return run
+@pytest.fixture
+def process(called):
+    """The same, as a process of its own."""
+    return partial(called, "import")
 
 
 @pytest.fixture
@@ -53,8 +45,8 @@ def file(organization, alice, database, tmp_path):
     return path
 
 
-def test_it_says_what_came_and_what_is_to_do(bring, file):
-    done = bring(file)
+def test_it_says_what_came_and_what_is_to_do(bring, process, file):
+    done = process(file)
     assert done.returncode == 0, done.stderr
     assert "Harbour Freight is here: 1 monitors, 0 runs, 0 pings, 0 outputs, 0 incidents, 1 audit events" in done.stdout
     assert "@example.com" in done.stdout

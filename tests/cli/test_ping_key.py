@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from functools import partial
 
 import pytest
 from sqlalchemy import select
 
-from tests.fixtures.instance import ROOT
 from tokiflow.core import tokens
 from tokiflow.db import db
 from tokiflow.models import AuditEvent
 
 
 @pytest.fixture
-def ping_key(app, database):
-    """Runs `tokiflow ping-key …` against the database of the test."""
-
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tokiflow.cli", "ping-key", *arguments],
-            env={"PATH": "/usr/bin:/bin", **database.environment, **variables},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
+def ping_key(typed):
+    """`tokiflow ping-key …` on the database of the test."""
+    return partial(typed, "ping-key")
 
 
-def test_a_key_is_made_shown_and_replaced(ping_key, organization):
+@pytest.fixture
+def process(called):
+    """The same, as a process of its own."""
+    return partial(called, "ping-key")
+
+
+def test_a_key_is_made_shown_and_replaced(ping_key, process, organization):
     none = ping_key("show")
     assert (none.returncode, none.stdout) == (1, "")
     assert "tokiflow ping-key rotate" in none.stderr
-    first = ping_key("rotate")
+    first = process("rotate")
     assert tokens.looks_like_ping_key(first.stdout.removesuffix("\n"))
     assert "404" not in first.stderr, "there was none that could stop working"
-    assert ping_key("show", "--org", organization.slug).stdout == first.stdout
+    assert process("show", "--org", organization.slug).stdout == first.stdout
     second = ping_key("rotate")
     assert "answered with 404" in second.stderr
     db.session.refresh(organization)
@@ -49,8 +41,8 @@ def test_a_key_is_made_shown_and_replaced(ping_key, organization):
     assert done == [("organization.ping_key_created", operator), ("organization.ping_key_rotated", operator)]
 
 
-def test_on_the_first_day_there_is_a_key_already(ping_key):
-    assert tokens.looks_like_ping_key(ping_key("show", TOKIFLOW_ENV="development").stdout.strip())
+def test_on_the_first_day_there_is_a_key_already(process):
+    assert tokens.looks_like_ping_key(process("show", TOKIFLOW_ENV="development").stdout.strip())
 
 
 def test_where_there_are_several_organizations_they_are_named(ping_key, organization, other_organization):

@@ -16,7 +16,7 @@ from tests.house.things import fail, make_things, succeed
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.roles import Right
-from tokiflow.db import db
+from tokiflow.db import db, transaction
 from tokiflow.models import Monitor, Organization, User
 from tokiflow.services import channels, incidents, maintenance, monitors
 
@@ -33,12 +33,13 @@ def grow(organization: Organization, things: dict[str, str]) -> None:
     channel_id = ids.parse("chn", things["channel_id"])
     for n in range(MORE):
         at = NOW + timedelta(minutes=n)
-        (fail if n % 2 else succeed)(monitor, at)
-        incidents.comment(ids.parse("inc", things["incident_id"]), f"tried {n}", TOKIFLOW, at)
-        fail(make_monitor(organization, f"Job {n}", tags=[f"tag {n}"]), at)
-        make_membership(organization, make_user(f"Member {n}"))
-        make_channel(organization, ("webhook", "email", "slack")[n % 3])
-        plan_and_depend(organization, things, n)
+        with transaction():  # a commit for each of these would take longer than they do
+            (fail if n % 2 else succeed)(monitor, at)
+            incidents.comment(ids.parse("inc", things["incident_id"]), f"tried {n}", TOKIFLOW, at)
+            fail(make_monitor(organization, f"Job {n}", tags=[f"tag {n}"]), at)
+            make_membership(organization, make_user(f"Member {n}"))
+            make_channel(organization, ("webhook", "email", "slack")[n % 3])
+            plan_and_depend(organization, things, n)
     channels.edit(channel_id, {"enabled": True}, TOKIFLOW, NOW)
 
 

@@ -30,32 +30,32 @@ from tokiflow.services import maintenance, pings, sessions
 def make_things(organization: Organization, now: datetime) -> dict[str, str]:
     """By the name it has in routes: a monitor in trouble, its failed run with output, the incident, a channel
     that could not be told, that delivery, the maintenance that runs now, a rule, a key, somebody invited, a member."""
-    channel = make_channel(organization)
-    rule = make_rule(organization, [channel], [channel], waits=[900], remind_seconds=3600)
-    monitor = make_monitor(organization, "Orders → warehouse", tags=["db"], channels=[channel])
-    fail(monitor, now)
-    incident = db.session.execute(select(Incident).where(Incident.monitor_id == monitor.id)).scalar_one()
     with transaction():
+        channel = make_channel(organization)
+        rule = make_rule(organization, [channel], [channel], waits=[900], remind_seconds=3600)
+        monitor = make_monitor(organization, "Orders → warehouse", tags=["db"], channels=[channel])
+        fail(monitor, now)
+        incident = db.session.execute(select(Incident).where(Incident.monitor_id == monitor.id)).scalar_one()
         db.session.execute(update(Delivery).where(Delivery.incident_id == incident.id).values(status="dead"))
-    delivery = db.session.execute(select(Delivery.id).where(Delivery.incident_id == incident.id)).scalar_one()
-    run = db.session.execute(select(Run.id).where(Run.monitor_id == monitor.id)).scalar_one()
-    hours = {"starts_at": now - HOUR, "ends_at": datetime.now(UTC) + HOUR}
-    window = maintenance.create(organization.id, _WINDOW | hours, TOKIFLOW, now)
-    member = make_user("Somebody")
-    make_membership(organization, member)
-    return {
-        "member_id": ids.public("usr", member.id),
-        "monitor_id": ids.public("mon", monitor.id),
-        "run_id": ids.public("run", run),
-        "incident_id": ids.public("inc", incident.id),
-        "channel_id": ids.public("chn", channel.id),
-        "delivery_id": ids.public("dlv", delivery),
-        "window_id": ids.public("mnt", window),
-        "installation_id": ids.public("slk", make_slack_installation(organization).id),
-        "key_id": ids.public("key", make_api_key(organization, now=now).id),
-        "rule_id": ids.public("rul", rule.id),
-        "invitation_id": ids.public("inv", make_invitation(organization, f"{ids.new()}@example.com").id),
-    }
+        delivery = db.session.execute(select(Delivery.id).where(Delivery.incident_id == incident.id)).scalar_one()
+        run = db.session.execute(select(Run.id).where(Run.monitor_id == monitor.id)).scalar_one()
+        hours = {"starts_at": now - HOUR, "ends_at": datetime.now(UTC) + HOUR}
+        window = maintenance.create(organization.id, _WINDOW | hours, TOKIFLOW, now)
+        member = make_user("Somebody")
+        make_membership(organization, member)
+        return {
+            "member_id": ids.public("usr", member.id),
+            "monitor_id": ids.public("mon", monitor.id),
+            "run_id": ids.public("run", run),
+            "incident_id": ids.public("inc", incident.id),
+            "channel_id": ids.public("chn", channel.id),
+            "delivery_id": ids.public("dlv", delivery),
+            "window_id": ids.public("mnt", window),
+            "installation_id": ids.public("slk", make_slack_installation(organization).id),
+            "key_id": ids.public("key", make_api_key(organization, now=now).id),
+            "rule_id": ids.public("rul", rule.id),
+            "invitation_id": ids.public("inv", make_invitation(organization, f"{ids.new()}@example.com").id),
+        }
 
 
 def make_personal_things(user: User, organization: Organization, now: datetime) -> dict[str, str]:

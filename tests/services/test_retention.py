@@ -40,13 +40,15 @@ def ago(days: float) -> datetime:
 
 def live(store: Storage) -> None:
     """A ping a day for a month: with output in its row, with output in the store, without output. And a run."""
-    for days in range(30):
-        key = outputs.key_of(uuid4(), ago(days), 1)
+    keys = [outputs.key_of(uuid4(), ago(days), 1) for days in range(30)]
+    for key in keys:
         store.put(key, b"large")
-        a_ping(ago(days), body=b"small", body_size=5)
-        a_ping(ago(days), body_key=key, body_size=5)
-        a_ping(ago(days))
-        a_run(ago(days))
+    with transaction():
+        for days, key in enumerate(keys):
+            a_ping(ago(days), body=b"small", body_size=5)
+            a_ping(ago(days), body_key=key, body_size=5)
+            a_ping(ago(days))
+            a_run(ago(days))
 
 
 def count(condition: str = "true", table: str = "pings") -> int:

@@ -68,12 +68,17 @@ def app_on(data: str | None) -> Flask:
 @contextmanager
 def opened(data: str | None) -> Iterator[None]:
     """An app context of the instance the settings lead to. Mistakes of fields become one sentence."""
+    from tokiflow.db import db
+
     with app_on(data).app_context():
         try:
             yield
         except Invalid as invalid:
             said = "; ".join(f"--{name} {mistake}" for name, why in invalid.fields.items() for mistake in why)
             raise TokiflowError(said) from None
+        finally:
+            db.session.remove()
+            db.engine.dispose()
 
 
 def organization(slug: str | None) -> Organization:
