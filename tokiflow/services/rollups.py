@@ -97,7 +97,7 @@ def oldest_day(now: datetime) -> datetime | None:
     settings: Settings = current_app.extensions["tokiflow.settings"]
     with transaction():
         at = db.session.execute(select(func.min(Run.at)).where(text(f"not ({partitions.WATCHED})"))).scalar_one()
-    return max(day_of(at), day_of(now - timedelta(days=settings.retention_days))) if at else None
+    return max(day_of(at), day_of(now - timedelta(days=settings.retention_days))) if at is not None else None
 
 
 def _make_hours(now: datetime) -> bool:
