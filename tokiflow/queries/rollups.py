@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import select, text
 
 from tokiflow.core import health, histogram
 from tokiflow.core.health import Times
@@ -208,7 +208,7 @@ def _is_in(one: Bucket, asked: Sources) -> bool:
     return any(since <= one.at < until for since, until in spans)
 
 
-def _bucket(row: Row[Any]) -> Bucket:
+def _bucket(row: Any) -> Bucket:
     # By their places: a page has a thousand of them.
     grain, monitor_id, at, succeeded, failed, overran, missed, unfinished, _, anomalies, *times, _ = row
     counts = Counts(succeeded, failed, overran, missed, unfinished, anomalies)
