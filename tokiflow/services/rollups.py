@@ -248,7 +248,7 @@ _OF_HOUR = """
 
 _WRITE_HOURS = text(
     f"insert into rollups (grain, monitor_id, at, {_NAMES}) "
-    f"select 'hour', monitor_id, at, {_NAMES} from ({summed(_OF_HOUR, 'b.monitor_id', 'b.hour')}) told {_INSTEAD}"
+    f"select 'hour', monitor_id, at, {_NAMES} from ({summed(_OF_HOUR, '(b.monitor_id)', '(b.hour)')}) told {_INSTEAD}"
 )
 
 
