@@ -121,7 +121,10 @@ def _add_tables() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("kind in ('audit', 'organization', 'person')", name=op.f("ck_exports_kind")),
+        sa.CheckConstraint(
+            "kind in ('audit', 'incidents', 'monitors', 'organization', 'person', 'report', 'runs')",
+            name=op.f("ck_exports_kind"),
+        ),
         sa.CheckConstraint("status in ('pending', 'done', 'dead')", name=op.f("ck_exports_status")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organizations.id"], name=op.f("fk_exports_organization_id"), ondelete="CASCADE"

@@ -116,7 +116,7 @@ def test_everything_belongs_to_an_organization() -> None:
         reached |= more
     # These name their monitor without a foreign key: services.erasures removes them after it.
     reached |= {name for name, table in tables.items() if "monitor_id" in table.columns}
-    ours = {"users", "heartbeats", "blind_spells", "sign_in_links", "spools"}
+    ours = {"users", "heartbeats", "blind_spells", "sign_in_links", "spools", "rollup_marks"}
     ours |= {"user_sessions", "passkeys", "authenticators", "recovery_codes"}
     assert set(tables) - reached == ours, "of the installation itself, or of a person"
 

@@ -6,7 +6,8 @@ at midnight ends at 05:00 on the night when clocks go forward.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,9 @@ from tokiflow.core.schedule import Cron
 
 LEAPS = 100
 """So many stretches are followed that each begin before the one before has ended; a plan can go on for ever."""
+
+MOST_AT_ONCE = 10_000
+"""Of one plan no more stretches are looked at in a stretch of time."""
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -72,9 +76,20 @@ def covering(plan: Plan, at: datetime) -> Span | None:
 def following(plan: Plan, at: datetime, count: int = 1) -> list[Span]:
     """The next stretches that begin after `at`, at most `count`, the earliest first."""
     if isinstance(plan, Repeating):
-        return _planned(plan, at, count)
+        return list(itertools.islice(_from(plan, at), count))
     coming = [span for span in _spans(plan) if span.starts_at > at]
     return sorted(coming, key=lambda span: (span.starts_at, span.ends_at))[:count]
+
+
+def overlapping(plan: Plan, since: datetime, until: datetime) -> list[Span]:
+    """The stretches of `plan` that share some time with that from `since` up to `until`, the earliest first."""
+    if isinstance(plan, Repeating):
+        begin = since - timedelta(seconds=plan.seconds)
+        spans: Iterable[Span] = itertools.islice(_from(plan, begin), MOST_AT_ONCE)
+        spans = itertools.takewhile(lambda span: span.starts_at < until, spans)
+    else:
+        spans = sorted(_spans(plan), key=lambda span: (span.starts_at, span.ends_at))
+    return [span for span in spans if span.starts_at < until and span.ends_at > since]
 
 
 def ends_at(plans: Iterable[Plan], at: datetime) -> datetime | None:
@@ -91,19 +106,18 @@ def ends_at(plans: Iterable[Plan], at: datetime) -> datetime | None:
     return None if end == at else end
 
 
-def _planned(plan: Repeating, at: datetime, count: int) -> list[Span]:
-    found: list[Span] = []
+def _from(plan: Repeating, at: datetime) -> Iterator[Span]:
+    """The stretches that begin after `at`, one after the other."""
     moment = max(at, plan.since - _INSTANT) if plan.since else at
-    while len(found) < count:
+    while True:
         try:
             moment = schedule.next_after(plan.schedule, moment)
         except ValueError:  # the calendar ends
-            break
+            return
         span = _stretch(plan, moment)
         if span is None:
-            break
-        found.append(span)
-    return found
+            return
+        yield span
 
 
 def _stretch(plan: Repeating, begun: datetime) -> Span | None:

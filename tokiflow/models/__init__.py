@@ -7,6 +7,8 @@ from tokiflow.models.attempt import Attempt
 from tokiflow.models.audit_chain import AuditChain
 from tokiflow.models.audit_event import AuditEvent
 from tokiflow.models.authenticator import Authenticator
+from tokiflow.models.band import Band
+from tokiflow.models.baseline import Baseline
 from tokiflow.models.blind_spell import BlindSpell
 from tokiflow.models.channel import Channel, MonitorChannel
 from tokiflow.models.delivery import Delivery
@@ -27,8 +29,11 @@ from tokiflow.models.offload import Offload
 from tokiflow.models.organization import Organization
 from tokiflow.models.passkey import Passkey
 from tokiflow.models.ping import Ping
+from tokiflow.models.preset import Preset
 from tokiflow.models.recipient import Recipient
 from tokiflow.models.recovery_code import RecoveryCode
+from tokiflow.models.report_schedule import ReportSchedule
+from tokiflow.models.rollup import Rollup, RollupMark
 from tokiflow.models.routing_rule import RoutingRule, RoutingRuleChannel
 from tokiflow.models.run import Run
 from tokiflow.models.sign_in_link import SignInLink
@@ -46,6 +51,8 @@ __all__ = [
     "AuditChain",
     "AuditEvent",
     "Authenticator",
+    "Band",
+    "Baseline",
     "BlindSpell",
     "Channel",
     "Delivery",
@@ -69,8 +76,12 @@ __all__ = [
     "Organization",
     "Passkey",
     "Ping",
+    "Preset",
     "Recipient",
     "RecoveryCode",
+    "ReportSchedule",
+    "Rollup",
+    "RollupMark",
     "RoutingRule",
     "RoutingRuleChannel",
     "Run",

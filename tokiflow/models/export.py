@@ -37,7 +37,9 @@ class Export(Model):
     expires_at: Mapped[MaybeMoment]
 
     __table_args__ = (
-        CheckConstraint("kind in ('audit', 'organization', 'person')", name="kind"),
+        CheckConstraint(
+            "kind in ('audit', 'incidents', 'monitors', 'organization', 'person', 'report', 'runs')", name="kind"
+        ),
         CheckConstraint("status in ('pending', 'done', 'dead')", name="status"),
         Index("ix_exports_user_id", "user_id", text("id desc")),
         Index("ix_exports_organization_id", "organization_id"),

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
-from tokiflow.models.columns import Json, Key, Moment, Words
+from tokiflow.models.columns import Json, Key, MaybeUserId, Moment, Words
 
 
 class IncidentEvent(Model):
@@ -21,10 +21,14 @@ class IncidentEvent(Model):
     what: Mapped[str] = mapped_column(String(40))
     by: Mapped[Words]
     by_kind: Mapped[str] = mapped_column(String(10), server_default="system")
+    # The person, where it was one.
+    user_id: Mapped[MaybeUserId]
     text: Mapped[Words]
     detail: Mapped[Json]
 
     __table_args__ = (
         # queries.incidents.timeline
         Index("ix_incident_events_incident_id_at", "incident_id", "at", "id"),
+        # queries.incidents: those in which a person had a hand
+        Index("ix_incident_events_user_id", "user_id", postgresql_where=text("user_id is not null")),
     )

@@ -31,6 +31,8 @@ class Monitor(Model):
     successes_to_resolve: Mapped[int] = mapped_column(server_default="1")
     overlaps_allowed: Mapped[bool] = mapped_column(server_default="true")
     capture_output: Mapped[bool] = mapped_column(server_default="true")
+    # How far from usual a run may be before it is called an anomaly (core.anomaly.Sensitivity).
+    sensitivity: Mapped[str] = mapped_column(String(6), server_default="normal")
     # Whether only the channels named in monitor_channels hear of it, even if none is left.
     own_channels: Mapped[bool] = mapped_column(server_default="false")
 
@@ -64,6 +66,7 @@ class Monitor(Model):
         UniqueConstraint("organization_id", "slug"),
         CheckConstraint("status in ('new', 'up', 'down', 'paused')", name="status"),
         CheckConstraint("schedule_kind in ('every', 'cron', 'calendar')", name="schedule_kind"),
+        CheckConstraint("sensitivity in ('off', 'low', 'normal', 'high')", name="sensitivity"),
         # queries.monitors.page: the list, by name
         Index("ix_monitors_organization_id_name", "organization_id", "name"),
         # services.overdue: the earliest to look at, and all that are due

@@ -41,6 +41,8 @@ class Run(Model):
     output_cut: Mapped[int | None]
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     metrics: Mapped[Json]
+    # What was unlike the usual, each with its reason in numbers (core.anomaly); None where nothing was.
+    findings: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     # What its last log ping said (core.signals.fingerprint) and when, to know a client's retry.
     last_log: Mapped[str | None] = mapped_column(String(32))
     last_log_at: Mapped[Moment | None]

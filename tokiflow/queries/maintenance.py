@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, func, or_, select, true
 
 from tokiflow import errors
 from tokiflow.core import maintenance, sentences
-from tokiflow.core.maintenance import Plan, Span
+from tokiflow.core.health import Interval
+from tokiflow.core.maintenance import Plan, Repeating, Span
 from tokiflow.core.window_draft import WindowDraft
 from tokiflow.db import db
 from tokiflow.models import FollowUp, MaintenanceOccurrence, MaintenanceWindow, MaintenanceWindowMonitor, Monitor
@@ -102,6 +103,33 @@ def around(monitor: Monitor, now: datetime, within: timedelta) -> tuple[Cover | 
     coming = min(nearest, key=lambda pair: pair[1].starts_at, default=None)
     soon = coming if coming and coming[1].starts_at <= now + within else None
     return _covers(covering, [monitor], now).get(monitor.id), soon
+
+
+def planned(stretches: Mapping[Any, Sequence[Interval]]) -> Mapping[UUID, list[Interval]]:
+    """By monitor (`stretches` has rows or Monitors): the maintenance that was planned in its stretches of time.
+
+    Three statements at most. A window that repeats counts from when it begins or, without that, from when it was made:
+    nobody's past changes with it.
+    """
+    since = min((start for some in stretches.values() for start, _ in some), default=None)
+    until = max((end for some in stretches.values() for _, end in some), default=None)
+    if since is None or until is None:
+        return {}
+    rows = _at({row.organization_id for row in stretches}, since, until - since)
+    windows = _with_monitors(_with_plans(rows, since, until - since), {row.id for row in stretches})
+    found: dict[UUID, list[Interval]] = {}
+    for row, some in stretches.items():
+        for one in windows:
+            if one.covers(row):
+                spans = (span for stretch in some for span in maintenance.overlapping(_dated(one), *stretch))
+                found.setdefault(row.id, []).extend((span.starts_at, span.ends_at) for span in spans)
+    return found
+
+
+def _dated(one: Window) -> Plan:
+    if isinstance(one.plan, Repeating) and one.plan.since is None:
+        return replace(one.plan, since=one.row.created_at)
+    return one.plan
 
 
 def _covers(windows: Sequence[Window], rows: Iterable[Any], now: datetime) -> dict[UUID, Cover]:

@@ -119,7 +119,7 @@ PARTS: tuple[Part, ...] = (
     Part(models.Incident, _own(models.Incident), {"monitor_id": "monitors"}, people=frozenset({"assigned_to"})),
     Part(
         models.IncidentEvent, _through(models.IncidentEvent.incident_id, models.Incident),
-        {"incident_id": "incidents"},
+        {"incident_id": "incidents"}, people=frozenset({"user_id"}),
     ),
     Part(models.Summary, _own(models.Summary), {"channel_id": "channels"}),
     Part(models.Alert, _own(models.Alert), {"incident_id": "incidents"}),
@@ -131,6 +131,9 @@ PARTS: tuple[Part, ...] = (
     ),
     RUNS,
     PINGS,
+    Part(models.Rollup, _through(models.Rollup.monitor_id, models.Monitor), {"monitor_id": "monitors"}),
+    Part(models.Baseline, _through(models.Baseline.monitor_id, models.Monitor), {"monitor_id": "monitors"}),
+    Part(models.Band, _through(models.Band.monitor_id, models.Monitor), {"monitor_id": "monitors"}),
     AUDIT_CHAIN,
     AUDIT,
 )  # fmt: skip
@@ -142,6 +145,7 @@ LEFT_OUT = (
     "API keys. Make new ones.",
     "Invitations that nobody has answered. Send them again.",
     "Sessions, passkeys and second factors of members: they belong to the people, who find them in their own export.",
+    "Views of the incidents that members have saved, and who gets reports by mail.",
     "Mails that are no alerts, and exports.",
 )
 """What is not in the export of an organization, and why."""
@@ -156,6 +160,7 @@ def elsewhere() -> Iterator[tuple[Table, Callable[[UUID], ColumnElement[bool]]]]
     """Other tables with rows of an organization: not exported, but with words of people in them all the same."""
     others: tuple[Any, ...] = (
         models.ApiKey, models.Invitation, models.Letter, models.IdempotencyKey, models.SlackInstallation, models.Export,
+        models.Preset, models.ReportSchedule,
     )  # fmt: skip
     for model in others:
         yield model.__table__, _own(model)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tokiflow.db import Model
+from tokiflow.models.columns import CreatedAt, Key, Name, OrganizationId, UserId, Words
+
+
+class Preset(Model):
+    """A named view of the list of incidents: filters as the address has them. Its owner's, or shared with all."""
+
+    __tablename__ = "presets"
+    id: Mapped[Key]
+    organization_id: Mapped[OrganizationId]
+    user_id: Mapped[UserId]
+    name: Mapped[Name]
+    query: Mapped[Words]
+    shared: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        # queries.presets.of
+        Index("ix_presets_organization_id", "organization_id"),
+        Index("ix_presets_user_id", "user_id"),
+    )

@@ -1,0 +1,146 @@
+"""When monitors were down, and when that does not count: the stretches that up time is reckoned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from tokiflow.core import health
+from tokiflow.core.health import Interval, Uptime
+from tokiflow.db import db
+from tokiflow.models import AuditEvent, Incident, IncidentEvent, Monitor
+from tokiflow.queries import maintenance
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Downtime:
+    """Of one monitor: since when it is watched, its outages, and when maintenance was planned or it was paused."""
+
+    watched_since: datetime
+    outages: Sequence[Interval] = ()
+    maintenance: Sequence[Interval] = ()
+    paused: Sequence[Interval] = ()
+
+    def uptime(self, since: datetime, until: datetime) -> Uptime:
+        """Up time from `since` up to `until`; time before it is watched is no part of that."""
+        return self.uptimes([since, until])[0]
+
+    def uptimes(self, edges: Sequence[datetime]) -> list[Uptime]:
+        """The same between each of `edges` and the next."""
+        return health.uptimes(edges, self.outages, self.maintenance, self._unwatched)
+
+    def heard_of(self, stretches: Iterable[Interval]) -> Downtime:
+        """The same, of a monitor that ran in all of `stretches`: some have runs that are older than they are."""
+        before = [start for start, end in stretches if end <= self.watched_since]
+        return replace(self, watched_since=min(before)) if before else self
+
+    def watched(self, since: datetime, until: datetime) -> Sequence[Interval]:
+        """When something was expected of the job."""
+        return health.without([(since, until)], self._unwatched)
+
+    @property
+    def _unwatched(self) -> Sequence[Interval]:
+        return [(_EVER, self.watched_since), *self.paused]
+
+
+def of(monitors: Sequence[Monitor], since: datetime, until: datetime) -> Mapping[UUID, Downtime]:
+    """By monitor: what is known of the time from `since` up to `until`.
+
+    Six statements at most, whatever the number of monitors.
+    """
+    outages, pauses = _outages(monitors, since, until), _pauses(monitors, since, until)
+    planned = maintenance.planned({one: outages[one.id] for one in monitors if one.id in outages})
+    return {
+        one.id: Downtime(
+            # Nobody waits for a job that has never been heard of.
+            until if one.last_ping_at is None else one.created_at,
+            outages.get(one.id, ()),
+            planned.get(one.id, ()),
+            pauses.get(one.id, ()),
+        )
+        for one in monitors
+    }
+
+
+def _outages(monitors: Sequence[Monitor], since: datetime, until: datetime) -> Mapping[UUID, list[Interval]]:
+    """By monitor: each time it was down. An incident that came back was none in between."""
+    ids = [monitor.id for monitor in monitors]
+    statement = select(Incident).where(
+        Incident.monitor_id.in_(ids),
+        Incident.class_ == "outage",
+        Incident.opened_at < until,
+        or_(Incident.resolved_at.is_(None), Incident.resolved_at > since),
+    )
+    incidents = db.session.execute(statement).scalars().all()
+    turns = _turns([one.id for one in incidents if one.reopened])
+    found: dict[UUID, list[Interval]] = {}
+    for one in incidents:
+        stretches = _stretches(turns[one.id]) if one.id in turns else [(one.opened_at, one.resolved_at)]
+        found.setdefault(one.monitor_id, []).extend((start, end or until) for start, end in stretches)
+    return found
+
+
+_BEGINS = ("opened", "reopened", "flapping")
+
+
+def _turns(incident_ids: Sequence[UUID]) -> Mapping[UUID, list[tuple[str, datetime]]]:
+    """By incident: the steps with which it began, ended and came back, in their order."""
+    found: dict[UUID, list[tuple[str, datetime]]] = {}
+    if incident_ids:
+        step = IncidentEvent
+        statement = select(step.incident_id, step.what, step.at).where(
+            step.incident_id.in_(incident_ids), step.what.in_([*_BEGINS, "resolved"])
+        )
+        for incident_id, what, at in db.session.execute(statement.order_by(step.at, step.id)):
+            found.setdefault(incident_id, []).append((what, at))
+    return found
+
+
+def _stretches(turns: Sequence[tuple[str, datetime]]) -> list[tuple[datetime, datetime | None]]:
+    found: list[tuple[datetime, datetime | None]] = []
+    began: datetime | None = None
+    for what, at in turns:
+        if what in _BEGINS:
+            began = began or at
+        elif began:
+            found.append((began, at))
+            began = None
+    return [*found, (began, None)] if began else found
+
+
+def _pauses(monitors: Sequence[Monitor], since: datetime, until: datetime) -> Mapping[UUID, list[Interval]]:
+    """By monitor: when it was paused, as the audit log has it."""
+    event = AuditEvent
+    statement = select(event.object_id, event.what, event.at, event.after["until"].astext).where(
+        event.organization_id.in_({monitor.organization_id for monitor in monitors}),
+        event.object_id.in_([monitor.id for monitor in monitors]),
+        event.what.in_(["monitor.paused", "monitor.resumed"]),
+        event.at < until,
+    )
+    told: dict[UUID, list[tuple[str, datetime, str | None]]] = {}
+    for monitor_id, what, at, end in db.session.execute(statement.order_by(event.at, event.id)):
+        told.setdefault(monitor_id, []).append((what, at, end))
+    found = {
+        one.id: _paused(told.get(one.id, ()), one.paused_at if one.status == "paused" else None, until)
+        for one in monitors
+    }
+    return {monitor_id: kept for monitor_id, some in found.items() if (kept := health.within(some, since, until))}
+
+
+def _paused(
+    told: Sequence[tuple[str, datetime, str | None]], still_since: datetime | None, until: datetime
+) -> list[Interval]:
+    """Each pause ends when somebody ended it, when it was to end by itself, or when the next one begins."""
+    found: list[Interval] = []
+    for n, (what, at, end) in enumerate(told):
+        if what == "monitor.paused":
+            following = told[n + 1][1] if n + 1 < len(told) else until
+            planned = datetime.fromisoformat(end) if end else following
+            found.append((at, min(planned, following)))
+    return [*found, (still_since, until)] if still_since else found
