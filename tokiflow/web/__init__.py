@@ -51,7 +51,9 @@ def init_app(app: Flask) -> None:
         sign_in_links,
         slack,
         slack_hooks,
+        tables,
         undelivered,
+        wall,
     )
 
     settings: Settings = app.extensions["tokiflow.settings"]
@@ -70,8 +72,10 @@ def init_app(app: Flask) -> None:
         prove,
         organizations,
         overview,
+        wall,
         monitors,
         runs,
+        tables,
         incidents,
         maintenance,
         channels,

@@ -62,7 +62,12 @@ R = TypeVar("R")
 RULE = "tokiflow_access"
 PROVED = "tokiflow_proved"
 
-EXPORTED = {"audit": Right.SEE_AUDIT, "organization": Right.EXPORT_ORGANIZATION}
+EXPORTED = {
+    "audit": Right.SEE_AUDIT,
+    "monitors": Right.SEE,
+    "organization": Right.EXPORT_ORGANIZATION,
+    "runs": Right.SEE,
+}
 """By kind of export: what somebody must be allowed to, to fetch it."""
 
 PROOF_LASTS = timedelta(minutes=15)
