@@ -1,4 +1,4 @@
-"""The tables of pages as CSV: what the page shows, harmless in a spreadsheet, on record, by a job where they are long."""
+"""The tables of pages as CSV: what the page shows, harmless in a spreadsheet, on record, by a job where long."""
 
 from __future__ import annotations
 
