@@ -178,6 +178,15 @@ def test_the_ledger_holds_its_end_but_not_its_start():
     assert schedule.expected_between(Every(3600), start, start + timedelta(hours=3)) == day[:3]
 
 
+def test_a_year_of_runs_is_counted_without_walking_through_them():
+    start, year = datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=365)
+    assert schedule.count_between(Every(30), start, start + year) == 365 * 2880
+    assert schedule.count_between(Cron("* * * * *", "Europe/Berlin"), start, start + year) == 525_600
+    assert schedule.count_between(Calendar("*:*:*", "UTC"), start, start + year) == 365 * 86_400
+    assert schedule.count_between(Cron("0 3 * * *", "UTC"), start, start) == 0
+    assert schedule.count_between(Cron("0 3 * * *", "UTC"), start + year, start) == 0
+
+
 @pytest.mark.parametrize(
     ("plan", "seconds"),
     [

@@ -153,6 +153,25 @@ def test_calendars_agree_with_somebody_who_walks_through_every_minute(expression
     assert schedule.expected_between(Calendar(expression, zone), start - MINUTE, end - MINUTE) == expected
 
 
+@given(cron_texts, near_changes, st.integers(-3 * 86_400_000, 0), st.integers(0, 3 * 86_400_000))
+@settings(deadline=None, max_examples=200)
+def test_as_many_runs_are_counted_as_are_listed(expression, near, before, after):
+    zone, change = near
+    start, end = change + timedelta(milliseconds=before), change + timedelta(milliseconds=after)
+    plan = accepted("cron", expression, zone)
+    assert schedule.count_between(plan, start, end) == len(schedule.expected_between(plan, start, end))
+
+
+@given(st.lists(calendar_texts(), min_size=1, max_size=3), near_changes, st.integers(0, 5 * 86_400_000))
+@settings(deadline=None, max_examples=200)
+def test_runs_of_several_lines_are_counted_once(lines, near, length):
+    zone, change = near
+    start = change - timedelta(days=2)
+    end = start + timedelta(milliseconds=length)
+    plan = accepted("calendar", "\n".join(lines), zone)
+    assert schedule.count_between(plan, start, end) == len(schedule.expected_between(plan, start, end))
+
+
 @given(st.sampled_from(["cron", "calendar"]), cron_texts, calendar_texts(), st.sampled_from(ZONES), moments)
 @settings(deadline=None, max_examples=300)
 def test_next_and_previous_are_inverse(kind, cron, calendar, zone, moment):

@@ -4,12 +4,13 @@ Three kinds, one interface: `Every` counts seconds from a moment, `Cron` and `Ca
 time zone. Everything here is pure: moments are arguments, aware UTC in and out, and local time stays inside.
 
 How the pieces lie: `kinds` are the values, `zones` cuts a zone's history into stretches of one UTC offset, `pattern`
-finds matching wall-clock times, `runs` puts the two together, `reading` checks what people typed, `words` says it
-back to them, `forecast` shows the next runs and what daylight saving does to them.
+finds matching wall-clock times, `runs` puts the two together, `counting` counts them, `reading` checks what people
+typed, `words` says it back to them, `forecast` shows the next runs and what daylight saving does to them.
 """
 
 from __future__ import annotations
 
+from tokiflow.core.schedule.counting import count_between
 from tokiflow.core.schedule.forecast import PlannedRun, Preview, preview
 from tokiflow.core.schedule.kinds import Calendar, Cron, Every, Schedule, from_columns, to_dict
 from tokiflow.core.schedule.reading import parse
@@ -23,6 +24,7 @@ __all__ = [
     "PlannedRun",
     "Preview",
     "Schedule",
+    "count_between",
     "describe",
     "expected_between",
     "from_columns",

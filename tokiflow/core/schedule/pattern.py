@@ -94,6 +94,10 @@ class Pattern:
             self._days_by_shape[shape] = found
         return found
 
+    def seconds_of_day(self) -> Iterator[int]:
+        """On a day that matches: the seconds since midnight of each time."""
+        return (minute * 60 + second for minute in self._minutes_of_day for second in self.seconds)
+
     def _first_in_day(self, wall: datetime) -> datetime | None:
         minute = wall.hour * 60 + wall.minute
         at = bisect_left(self._minutes_of_day, minute)

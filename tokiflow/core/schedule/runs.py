@@ -49,9 +49,9 @@ class Plan:
         """The earliest run at or after `moment`, both naive UTC in whole seconds; None if 40 years have none."""
         horizon = moment.year + pattern.YEARS_TO_SEARCH
         for stretch in zones.stretches_from(self.timezone, moment):
-            if moment <= stretch.start and self._caught_up(stretch):
+            if moment <= stretch.start and self.caught_up(stretch):
                 return stretch.start
-            wall = self.pattern.first(max(moment + stretch.offset, self._opening(stretch)))
+            wall = self.pattern.first(max(moment + stretch.offset, self.opening(stretch)))
             if wall is None or stretch.start.year > horizon:
                 return None
             if wall - stretch.offset < stretch.end:
@@ -63,9 +63,9 @@ class Plan:
         horizon = moment.year - pattern.YEARS_TO_SEARCH
         for stretch in zones.stretches_back(self.timezone, moment):
             wall = self.pattern.last(min(moment, stretch.end - SECOND) + stretch.offset)
-            if wall is not None and wall >= self._opening(stretch):
+            if wall is not None and wall >= self.opening(stretch):
                 return wall - stretch.offset
-            if self._caught_up(stretch):
+            if self.caught_up(stretch):
                 return stretch.start
             if wall is None or stretch.end.year < horizon:
                 return None
@@ -79,11 +79,11 @@ class Plan:
         """The wall times of the pattern that happen twice because clocks went back into `stretch`."""
         return list(self._walls(stretch.start + stretch.offset, stretch.start + stretch.before))
 
-    def _opening(self, stretch: Stretch) -> datetime:
+    def opening(self, stretch: Stretch) -> datetime:
         """The first wall time that counts in `stretch`."""
         return stretch.start + (max(stretch.offset, stretch.before) if self.once else stretch.offset)
 
-    def _caught_up(self, stretch: Stretch) -> bool:
+    def caught_up(self, stretch: Stretch) -> bool:
         """Whether a run that was skipped is made up for at the very start of `stretch`."""
         if not (self.catches_up and stretch.skips):
             return False
@@ -140,7 +140,7 @@ def next_after(schedule: Schedule, moment: datetime) -> datetime:
     `Every` has no times of its own and counts from `moment`. Raises ValueError for a naive moment, for an
     expression `parse` would refuse, and where the calendar ends (before the year 2, after 9990).
     """
-    utc = _naive_utc(moment)
+    utc = naive_utc(moment)
     if isinstance(schedule, Every):
         return _aware(_plus(utc, schedule.seconds))
     start = utc.replace(microsecond=0) + SECOND
@@ -155,7 +155,7 @@ def previous_before(schedule: Schedule, moment: datetime) -> datetime | None:
 
     Raises ValueError as `next_after` does.
     """
-    utc = _naive_utc(moment)
+    utc = naive_utc(moment)
     if isinstance(schedule, Every):
         return None
     end = utc.replace(microsecond=0) - (timedelta(0) if utc.microsecond else SECOND)
@@ -169,7 +169,7 @@ def expected_between(schedule: Schedule, start: datetime, end: datetime, limit: 
     Windows that touch therefore never count a run twice. For `Every` they are counted from `start`.
     """
     runs: list[datetime] = []
-    moment, last = start, _aware(_naive_utc(end))
+    moment, last = start, _aware(naive_utc(end))
     while len(runs) < limit and (moment := next_after(schedule, moment)) <= last:
         runs.append(moment)
     return runs
@@ -185,7 +185,7 @@ def period_seconds(schedule: Schedule, around: datetime) -> float:
     return float(median((after - before).total_seconds() for before, after in pairwise(runs)))
 
 
-def _naive_utc(moment: datetime) -> datetime:
+def naive_utc(moment: datetime) -> datetime:
     """UTC without its label: comparing and adding naive datetimes costs half as much."""
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise ValueError("a moment needs a time zone: pass an aware datetime")
