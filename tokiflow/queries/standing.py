@@ -1,7 +1,7 @@
 """How all monitors of an organization stand: lately, and in the time before. Set-wise, from roll-ups.
 
-What is not rolled up yet is read from finer roll-ups, and at last from the runs themselves, so that the figures are
-true at any time, and few rows are read of many runs.
+What is not rolled up yet is read from finer roll-ups, and at last from the runs themselves (see queries.rollups). Of
+more than MANY monitors only whole days are told: a day's hours would be ten times as many rows as two weeks of days.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from tokiflow.core import health, histogram
 from tokiflow.core.health import Times
 from tokiflow.core.status import Status
 from tokiflow.db import db
-from tokiflow.queries.analytics import Counts
+from tokiflow.queries.rollups import Counts
+
+MANY = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ _MARKS = """
 
 _STANDING: TextClause = text(f"""
 with {_MARKS}, mine as materialized (select * from monitors where organization_id = :organization),
+today as (select count(*) <= {MANY} or (select days <= :before from made) as told from mine),
 told as (
     select r.monitor_id, r.at >= :since as lately, r.succeeded, r.failed, r.overran, r.missed, r.unfinished,
            r.anomalies, r.timed, r.squares
@@ -117,14 +120,14 @@ told as (
     select r.monitor_id, r.at >= :since, r.succeeded, r.failed, r.overran, r.missed, r.unfinished,
            r.anomalies, r.timed, r.squares
     from mine join rollups r on r.monitor_id = mine.id, made
-    where r.grain = 'hour' and r.at >= made.days and r.at < made.hours
+    where (select told from today) and r.grain = 'hour' and r.at >= made.days and r.at < made.hours
     union all
     select r.monitor_id, r.at >= :since, (r.outcome = 'success')::int, (r.outcome = 'failed')::int,
            (r.outcome = 'overran')::int, (r.outcome = 'missed')::int, (r.outcome = 'running')::int,
            (r.findings is not null)::int, (r.outcome = 'success' and r.duration_ms is not null)::int,
            case when r.outcome = 'success' then r.duration_ms::float8 ^ 2 end
     from mine join runs r on r.monitor_id = mine.id
-    where r.at >= (select hours from made) and r.at < :now
+    where (select told from today) and r.at >= (select hours from made) and r.at < :now
 ),
 summed as (
     select monitor_id, lately, sum(succeeded)::int as succeeded, sum(failed)::int as failed,

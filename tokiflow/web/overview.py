@@ -174,7 +174,7 @@ def _figures(wrong: Unresolved) -> Figures | None:
     found = worse.read(all_of_them, wrong.performance, before, since, now)
     health = org_health.read(all_of_them, down, since, now)
     noisy = noise.read(tallies, first.date(), {one.id: one for one in all_of_them})
-    named = [one.id for one in (*found.rows, *health.lowest, *noisy)]
+    named = [*(one.id for one in found.rows), *(one.id for one in health.lowest), *(one.id for one in noisy)]
     return Figures(
         days=days,
         periods=[(name, words, url_for("overview.show", days=name)) for name, words in PERIODS.items()],

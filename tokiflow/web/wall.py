@@ -91,7 +91,7 @@ class Choice:
     def url(self, **other: str) -> str:
         """The wall's address with this choice, or another."""
         chosen = {"scheme": self.scheme if self.scheme == "light" else "", "zone": self.zone, "tag": self.tag, **other}
-        return url_for("wall.show", **{name: value for name, value in chosen.items() if value})
+        return url_for("wall.show", **{name: value for name, value in chosen.items() if value})  # type: ignore[arg-type]
 
 
 @blueprint.get("")

@@ -11,6 +11,7 @@ from uuid import UUID
 from flask import url_for
 
 from tokiflow.core import durations, ids, worsening
+from tokiflow.core.health import Times
 from tokiflow.core.status import Status
 from tokiflow.core.worsening import What, Worse
 from tokiflow.models import Incident, Run
@@ -128,7 +129,7 @@ def _fell(
     return sorted(found, key=lambda pair: (-pair[1].weight, pair[0].name))
 
 
-def _stretch(known: Stretch, times: standing.Times | None) -> worsening.Stretch:
+def _stretch(known: Stretch, times: Times | None) -> worsening.Stretch:
     counts = known.counts
     if times is None:
         return worsening.Stretch(counts.expected, counts.succeeded)
