@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from werkzeug.serving import make_server
 
 from tests.browser.test_incidents import sign_in
@@ -32,11 +32,18 @@ def site(app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture
-def screen(app: Flask, page: Page, site: str, vera: User) -> Page:
+def screen(app: Flask, browser: Browser, site: str, vera: User) -> Iterator[Page]:
+    """A screen on which Vera, a viewer, is signed in. htmx writes to the console what it can't fetch: that is no mistake
+    here."""
     heartbeats.beat("clock")
+    context = browser.new_context(viewport={"width": 1920, "height": 1080}, locale="en-GB", timezone_id="Europe/Berlin")
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     sign_in(app, page, site, vera)
-    page.set_viewport_size({"width": 1920, "height": 1080})
-    return page
+    yield page
+    context.close()
+    assert not errors
 
 
 def break_down(organization: Organization, name: str) -> None:
