@@ -33,7 +33,7 @@ def site(app: Flask) -> Iterator[str]:
 
 @pytest.fixture
 def screen(app: Flask, browser: Browser, site: str, vera: User) -> Iterator[Page]:
-    """A screen on which Vera, a viewer, is signed in. htmx writes to the console what it can't fetch: that is no mistake
+    """A screen on which Vera, a viewer, is signed in. What htmx can not fetch it writes to the console: no mistake
     here."""
     heartbeats.beat("clock")
     context = browser.new_context(viewport={"width": 1920, "height": 1080}, locale="en-GB", timezone_id="Europe/Berlin")

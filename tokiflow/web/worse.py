@@ -19,7 +19,7 @@ from tokiflow.queries import findings, standing
 from tokiflow.queries.standing import Standing, Stretch
 from tokiflow.web import filters, troubles
 
-CANDIDATES = 120
+CANDIDATES = 60
 """So many monitors' run times are looked at closely: all, or those whose times grew most by rough sums."""
 SHOWN = 8
 UNUSUAL_FOR = timedelta(days=1)
