@@ -46,7 +46,7 @@ class Page:
         return time.perf_counter() - began
 
 
-NAMES = ["GET /api/health", "GET /api/v1/monitors", "list of monitors", "page of a monitor"]
+NAMES = ["GET /api/health", "GET /api/v1/monitors", "overview", "wall", "list of monitors", "page of a monitor"]
 
 
 def quiet(town: Town, street: Street) -> list[list[float]]:
@@ -91,6 +91,8 @@ def _pages(town: Town, connection: Connection) -> list[Page]:
     return [
         Page("/api/health"),
         Page("/api/v1/monitors", {"Authorization": f"Bearer {key}"}),
+        Page("/app", cookie),
+        Page("/app/wall", cookie),
         Page("/app/monitors", cookie),
         Page(f"/app/monitors/{ids.public('mon', row[0])}", cookie),
     ]

@@ -14,11 +14,12 @@ from sqlalchemy import select
 from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
 from tokiflow.adapters.spool import SpoolFolder
-from tokiflow.core import ids
+from tokiflow.core import histogram, ids
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.core.status import Status
 from tokiflow.db import db
-from tokiflow.models import Channel, Delivery, Incident, Monitor, Organization, User
+from tokiflow.models import Channel, Delivery, Incident, Monitor, Organization, Rollup, RollupMark, User
+from tokiflow.queries import standing
 from tokiflow.services import heartbeats, overdue, pings
 from tokiflow.services.pings import Incoming
 from tokiflow.settings import Settings
@@ -218,3 +219,149 @@ def test_an_organization_with_work_is_not_led_around(alices: Client, organizatio
     make_monitor(organization, "One")
     make_monitor(organization, "Two")
     assert "two minutes" not in alices.get("/app").text
+
+
+# what is said, and in which order
+
+
+def rolled(monitor: Monitor, days: Any, ms: int = 60_000, succeeded: int = 20, failed: int = 0) -> None:
+    """Days with so many runs each, as roll-ups have them."""
+    for day in days:
+        at = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=day)
+        save(
+            Rollup(
+                monitor_id=monitor.id, grain="day", at=at, succeeded=succeeded, failed=failed, timed=succeeded,
+                total_ms=ms * succeeded, squares=float(ms) ** 2 * succeeded, min_ms=ms, max_ms=ms,
+                histogram={str(histogram.bucket(ms)): succeeded},
+            )
+        )  # fmt: skip
+
+
+def up(organization: Organization, name: str, **values: Any) -> Monitor:
+    now = datetime.now(UTC)
+    usual = {"status": "up", "last_ping_at": now, "due_at": now + timedelta(hours=1), "created_at": now - 90 * DAY}
+    return make_monitor(organization, name, **{**usual, **values})
+
+
+DAY = timedelta(days=1)
+LATELY, BEFORE = range(1, 7), range(7, 14)
+
+
+@pytest.fixture
+def rolled_up(app: Flask) -> None:
+    """All of the past is rolled up, up to this hour."""
+    now = datetime.now(UTC)
+    save(RollupMark(grain="day", until=now.replace(hour=0, minute=0, second=0, microsecond=0)))
+    save(RollupMark(grain="hour", until=now.replace(minute=0, second=0, microsecond=0)))
+
+
+def text(body: str) -> str:
+    """The page without its marks."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", body))
+
+
+@pytest.mark.usefixtures("rolled_up")
+def test_what_is_broken_comes_before_what_gets_worse_before_health(alices: Client, organization: Organization) -> None:
+    make_incident(up(organization, "Broken", status="down"))
+    slow = up(organization, "Nightly backup")
+    rolled(slow, BEFORE, ms=22 * 60_000)
+    rolled(slow, LATELY, ms=34 * 60_000)
+    body = text(alices.get("/app").text)
+    assert "takes 34 m lately; it took 22 m" in body
+    order = [body.index(words) for words in ("One job needs you", "Getting worse", "Health", "Noisiest")]
+    assert order == sorted(order)
+
+
+@pytest.mark.usefixtures("rolled_up")
+def test_a_success_rate_that_fell_is_told_with_both_numbers(alices: Client, organization: Organization) -> None:
+    one = up(organization, "Invoices")
+    rolled(one, BEFORE)
+    rolled(one, LATELY, succeeded=15, failed=5)
+    fine = up(organization, "Fine")
+    rolled(fine, [*BEFORE, *LATELY])
+    body = text(alices.get("/app").text)
+    assert "Invoices succeeded in 75 % of its runs lately; it was 100 %" in body
+    assert "Fine takes" not in body
+
+
+def test_a_late_job_says_when_it_becomes_an_incident(alices: Client, organization: Organization) -> None:
+    now = datetime.now(UTC)
+    up(organization, "Invoices", due_at=now - timedelta(minutes=12), deadline_at=now + timedelta(minutes=5))
+    body = text(alices.get("/app").text)
+    assert re.search(r"Invoices is 12 m late; it becomes an incident (at|tomorrow) \d\d:\d\d", body)
+
+
+def test_a_performance_incident_gets_worse_and_is_not_broken(alices: Client, organization: Organization) -> None:
+    one = up(organization, "Invoices")
+    make_incident(one, class_="performance", kind="degraded", summary="has been slower for 8 runs")
+    body = text(alices.get("/app").text)
+    assert "One job does not run as usual" in body
+    assert "Invoices has been slower for 8 runs" in body
+
+
+@pytest.mark.usefixtures("rolled_up")
+def test_health_is_explained_by_its_parts_and_names_the_lowest(alices: Client, organization: Organization) -> None:
+    for n in range(12):
+        rolled(up(organization, f"Fine {n}"), LATELY)
+    rolled(up(organization, "Weak"), LATELY, succeeded=10, failed=10)
+    body = text(alices.get("/app").text)
+    # Success is 96.2 % on average, all else whole: 40 + 28.8 + 30.
+    assert "99 of 100" in body
+    assert "× 0.4" in body
+    assert "50 % of its runs did not succeed" in body
+    assert body.index("Weak") < body.index("Fine 0")
+
+
+def test_noise_comes_with_a_hint(alices: Client, organization: Organization) -> None:
+    one, at = up(organization, "Noisy"), datetime.now(UTC) - timedelta(days=2)
+    for n in range(4):
+        began = at + timedelta(hours=n)
+        make_incident(
+            one, opened_at=began, last_opened_at=began, resolved_at=began + timedelta(minutes=5), status="resolved"
+        )
+    body = alices.get("/app").text
+    assert "4 of 4 were over within 15 m. A longer grace than 5 m would keep them quiet." in text(body)
+    assert f"/app/monitors/{ids.public('mon', one.id)}/edit" in body
+    assert "4 outages in 30 days" in text(body)
+    assert "An outage is over after 5 m" in text(body)
+
+
+def test_nothing_to_compare_is_said(alices: Client, organization: Organization) -> None:
+    make_monitor(organization, "One")
+    make_monitor(organization, "Two")
+    assert "Nothing to compare yet" in alices.get("/app").text
+
+
+def test_all_well_is_calm(alices: Client, organization: Organization) -> None:
+    up(organization, "One")
+    up(organization, "Two")
+    body = text(alices.get("/app").text)
+    assert "All 2 jobs are fine" in body
+    assert "Nothing is late, slower or failing more often than before." in body
+    assert "No monitor had three incidents or more." in body
+
+
+@pytest.mark.usefixtures("rolled_up")
+def test_the_figures_are_the_same_from_runs_and_from_roll_ups(organization: Organization) -> None:
+    now = datetime.now(UTC)
+    since = now.replace(hour=0, minute=0, second=0, microsecond=0) - 6 * DAY
+    one = up(organization, "Rolled")
+    rolled(one, [2], ms=10_000, succeeded=2)
+    raw = up(organization, "Raw")
+    for n in range(2):
+        at = now - timedelta(seconds=n + 1)
+        send = Ping(Signal.SUCCESS, at, duration_ms=10_000)
+        pings.record([Incoming(raw.token, send)], at)
+    found = {each.name: each for each in standing.of_organization(organization.id, since - 7 * DAY, since, now)}
+    assert found["Rolled"].lately == found["Raw"].lately
+    times = standing.times([one.id, raw.id], since - 7 * DAY, since, now)
+    assert times[one.id] == times[raw.id]
+
+
+def test_a_period_in_the_address(alices: Client, organization: Organization) -> None:
+    up(organization, "One")
+    assert "against the 30 days before" in alices.get("/app?days=30").text
+    assert "against the 7 days before" in alices.get("/app?days=nonsense").text
+    part = alices.get("/app?part=figures&days=30", headers={"HX-Request": "true"}).text
+    assert part.lstrip().startswith('<div id="figures"')
+    assert "against the 30 days before" in part

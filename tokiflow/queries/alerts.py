@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload
 
 from tokiflow import errors
 from tokiflow.db import db
-from tokiflow.models import Alert, Attempt, Delivery
+from tokiflow.models import Alert, Attempt, Channel, Delivery
 from tokiflow.queries import channels
 from tokiflow.queries.paging import Page, encode, only_id
 
@@ -116,6 +116,14 @@ def last_sent_at(organization_id: UUID) -> datetime | None:
     """When the organization's last alert left."""
     statement = select(func.max(Delivery.sent_at)).where(Delivery.organization_id == organization_id)
     return db.session.execute(statement).scalar_one()
+
+
+def reach(organization_id: UUID) -> tuple[datetime | None, bool]:
+    """When the organization's last alert left, and whether a channel is there for the next one. One statement."""
+    last = select(func.max(Delivery.sent_at)).where(Delivery.organization_id == organization_id).scalar_subquery()
+    ready = select(Channel.id).where(Channel.organization_id == organization_id, Channel.enabled).exists()
+    row = db.session.execute(select(last, ready)).one()
+    return row[0], row[1]
 
 
 def delivery(delivery_id: UUID) -> Delivery:

@@ -91,14 +91,13 @@ _BEGINS = ("opened", "reopened", "flapping")
 
 def _turns(incident_ids: Sequence[UUID]) -> Mapping[UUID, list[tuple[str, datetime]]]:
     """By incident: the steps with which it began, ended and came back, in their order."""
+    step = IncidentEvent
+    statement = select(step.incident_id, step.what, step.at).where(
+        step.incident_id.in_(incident_ids), step.what.in_([*_BEGINS, "resolved"])
+    )
     found: dict[UUID, list[tuple[str, datetime]]] = {}
-    if incident_ids:
-        step = IncidentEvent
-        statement = select(step.incident_id, step.what, step.at).where(
-            step.incident_id.in_(incident_ids), step.what.in_([*_BEGINS, "resolved"])
-        )
-        for incident_id, what, at in db.session.execute(statement.order_by(step.at, step.id)):
-            found.setdefault(incident_id, []).append((what, at))
+    for incident_id, what, at in db.session.execute(statement.order_by(step.at, step.id)):
+        found.setdefault(incident_id, []).append((what, at))
     return found
 
 

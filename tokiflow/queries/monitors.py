@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,6 +92,19 @@ def tags(organization_id: UUID, most: int = 200) -> list[tuple[str, int]]:
 def cursor_page(organization_id: UUID, wanted: Filter, now: datetime, cursor: str | None, limit: int) -> Page[Monitor]:
     """Monitors by name for the API, `limit` at a time."""
     return by_name(_matching(organization_id, wanted, now), Monitor, cursor, limit)
+
+
+READ_AT_ONCE = 1_000
+
+
+def by_name(organization_id: UUID, wanted: Filter, now: datetime) -> Iterator[Monitor]:
+    """All monitors that match, by name, some rows at a time."""
+    statement = _matching(organization_id, wanted, now).order_by(Monitor.name, Monitor.id).limit(READ_AT_ONCE)
+    found = db.session.execute(statement).scalars().all()
+    while found:
+        yield from found
+        after = tuple_(Monitor.name, Monitor.id) > tuple_(found[-1].name, found[-1].id)
+        found = db.session.execute(statement.where(after)).scalars().all() if len(found) == READ_AT_ONCE else []
 
 
 def named(organization_id: UUID, field: str, value: str) -> Monitor | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -37,6 +37,26 @@ def page(monitor_id: UUID, cursor: str | None, limit: int) -> Page[Run]:
     found = list(db.session.execute(statement.limit(limit + 1)).scalars())
     last = found[limit - 1] if len(found) > limit else None
     return Page(found[:limit], encode(last.at.isoformat(), str(last.id)) if last else None)
+
+
+READ_AT_ONCE = 1_000
+
+
+def newest_first(monitor_id: UUID, until: datetime) -> Iterator[Run]:
+    """All the monitor's runs up to `until`, some rows at a time, so that there may be many."""
+    statement = select(Run).where(Run.monitor_id == monitor_id, Run.at <= until)
+    statement = statement.order_by(Run.at.desc(), Run.id.desc()).limit(READ_AT_ONCE)
+    found = db.session.execute(statement).scalars().all()
+    while found:
+        yield from found
+        before = tuple_(Run.at, Run.id) < tuple_(found[-1].at, found[-1].id)
+        found = db.session.execute(statement.where(before)).scalars().all() if len(found) == READ_AT_ONCE else []
+
+
+def count(monitor_id: UUID, until: datetime, most: int = 1_000_000_000) -> int:
+    """How many runs the monitor had up to `until`; no more than `most` are counted."""
+    mine = select(Run.id).where(Run.monitor_id == monitor_id, Run.at <= until).limit(most).subquery()
+    return db.session.execute(select(func.count()).select_from(mine)).scalar_one()
 
 
 def open_ones(monitor_id: UUID) -> Sequence[Run]:

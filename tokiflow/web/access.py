@@ -67,7 +67,12 @@ Owned = TypeVar("Owned", bound=Belonging)
 RULE = "tokiflow_access"
 PROVED = "tokiflow_proved"
 
-EXPORTED = {"audit": Right.SEE_AUDIT, "organization": Right.EXPORT_ORGANIZATION}
+EXPORTED = {
+    "audit": Right.SEE_AUDIT,
+    "monitors": Right.SEE,
+    "organization": Right.EXPORT_ORGANIZATION,
+    "runs": Right.SEE,
+}
 """By kind of export: what somebody must be allowed to, to fetch it."""
 
 PROOF_LASTS = timedelta(minutes=15)

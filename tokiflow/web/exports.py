@@ -15,8 +15,10 @@ blueprint = Blueprint("exports", __name__, url_prefix="/app/settings/exports")
 
 TITLES = {
     "audit": "The log of who did what",
+    "monitors": "Monitors",
     "organization": "All of an organization",
     "person": "All that is known about you",
+    "runs": "Runs of a monitor",
 }
 
 

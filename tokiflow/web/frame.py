@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -40,6 +41,19 @@ def now() -> datetime:
     return moment
 
 
+def counts() -> Mapping[Status, int]:
+    """How many monitors of the current organization have each status; counted once for a request."""
+    if "counts" not in g:
+        g.counts = monitors.count_by_status(access.organization().id, now())
+    known: Mapping[Status, int] = g.counts
+    return known
+
+
+def know(counts: Mapping[Status, int], unresolved: int) -> None:
+    """A page has counted monitors by status, and incidents that are not resolved: the frame need not do it again."""
+    g.counts, g.unresolved = counts, unresolved
+
+
 def _zone() -> ZoneInfo:
     """The zone the person chose; until they have, the one their browser says it is in (js/times.js)."""
     if request.endpoint == "static":
@@ -64,12 +78,12 @@ def _context() -> dict[str, Any]:
             "overall_status": "new",
         }
     organization = access.organization()
-    counts = monitors.count_by_status(organization.id, now())
+    known = counts()
     return context | {
         "current_organization": organization,
         "organizations": [one.organization for one in organizations.memberships(access.user().id)],
-        "open_incident_count": incidents.count_unresolved(organization.id),
-        "overall_status": next((status.value for status in _WORST_FIRST if counts[status]), "new"),
+        "open_incident_count": g.unresolved if "unresolved" in g else incidents.count_unresolved(organization.id),
+        "overall_status": next((status.value for status in _WORST_FIRST if known[status]), "new"),
         "system_notice": _system_notice(),
     }
 

@@ -1,11 +1,10 @@
-"""The overview: what is wrong, who knows, and the monitors worst first; in an empty organization, the tour."""
+"""The overview: what is broken, what gets worse, how the organization does; in an empty organization, the tour."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
+from datetime import UTC, datetime, time, timedelta
 
 from flask import Blueprint, Response, current_app, request, url_for
 
@@ -13,36 +12,70 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.core.status import Status
-from tokiflow.queries import alerts, channels, incidents, monitors
+from tokiflow.queries import alerts, incident_tallies, monitors, standing, unresolved
+from tokiflow.queries.unresolved import Unresolved
 from tokiflow.services import tour as service
 from tokiflow.settings import Settings
-from tokiflow.web import access, filters, frame, htmx, monitor_list, tour, troubles
+from tokiflow.web import (
+    access,
+    charts,
+    filters,
+    frame,
+    htmx,
+    incident_trend,
+    monitor_list,
+    noise,
+    org_health,
+    tour,
+    troubles,
+    worse,
+)
 
 blueprint = Blueprint("overview", __name__, url_prefix="/app")
 
-MONITORS = 20
 INCIDENTS = 20
+PERIODS = {"7": "7 days", "30": "30 days"}
+"""What `?days=` may say; the first is meant where it says nothing."""
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The page, in the order in which it is read."""
+    """The first part of the page, in the order in which it is read: it follows the server closely."""
 
     headline: str
     lede: str
+    statuses: Sequence[tuple[Status, int]]
     troubles: Sequence[troubles.Trouble]
     told_at: Mapping[str, datetime]
+    hands: Mapping[str, str]
     more_troubles: int
-    rows: Sequence[monitor_list.Row]
     total: int
     any_channel: bool
     tour: tour.Tour | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The second part: what gets worse, how all do lately (`days` days, today included), and what is noisy.
+
+    strips: run strips of the monitors that are named, by their public id.
+    """
+
+    days: str
+    periods: Sequence[tuple[str, str, str]]
+    worse: worse.Worsenings
+    health: org_health.OrgHealth
+    trend: incident_trend.Trend
+    noisy: Sequence[noise.Noisy]
+    strips: Mapping[str, charts.Strip]
 
 
 @blueprint.get("")
 @access.requires(Right.SEE)
 def show() -> Response:
     """How the organization stands."""
+    if htmx.is_htmx() and request.args.get("part") == "figures":
+        return htmx.page("overview/_figures.html", "overview/_figures.html", figures=_figures_alone())
     return _page()
 
 
@@ -71,11 +104,14 @@ def dismiss_tour() -> Response:
 
 def _page(status: int = 200, name: str = "My first job", mistake: str = "") -> Response:
     settings: Settings = current_app.extensions["tokiflow.settings"]
+    wrong = unresolved.of_organization(access.organization().id, INCIDENTS)
+    figures = None if htmx.is_htmx() else _figures(wrong)
     return htmx.page(
         "overview/show.html",
         "overview/_live.html",
         status,
-        overview=_read(access.organization().id, frame.now()),
+        overview=_read(wrong),
+        figures=figures,
         part=htmx.is_htmx(),
         name=name,
         mistake=mistake,
@@ -83,31 +119,74 @@ def _page(status: int = 200, name: str = "My first job", mistake: str = "") -> R
     )
 
 
-def _read(organization_id: UUID, now: datetime) -> Overview:
-    """Everything the page shows, in one constant number of statements."""
-    counts = monitors.count_by_status(organization_id, now)
-    open_count = incidents.count_unresolved(organization_id)
-    found = incidents.unresolved(organization_id, INCIDENTS) if open_count else []
-    told = alerts.told([one.id for one in found]) if found else {}
+def _read(wrong: Unresolved) -> Overview:
+    """The first part, in one constant number of statements."""
+    organization_id, now = access.organization().id, frame.now()
+    counts = frame.counts()
+    frame.know(counts, wrong.count)
+    told = alerts.told([one.id for one in wrong.outages]) if wrong.outages else {}
     total = sum(counts.values())
+    last_sent_at, any_channel = alerts.reach(organization_id)
     return Overview(
-        headline=headline(counts, open_count, sum(one.status == "acknowledged" for one in found)),
-        lede=lede(counts, open_count, alerts.last_sent_at(organization_id)),
-        troubles=troubles.rows(found, now, told),
+        headline=headline(counts, wrong.outage_count, wrong.acknowledged, wrong.performance_count),
+        lede=lede(counts, wrong.outage_count, last_sent_at),
+        statuses=[(status, counts[status]) for status in _ORDER if counts[status]],
+        troubles=troubles.rows(wrong.outages, now, told),
         told_at={
             ids.public("inc", incident_id): min(one.sent_at for one in sent if one.sent_at)
             for incident_id, sent in told.items()
             if sent
         },
-        more_troubles=open_count - len(found),
-        rows=monitor_list.rows(monitors.page(organization_id, monitors.Filter(), now, limit=MONITORS), now),
+        hands={
+            ids.public("inc", one.id): wrong.hands.get(one.assigned_to, "") for one in wrong.outages if one.assigned_to
+        },
+        more_troubles=wrong.outage_count - len(wrong.outages),
         total=total,
-        any_channel=any(channel.enabled for channel in channels.of_organization(organization_id)),
+        any_channel=any_channel,
         tour=tour.read(organization_id, total, now),
     )
 
 
-def headline(counts: Mapping[Status, int], open_count: int, acknowledged: int) -> str:
+_ORDER = (Status.DOWN, Status.LATE, Status.UP, Status.NEW, Status.PAUSED)
+
+
+def _figures_alone() -> Figures | None:
+    return _figures(unresolved.of_organization(access.organization().id, INCIDENTS))
+
+
+def _figures(wrong: Unresolved) -> Figures | None:
+    """The second part; None in an organization that has nothing to tell of yet."""
+    organization_id, now = access.organization().id, frame.now()
+    days = request.args.get("days", "")
+    days = days if days in PERIODS else next(iter(PERIODS))
+    since = datetime.combine(now.astimezone(UTC).date(), time(), UTC) - timedelta(days=int(days) - 1)
+    before = since - timedelta(days=int(days))
+    all_of_them = standing.of_organization(organization_id, before, since, now)
+    counts = dict.fromkeys(Status, 0)
+    for one in all_of_them:
+        counts[one.status] += 1
+    frame.know(counts, wrong.count)
+    if not any(one.last_ping_at for one in all_of_them):
+        return None
+    first, earlier = incident_trend.starts(now)
+    tallies = incident_tallies.of_organization(organization_id, earlier, now, filters.zone_key())
+    down = {one.monitor_id for one in tallies if one.critical}
+    found = worse.read(all_of_them, wrong.performance, before, since, now)
+    health = org_health.read(all_of_them, down, since, now)
+    noisy = noise.read(tallies, first.date(), {one.id: one for one in all_of_them})
+    named = [*(one.id for one in found.rows), *(one.id for one in health.lowest), *(one.id for one in noisy)]
+    return Figures(
+        days=days,
+        periods=[(name, words, url_for("overview.show", days=name)) for name, words in PERIODS.items()],
+        worse=found,
+        health=health,
+        trend=incident_trend.of(tallies, now),
+        noisy=noisy,
+        strips={ids.public("mon", key): monitor_list.strip(ticks) for key, ticks in monitors.strips(named).items()},
+    )
+
+
+def headline(counts: Mapping[Status, int], open_count: int, acknowledged: int, worsening: int = 0) -> str:
     """The first line, read at 3 a.m.: `Two jobs need you`, `All 142 jobs are fine`."""
     total = sum(counts.values())
     if open_count:
@@ -116,6 +195,8 @@ def headline(counts: Mapping[Status, int], open_count: int, acknowledged: int) -
         return f"{filters.spelled(open_count)} {'job needs' if open_count == 1 else 'jobs need'} you"
     if not total:
         return "Welcome to Tokiflow"
+    if worsening:
+        return f"{filters.spelled(worsening)} {'job does' if worsening == 1 else 'jobs do'} not run as usual"
     if counts[Status.LATE]:
         return f"{_jobs(counts[Status.LATE])} late"
     if counts[Status.UP] == total:

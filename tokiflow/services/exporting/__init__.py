@@ -31,6 +31,12 @@ Maker = Callable[[Asked, Path, Progress], str]
 
 def makers() -> Mapping[str, Maker]:
     """By kind: what makes its file."""
-    from tokiflow.services.exporting import audit_csv, organization, person
+    from tokiflow.services.exporting import audit_csv, monitors, organization, person, runs
 
-    return {"audit": audit_csv.make, "organization": organization.make, "person": person.make}
+    return {
+        "audit": audit_csv.make,
+        "monitors": monitors.make,
+        "organization": organization.make,
+        "person": person.make,
+        "runs": runs.make,
+    }
