@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true, tuple_
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
@@ -97,7 +97,7 @@ def cursor_page(organization_id: UUID, wanted: Filter, now: datetime, cursor: st
 READ_AT_ONCE = 1_000
 
 
-def by_name(organization_id: UUID, wanted: Filter, now: datetime) -> Iterator[Monitor]:
+def all_by_name(organization_id: UUID, wanted: Filter, now: datetime) -> Iterator[Monitor]:
     """All monitors that match, by name, some rows at a time."""
     statement = _matching(organization_id, wanted, now).order_by(Monitor.name, Monitor.id).limit(READ_AT_ONCE)
     found = db.session.execute(statement).scalars().all()

@@ -71,7 +71,7 @@ def times(
     given = {"monitors": list(monitor_ids), "before": before, "since": since, "now": now}
     pieces: dict[UUID, tuple[list[Times], list[Times]]] = {one: ([], []) for one in monitor_ids}
     for row in db.session.execute(_TIMES, given) if monitor_ids else ():
-        counted = histogram.from_json(row.histogram)
+        counted = histogram.merged([row.histogram])
         piece = Times(count=sum(counted.values()), min_ms=row.min_ms, max_ms=row.max_ms, histogram=counted)
         pieces[row.monitor_id][row.lately].append(piece)
     return {one: (health.added(was), health.added(now)) for one, (was, now) in pieces.items()}
