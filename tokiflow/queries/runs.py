@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
@@ -28,9 +29,15 @@ def get(monitor_id: UUID, run_id: UUID) -> Run:
     return run
 
 
-def page(monitor_id: UUID, cursor: str | None, limit: int) -> Page[Run]:
-    """The monitor's runs, newest first."""
+def page(
+    monitor_id: UUID, cursor: str | None, limit: int, since: datetime | None = None, until: datetime | None = None
+) -> Page[Run]:
+    """The monitor's runs, newest first; only those from `since` up to `until`, if these are given."""
     statement = select(Run).where(Run.monitor_id == monitor_id).order_by(Run.at.desc(), Run.id.desc())
+    if since:
+        statement = statement.where(Run.at >= since)
+    if until:
+        statement = statement.where(Run.at < until)
     if cursor:
         at, key = moment_and_id(cursor)
         statement = statement.where(tuple_(Run.at, Run.id) < tuple_(at, key))
@@ -167,28 +174,27 @@ def stats(monitor_id: UUID, now: datetime, window: timedelta = timedelta(days=30
     return Stats(since, row[0], row[1], row[2], *figures)
 
 
-def recent_durations(monitor_id: UUID, most: int = 200) -> Sequence[Run]:
-    """The latest finished runs that told how long they took, oldest first: what the run-time chart draws."""
-    statement = (
-        select(Run)
-        .where(Run.monitor_id == monitor_id, Run.duration_ms.is_not(None), Run.finished_at.is_not(None))
-        .order_by(Run.at.desc(), Run.id.desc())
-        .limit(most)
-    )
-    return db.session.execute(statement).scalars().all()[::-1]
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The numbers that a run sent along, and what of it was unlike the usual."""
+
+    at: datetime
+    metrics: Mapping[str, float]
+    findings: Sequence[Mapping[str, Any]]
 
 
-def recent_metrics(monitor_id: UUID, most: int = 200) -> Sequence[tuple[datetime, dict[str, float]]]:
-    """When those of the latest `most` runs ran that have numbers of their own, and these numbers, oldest first."""
+def recent_metrics(monitor_id: UUID, most: int = 200) -> Sequence[Told]:
+    """Those of the latest `most` runs that have numbers of their own, oldest first."""
     recent = (
-        select(Run.at, Run.id, Run.metrics)
+        select(Run.at, Run.id, Run.metrics, Run.findings)
         .where(Run.monitor_id == monitor_id)
         .order_by(Run.at.desc(), Run.id.desc())
         .limit(most)
         .subquery()
     )
-    statement = select(recent.c.at, recent.c.metrics).where(recent.c.metrics != {}).order_by(recent.c.at, recent.c.id)
-    return [(at, metrics) for at, metrics in db.session.execute(statement)]
+    statement = select(recent.c.at, recent.c.metrics, recent.c.findings).where(recent.c.metrics != {})
+    found = db.session.execute(statement.order_by(recent.c.at, recent.c.id))
+    return [Told(at, metrics, findings or ()) for at, metrics, findings in found]
 
 
 def latest(monitor_id: UUID, most: int) -> Sequence[Run]:

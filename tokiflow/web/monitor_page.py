@@ -10,8 +10,8 @@ from flask import current_app
 
 from tokiflow.core import durations, ids, rates
 from tokiflow.models import Channel, Monitor
-from tokiflow.queries import channels, incidents, monitors, runs
-from tokiflow.queries.runs import Stats
+from tokiflow.queries import analytics, bands, channels, incidents, monitors, runs
+from tokiflow.queries.analytics import Figures
 from tokiflow.settings import Settings
 from tokiflow.web import (
     charts,
@@ -19,10 +19,12 @@ from tokiflow.web import (
     happenings,
     metric_charts,
     monitor_list,
+    periods,
     quiet,
     run_charts,
     run_views,
     standing,
+    trend_chart,
     troubles,
 )
 
@@ -33,16 +35,22 @@ LIMITED_WITHIN = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Page:
-    """What stands on the page, from top to bottom. `limited` says why pings were refused lately, if any were."""
+    """What stands on the page, from top to bottom. `limited` says why pings were refused lately, if any were.
+
+    `table` has the points of the trend as rows where the address asks for them; `asked` is what the address says.
+    """
 
     id: str
+    asked: periods.Asked
     limited: str
     standing: standing.Standing
     running: Sequence[run_views.Running]
     figures: Sequence[tuple[str, str, str]]
     strip: charts.Strip
-    trend: charts.Trend | None
-    spark: charts.Sparkline | None
+    trend: trend_chart.Trend | None
+    trend_note: str
+    band_note: str
+    table: Sequence[run_charts.Row]
     metrics: Sequence[metric_charts.Chart]
     runs: Sequence[run_views.Row]
     incidents: Sequence[troubles.Trouble]
@@ -52,13 +60,16 @@ class Page:
     quiet: quiet.Quiet
 
 
-def read(monitor: Monitor, now: datetime) -> Page:
+def read(monitor: Monitor, asked: periods.Asked, now: datetime) -> Page:
     """All that the page of `monitor` shows."""
     monitor_id = ids.public("mon", monitor.id)
     latest = runs.latest(monitor.id, max(RUNS, monitor_list.STRIP))
     open_runs = runs.open_ones(monitor.id)[:5] if monitor.running else []
     pings = runs.pings_of_runs(open_runs)
-    timed = runs.recent_durations(monitor.id)
+    told = runs.recent_metrics(monitor.id)
+    trend = analytics.trend(monitor.id, asked.period, now)
+    normal = bands.of(monitor.id, trend.since, told[0].at if told else None)
+    drawn = run_charts.chart(trend, normal.get(bands.RUN_TIME, ()))
     found = incidents.of_monitor(monitor.id, INCIDENTS)
     heard = listeners(monitor)
     return Page(
@@ -71,11 +82,14 @@ def read(monitor: Monitor, now: datetime) -> Page:
             now,
         ),
         running=run_views.running(monitor, open_runs, pings, now),
-        figures=_figures(monitor, runs.stats(monitor.id, now)),
+        asked=asked,
+        figures=_figures(analytics.figures([monitor.id], asked.period.since(now), now)[monitor.id]),
         strip=monitor_list.strip([monitors.Tick(run.outcome, run.duration_ms) for run in latest][::-1]),
-        trend=run_charts.trend(timed),
-        spark=run_charts.spark(timed),
-        metrics=metric_charts.of(runs.recent_metrics(monitor.id)),
+        trend=drawn,
+        trend_note="" if drawn else run_charts.note(trend, asked.words),
+        band_note=run_charts.band_note(drawn, trend),
+        table=run_charts.rows(trend, monitor.id) if asked.table else (),
+        metrics=metric_charts.of(told, normal),
         runs=run_views.rows(monitor_id, latest[:RUNS]),
         incidents=troubles.rows(found, now, {}),
         happenings=happenings.of(monitor),
@@ -94,14 +108,19 @@ def listeners(monitor: Monitor) -> Sequence[Channel]:
     return [channel for channel in all_of_them if channel.id in own and channel.enabled]
 
 
-def _figures(monitor: Monitor, stats: Stats) -> list[tuple[str, str, str]]:
-    expected = stats.finished + stats.missed
-    p95 = f"/ {durations.words(stats.p95)}" if stats.p95 is not None else ""
+def _figures(figures: Figures) -> list[tuple[str, str, str]]:
+    """The four that tell most; all others are on the page of insight."""
+    counts, spread = figures.counts, figures.p95
+    health, down = figures.health, figures.uptime.down
     return [
-        ("Success, 30 days", filters.percent(stats.success_rate), f"{stats.succeeded:,} of {expected:,}"),
-        ("Run time p50 / p95", filters.duration(stats.p50), p95),
-        ("Last ping", filters.ago(monitor.last_ping_at), ""),
-        ("Pings in all", filters.number(monitor.ping_count), ""),
+        ("Health", str(health.score) if health else "–", "of 100" if health else "not known yet"),
+        ("Uptime", filters.percent(figures.uptime.share), f"down for {durations.words(down)}" if down else ""),
+        ("Success", filters.percent(counts.success_rate), f"{counts.succeeded:,} of {counts.expected:,} runs"),
+        (
+            "Run time p50 / p95",
+            filters.duration(figures.p50),
+            f"/ {durations.words(spread)}" if spread is not None else "",
+        ),
     ]
 
 
@@ -117,6 +136,8 @@ def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
         ("Up after", f"{monitor.successes_to_resolve} good runs" if monitor.successes_to_resolve > 1 else ""),
         ("Overlaps", "" if monitor.overlaps_allowed else "are trouble"),
         ("Output", "kept" if monitor.capture_output else "not kept"),
+        ("Last ping", filters.ago(monitor.last_ping_at)),
+        ("Pings in all", filters.number(monitor.ping_count)),
         ("Alerts", ", ".join(channel.name for channel in heard) or "nobody hears of it"),
     ]
     return [(word, value) for word, value in facts if value]
