@@ -24,6 +24,7 @@ LONGEST_SLEEP = timedelta(seconds=0.5)
 RING_EVERY = timedelta(seconds=1)
 CARRY_EVERY = timedelta(seconds=5)
 KEEP_HOUSE_EVERY = timedelta(hours=1)
+ROLL_UP_EVERY = timedelta(minutes=5)
 FORGET_EVERY = timedelta(minutes=10)
 TROUBLE_SLEEP = 1.0
 
@@ -54,7 +55,7 @@ class Clock:
         self.lost_at: datetime | None = self.well_at
         self.interruption: Gap | None = None
         self.batch = 1  # how many are judged at once; overdue.next_batch says how many next
-        self.rang = self.carried = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
+        self.rang = self.carried = self.rolled_up = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop`. A database that is away is waited for."""
@@ -129,6 +130,7 @@ class Clock:
             outputs,
             people,
             retention,
+            rollups,
             sessions,
             sign_in,
         )
@@ -145,6 +147,9 @@ class Clock:
             exports.ring(now)
             calendars.ring(now)
             people.ring(now)
+        if now - self.rolled_up >= ROLL_UP_EVERY:
+            self.rolled_up = now
+            rollups.ring()
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)
