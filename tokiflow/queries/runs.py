@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, select, tuple_
 from sqlalchemy.orm import defer
 
 from tokiflow import errors
@@ -44,14 +43,6 @@ def page(
     found = list(db.session.execute(statement.limit(limit + 1)).scalars())
     last = found[limit - 1] if len(found) > limit else None
     return Page(found[:limit], encode(last.at.isoformat(), str(last.id)) if last else None)
-
-
-def open_ones(monitor_id: UUID) -> Sequence[Run]:
-    """The runs under way, the latest first."""
-    statement = select(Run).where(
-        Run.monitor_id == monitor_id, Run.finished_at.is_(None), Run.outcome == Outcome.RUNNING.value
-    )
-    return db.session.execute(statement.order_by(Run.at.desc()).limit(100)).scalars().all()
 
 
 def pings(monitor_id: UUID, cursor: str | None, limit: int) -> Page[Ping]:
@@ -122,79 +113,6 @@ def kept_output(run: Run) -> Row[bytes | None, str | None, int, int | None] | No
     statement = select(Ping.body, Ping.body_key, Ping.body_size, Ping.body_cut)
     mine = Ping.monitor_id == run.monitor_id, Ping.at == run.output_at, Ping.n == run.output_n
     return db.session.execute(statement.where(*mine)).one_or_none()
-
-
-@dataclass(frozen=True)
-class Stats:
-    """The monitor's finished runs since `since`. Durations in seconds; None where no run told one."""
-
-    since: datetime
-    finished: int
-    succeeded: int
-    missed: int
-    mean: float | None
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    shortest: float | None
-    longest: float | None
-    stddev: float | None
-
-    @property
-    def success_rate(self) -> float | None:
-        """0–1 of all runs expected: finished and missed."""
-        expected = self.finished + self.missed
-        return self.succeeded / expected if expected else None
-
-
-def stats(monitor_id: UUID, now: datetime, window: timedelta = timedelta(days=30)) -> Stats:
-    """Figures of the last `window`, from the runs themselves."""
-    seconds = Run.duration_ms / 1000.0
-    timed = and_(Run.duration_ms.is_not(None), Run.outcome != Outcome.RUNNING.value)
-    since = now - window
-
-    def percentile(share: float) -> object:
-        return func.percentile_cont(share).within_group(seconds).filter(timed)
-
-    row = db.session.execute(
-        select(
-            func.count().filter(Run.finished_at.is_not(None)),
-            func.count().filter(Run.outcome == Outcome.SUCCESS.value),
-            func.count().filter(Run.outcome == Outcome.MISSED.value),
-            func.avg(seconds).filter(timed),
-            percentile(0.5),  # type: ignore[call-overload]
-            percentile(0.95),
-            percentile(0.99),
-            func.min(seconds).filter(timed),
-            func.max(seconds).filter(timed),
-            func.stddev_samp(seconds).filter(timed),
-        ).where(Run.monitor_id == monitor_id, Run.at > since)
-    ).one()
-    figures = [None if value is None else float(value) for value in row[3:]]
-    return Stats(since, row[0], row[1], row[2], *figures)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The numbers that a run sent along, and what of it was unlike the usual."""
-
-    at: datetime
-    metrics: Mapping[str, float]
-    findings: Sequence[Mapping[str, Any]]
-
-
-def recent_metrics(monitor_id: UUID, most: int = 200) -> Sequence[Told]:
-    """Those of the latest `most` runs that have numbers of their own, oldest first."""
-    recent = (
-        select(Run.at, Run.id, Run.metrics, Run.findings)
-        .where(Run.monitor_id == monitor_id)
-        .order_by(Run.at.desc(), Run.id.desc())
-        .limit(most)
-        .subquery()
-    )
-    statement = select(recent.c.at, recent.c.metrics, recent.c.findings).where(recent.c.metrics != {})
-    found = db.session.execute(statement.order_by(recent.c.at, recent.c.id))
-    return [Told(at, metrics, findings or ()) for at, metrics, findings in found]
 
 
 def latest(monitor_id: UUID, most: int) -> Sequence[Run]:

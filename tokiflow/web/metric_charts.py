@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tokiflow.models import Band
+from tokiflow.models import Band, Run
 from tokiflow.queries import bands
-from tokiflow.queries.runs import Told
 from tokiflow.web import charts
 
 MOST = 12
@@ -30,9 +29,9 @@ class Chart:
     spark: charts.Sparkline | None
 
 
-def of(told: Sequence[Told], normal: Mapping[str, Sequence[Band]]) -> list[Chart]:
-    """The metrics in `told` (oldest first), those of the newest run first; `normal` has the bands of each measure."""
-    values: dict[str, list[tuple[Told, float]]] = {}
+def of(told: Sequence[Run], normal: Mapping[str, Sequence[Band]]) -> list[Chart]:
+    """The metrics of the runs `told` (oldest first), the newest run's first; `normal` has the bands of each measure."""
+    values: dict[str, list[tuple[Run, float]]] = {}
     for one in told:
         for name, value in one.metrics.items():
             values.setdefault(name, []).append((one, float(value)))
@@ -41,7 +40,7 @@ def of(told: Sequence[Told], normal: Mapping[str, Sequence[Band]]) -> list[Chart
     return [_chart(name, values[name], normal.get(f"{bands.METRIC}{name}", ())) for name in names[:MOST]]
 
 
-def _chart(name: str, told: Sequence[tuple[Told, float]], days: Sequence[Band]) -> Chart:
+def _chart(name: str, told: Sequence[tuple[Run, float]], days: Sequence[Band]) -> Chart:
     values = [value for _, value in told]
     low, high, last = min(values), max(values), values[-1]
     normal = [bands.at(days, one.at) for one, _ in told] if days else []
@@ -55,8 +54,8 @@ def _chart(name: str, told: Sequence[tuple[Told, float]], days: Sequence[Band]) 
     return Chart(name, number(last), number(low), number(high), said, spark)
 
 
-def _said(one: Told, name: str) -> str:
-    found = (item for item in one.findings if item.get("measure") == f"{bands.METRIC}{name}")
+def _said(one: Run, name: str) -> str:
+    found = (item for item in one.findings or () if item.get("measure") == f"{bands.METRIC}{name}")
     return next((str(item.get("words") or "unlike the usual") for item in found), "")
 
 

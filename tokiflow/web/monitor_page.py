@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from flask import current_app
 
 from tokiflow.core import durations, ids, rates
+from tokiflow.core.runs import Outcome
 from tokiflow.models import Channel, Monitor
 from tokiflow.queries import analytics, bands, channels, incidents, monitors, runs
-from tokiflow.queries.analytics import Figures
+from tokiflow.queries.analytics import Trend
 from tokiflow.settings import Settings
 from tokiflow.web import (
     charts,
@@ -29,6 +30,8 @@ from tokiflow.web import (
 )
 
 RUNS = 10
+LATEST = 200
+"""So many runs are looked at for what runs now, for the strip and for the numbers that the job sends along."""
 INCIDENTS = 5
 LIMITED_WITHIN = timedelta(hours=1)
 
@@ -63,10 +66,10 @@ class Page:
 def read(monitor: Monitor, asked: periods.Asked, now: datetime) -> Page:
     """All that the page of `monitor` shows."""
     monitor_id = ids.public("mon", monitor.id)
-    latest = runs.latest(monitor.id, max(RUNS, monitor_list.STRIP))
-    open_runs = runs.open_ones(monitor.id)[:5] if monitor.running else []
+    latest = runs.latest(monitor.id, LATEST)
+    open_runs = [run for run in latest if run.outcome == Outcome.RUNNING and not run.finished_at][:5]
     pings = runs.pings_of_runs(open_runs)
-    told = runs.recent_metrics(monitor.id)
+    told = [run for run in latest[::-1] if run.metrics]
     trend = analytics.trend(monitor.id, asked.period, now)
     normal = bands.of(monitor.id, trend.since, told[0].at if told else None)
     drawn = run_charts.chart(trend, normal.get(bands.RUN_TIME, ()))
@@ -83,8 +86,10 @@ def read(monitor: Monitor, asked: periods.Asked, now: datetime) -> Page:
         ),
         running=run_views.running(monitor, open_runs, pings, now),
         asked=asked,
-        figures=_figures(analytics.figures([monitor.id], asked.period.since(now), now)[monitor.id]),
-        strip=monitor_list.strip([monitors.Tick(run.outcome, run.duration_ms) for run in latest][::-1]),
+        figures=_figures(trend),
+        strip=monitor_list.strip(
+            [monitors.Tick(run.outcome, run.duration_ms) for run in latest[: monitor_list.STRIP]][::-1]
+        ),
         trend=drawn,
         trend_note="" if drawn else run_charts.note(trend, asked.words),
         band_note=run_charts.band_note(drawn, trend),
@@ -101,26 +106,21 @@ def read(monitor: Monitor, asked: periods.Asked, now: datetime) -> Page:
 
 def listeners(monitor: Monitor) -> Sequence[Channel]:
     """The channels that hear of the monitor."""
-    all_of_them = channels.of_organization(monitor.organization_id)
-    if not monitor.own_channels:
-        return [channel for channel in all_of_them if channel.enabled]
-    own = set(monitors.own_channels([monitor.id]).get(monitor.id, ()))
-    return [channel for channel in all_of_them if channel.id in own and channel.enabled]
+    own = monitor.own_channels
+    found = channels.of_monitor(monitor.id) if own else channels.of_organization(monitor.organization_id)
+    return [channel for channel in found if channel.enabled]
 
 
-def _figures(figures: Figures) -> list[tuple[str, str, str]]:
-    """The four that tell most; all others are on the page of insight."""
-    counts, spread = figures.counts, figures.p95
-    health, down = figures.health, figures.uptime.down
+def _figures(trend: Trend) -> list[tuple[str, str, str]]:
+    """What tells most of now; health and up time are on the page of insight."""
+    counts, times = trend.counts, trend.times
+    p50, p95 = times.quantiles(0.5, 0.95)
+    bad = filters.count(counts.failed + counts.overran, "run")
     return [
-        ("Health", str(health.score) if health else "–", "of 100" if health else "not known yet"),
-        ("Uptime", filters.percent(figures.uptime.share), f"down for {durations.words(down)}" if down else ""),
         ("Success", filters.percent(counts.success_rate), f"{counts.succeeded:,} of {counts.expected:,} runs"),
-        (
-            "Run time p50 / p95",
-            filters.duration(figures.p50),
-            f"/ {durations.words(spread)}" if spread is not None else "",
-        ),
+        ("Run time p50 / p95", filters.duration(p50), f"/ {durations.words(p95)}" if p95 is not None else ""),
+        ("Went wrong", bad, f"and {counts.missed:,} missed" if counts.missed else ""),
+        ("Unlike the usual", filters.count(counts.anomalies, "run"), ""),
     ]
 
 
