@@ -141,7 +141,7 @@ def test_without_javascript_the_drawn_chart_says_the_same(plain: Page, site: str
     chart = plain.locator("#trend svg[role=img]")
     expect(chart).to_be_visible()
     assert "took 9 m 10 s; usually 3 m" in (chart.get_attribute("aria-label") or "")
-    expect(plain.get_by_text("took 9 m 10 s; usually 3 m").first).to_be_visible()
+    expect(plain.locator("#trend text.said", has_text="took 9 m 10 s")).to_be_visible()
     plain.get_by_role("link", name="7 d", exact=True).click()
     expect(plain).to_have_url(url(site, monitor) + "?period=7d")
     plain.get_by_role("link", name="Show as a table").click()

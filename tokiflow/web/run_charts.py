@@ -20,6 +20,7 @@ MOST = 2000
 """So many points at most go to a program."""
 
 _OUTCOMES = ("missed", "failed", "overran", "running", "succeeded")
+_COUNTED = ("succeeded", "failed", "overran", "missed", "running", "anomalies")
 _NAMES = {"succeeded": "success"}
 _SAID = {"failed": "failed", "overran": "ran too long", "missed": "missed"}
 
@@ -177,7 +178,7 @@ def _point(point: Point, several: bool, monitor_id: UUID) -> dict[str, Any]:
         "url": _url(point, monitor_id),
     }
     if several:
-        counts = {name: getattr(point.counts, name) for name in Counts.__slots__}
+        counts = {name: getattr(point.counts, name) for name in _COUNTED}
         found |= {"until": _precise(point.until), "low": point.low, "high": point.high, "runs": counts}
     elif point.findings:
         found["findings"] = [dict(one) for one in point.findings]
