@@ -177,7 +177,7 @@ deeds = st.one_of(
 )
 starts = st.tuples(st.just("hear_of_a_start"), st.integers(0, 9), st.integers(0, 10**6))
 SLOWLY = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )  # fmt: skip
 
@@ -268,6 +268,15 @@ def test_a_run_that_ends_late_is_counted_anew(monitors: list[Monitor]) -> None:
     rolled_up(START + 4 * DAY + MINUTE)
     assert counted("day")[monitors[0].id, START]["failed"] == 1
     assert_true(START + 4 * DAY + MINUTE)
+
+
+def test_what_is_found_later_is_counted_when_it_is_told(monitors: list[Monitor]) -> None:
+    key = recorded(monitors[0], START + MINUTE)
+    rolled_up(START + 2 * DAY)
+    changed(key, findings=[{"measure": "run_time"}])
+    rollups.count_again([(monitors[0].id, START + MINUTE)], START + 2 * DAY)
+    assert counted("day")[monitors[0].id, START]["anomalies"] == 1
+    assert_true(START + 2 * DAY)
 
 
 def test_old_hours_go_and_days_stay(app: Flask, monitors: list[Monitor]) -> None:

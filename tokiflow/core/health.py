@@ -153,7 +153,8 @@ def uptimes(
 ) -> list[Uptime]:
     """`uptime` between each of `edges` and the next; they are in order. An outage over an edge is one on both sides."""
     since, until = edges[0], edges[-1]
-    watched, down, counts = ([0.0] * (len(edges) - 1) for _ in range(3))
+    watched, down = ([0.0] * (len(edges) - 1) for _ in range(2))
+    counts = [0] * (len(edges) - 1)
     for place, length in _parts(without([(since, until)], paused), edges):
         watched[place] += length
     excused = merged([*maintenance, *paused])
@@ -164,7 +165,7 @@ def uptimes(
             touched.add(place)
         for place in touched:
             counts[place] += 1
-    return [Uptime(*one, int(count)) for *one, count in zip(watched, down, counts, strict=True)]
+    return [Uptime(*one) for one in zip(watched, down, counts, strict=True)]
 
 
 def _parts(intervals: Iterable[Interval], edges: Sequence[datetime]) -> Iterator[tuple[int, float]]:

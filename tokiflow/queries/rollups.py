@@ -12,6 +12,7 @@ counted up to the first midnight.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -69,7 +70,8 @@ def summed(source: str, monitor: str, hour: str) -> str:
     """
 
 
-class Counts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Counts:
     """Runs by how they ended. `anomalies` of them were unlike the usual, whatever their outcome."""
 
     succeeded: int = 0
@@ -102,7 +104,8 @@ class Counts(NamedTuple):
 
 def counted(several: Iterable[Counts]) -> Counts:
     """All of them together."""
-    return Counts(*map(sum, zip(*several, strict=True)))
+    every = list(several)
+    return Counts(*(sum(getattr(one, name) for one in every) for name in Counts.__slots__))
 
 
 class Bucket(NamedTuple):
