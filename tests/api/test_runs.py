@@ -121,6 +121,7 @@ def test_stats_are_those_of_the_page(program, organization, period, finished):
     assert stats["duration_seconds"]["p95"] == shown.p95
     assert (stats["outages"], stats["uptime"]) == (1, pytest.approx(shown.uptime.share))
     assert stats["mttr_seconds"] == pytest.approx(shown.uptime.mttr)
+    assert shown.health is not None
     assert (stats["health"]["score"], stats["planned"]) == (shown.health.score, pytest.approx(
         ledgers.planned(monitor, shown.watched)
     ))  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,7 +158,7 @@ def test_every_day_has_its_figures(monitor: Monitor) -> None:
 
 
 def test_the_ledger_sets_what_was_planned_against_what_ran(organization: Organization) -> None:
-    cron = {
+    cron: dict[str, Any] = {
         "schedule_kind": "cron",
         "schedule_expression": "0 3 * * *",
         "schedule_timezone": "UTC",
@@ -169,7 +170,7 @@ def test_the_ledger_sets_what_was_planned_against_what_ran(organization: Organiz
         if n not in (10, 20, 21, 22):
             recorded(nightly, three - n * DAY)
     for n in (10, 22):
-        missed = {"outcome": "missed", "finished_at": None, "duration_ms": None}
+        missed: dict[str, Any] = {"outcome": "missed", "finished_at": None, "duration_ms": None}
         recorded(nightly, three - n * DAY + 10 * MINUTE, due_at=three - n * DAY, **missed)
     rolled_up(NOW)
     found = analytics.ledger(nightly, NOW - 30 * DAY, NOW)

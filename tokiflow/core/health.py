@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from tokiflow.core import histogram
+from tokiflow.core.histogram import Histogram
 
 Interval = tuple[datetime, datetime]
 """From a moment up to, not including, another."""
@@ -27,7 +28,7 @@ class Times:
     squares: float = 0.0
     min_ms: int | None = None
     max_ms: int | None = None
-    histogram: Mapping[int, int] = field(default_factory=dict)
+    histogram: Histogram = field(default_factory=dict)
     known: tuple[int, ...] = ()
 
     @property
@@ -77,6 +78,8 @@ def _interpolated(values: Sequence[int], share: float) -> float:
 def added(several: Iterable[Times]) -> Times:
     """All of them together."""
     all_of_them = [one for one in several if one.count]
+    if len(all_of_them) == 1:
+        return all_of_them[0]
     return Times(
         count=sum(one.count for one in all_of_them),
         total_ms=sum(one.total_ms for one in all_of_them),

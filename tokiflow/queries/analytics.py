@@ -146,19 +146,20 @@ def picture(monitor: Monitor, period: Period, now: datetime) -> Picture:
     """All of it at once, which takes fewer statements than one after the other."""
     since, year = period.since(now), _day(now) - LONGEST
     marks = rollups.marks()
-    by_day, fine = rollups.read(
+    by_day, mine, fine = rollups.read(
         [monitor.id],
         rollups.sources(year, now, marks),
+        rollups.sources(since, now, marks),
         rollups.sources(since, now, marks, by_day=period.step >= DAY),
     )
     spells = _spells([monitor], by_day, year, now)[monitor.id]
-    drawn = _few_runs(monitor.id, fine, since, now)
-    times = _summed(fine)
+    drawn = _few_runs(monitor.id, mine, since, now)
+    times = _summed(mine)
     if drawn is None:
         times = _exact_where_few({monitor.id: times}, since, now)[monitor.id]
     else:
         times = _exactly(times, [run.duration_ms for run in drawn if run.outcome == "success"])
-    found = _figures(rollups.counted(one.counts for one in fine), times, spells, since, now)
+    found = _figures(rollups.counted(one.counts for one in mine), times, spells, since, now)
     return Picture(
         period=period,
         figures=found,

@@ -77,6 +77,7 @@ def _missed(monitor_id: UUID, buckets: Sequence[Bucket], since: datetime, until:
         "monitor": monitor_id,
         "begins": [begin for begin, _ in places],
         "ends": [end for _, end in places],
+        "first": min(begin for begin, _ in places),
         "most": SILENCES,
     }
     return db.session.execute(_MISSED, told).all()
@@ -86,12 +87,13 @@ _MISSED = text(
     """
     select m.due_at, m.at, (
         select r.at from runs r
-        where r.monitor_id = :monitor and r.at > m.at and r.outcome <> 'missed' order by r.at limit 1
+        where r.monitor_id = :monitor and r.at > m.at and r.at >= :first and r.outcome <> 'missed'
+        order by r.at limit 1
     ) as spoke_at
     from unnest(cast(:begins as timestamptz[]), cast(:ends as timestamptz[])) s (begins, ends)
     cross join lateral (
         select coalesce(due_at, at) as due_at, at from runs
-        where monitor_id = :monitor and outcome = 'missed' and at >= s.begins and at < s.ends
+        where monitor_id = :monitor and outcome = 'missed' and at >= s.begins and at < s.ends and at >= :first
         order by at desc limit :most
     ) m
     order by m.at desc

@@ -96,8 +96,8 @@ def oldest_day(now: datetime) -> datetime | None:
     """The first day (UTC) of which all runs are still there; None without any. Looks through all of them."""
     settings: Settings = current_app.extensions["tokiflow.settings"]
     with transaction():
-        at = db.session.execute(select(func.min(Run.at)).where(text(f"not ({partitions.WATCHED})"))).scalar_one()
-    return max(day_of(at), day_of(now - timedelta(days=settings.retention_days))) if at else None
+        at = db.session.execute(select(func.min(Run.at)).where(text(f"not ({partitions.WATCHED})"))).scalar()
+    return max(day_of(at), day_of(now - timedelta(days=settings.retention_days))) if at is not None else None
 
 
 def _make_hours(now: datetime) -> bool:
