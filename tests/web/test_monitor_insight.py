@@ -242,6 +242,16 @@ def test_health_is_explained_in_three_sentences(alices: Client, organization: Or
     assert page.count("How this is reckoned") == 4
 
 
+@pytest.mark.parametrize("period", ["24h", "7d", "30d"])
+def test_both_pages_and_the_data_count_the_same(alices: Client, organization: Organization, period: str) -> None:
+    monitor = a_job(organization)
+    runs_of(monitor, ["success", "failed"] * 20, every=timedelta(days=1) - timedelta(seconds=7))
+    data = alices.get(f"{url(monitor, 'trend.json')}?period={period}").get_json()
+    counted = f"{sum(point['outcome'] == 'success' for point in data['points'])} of {len(data['points'])} run"
+    assert counted in alices.get(f"{url(monitor)}?period={period}").text
+    assert counted in alices.get(f"{url(monitor, 'insight')}?period={period}").text
+
+
 def test_run_times_have_their_percentiles_and_a_histogram(alices: Client, organization: Organization) -> None:
     monitor = a_job(organization)
     runs_of(monitor, ["success"] * 20)
