@@ -40,7 +40,7 @@ def test_what_whoever_judged_did_not_say_is_made_of_the_numbers(finding: dict[st
 
 
 def test_each_chart_says_only_what_concerns_it() -> None:
-    told = [ANOMALY, {"measure": "metric:rows", "words": "100 rows; usually 8,000"}]
+    told: list[dict[str, Any]] = [ANOMALY, {"measure": "metric:rows", "words": "100 rows; usually 8,000"}]
     assert findings.said(told) == ANOMALY["words"]
     assert findings.said(told, "metric:rows") == "100 rows; usually 8,000"
     assert findings.said(None) == ""

@@ -55,6 +55,6 @@ def test_any_run_times_make_a_histogram_that_fits(times: list[int]) -> None:
     assert chart
     assert all(bar.x >= 0 and bar.x + bar.width <= chart.width + 0.1 for bar in chart.columns)
     assert all(0 <= bar.y <= bar.y + bar.height <= chart.base + 0.1 for bar in chart.columns)
-    assert all(0 <= mark.x <= 100 for mark in [*chart.marks, *chart.edges])
+    assert all(0 <= x <= 100 for x in [*(mark.x for mark in chart.marks), *(edge.x for edge in chart.edges)])
     places = [mark.x for mark in chart.marks]
     assert places == sorted(places)

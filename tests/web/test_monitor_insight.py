@@ -94,7 +94,7 @@ def test_before_anything_is_known_there_is_no_band(alices: Client, organization:
     runs_of(monitor, ["success"] * 9)
     page = alices.get(url(monitor)).text
     assert 'class="band"' not in page
-    assert "what is normal is known after ten runs" in page
+    assert "what is normal is known after ten good runs" in page
 
 
 def test_the_period_lives_in_the_address_and_in_what_the_page_asks_for_again(

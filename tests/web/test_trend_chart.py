@@ -140,7 +140,8 @@ def test_at_most_a_few_are_told_in_words_and_the_unusual_before_the_failed() -> 
 
 
 moments = st.lists(st.timedeltas(timedelta(0), timedelta(days=400)), min_size=2, max_size=60, unique=True)
-kinds_of_points = st.sampled_from(["usual", "odd", "failed", "missed"])
+KINDS: tuple[trend_chart.Kind, ...] = ("usual", "odd", "failed", "missed")
+kinds_of_points = st.sampled_from(KINDS)
 
 
 @given(moments, st.data())

@@ -179,9 +179,10 @@ def _times(figures: Figures) -> list[tuple[str, str, str]]:
 
 def _reliability(figures: Figures) -> list[tuple[str, str, str]]:
     uptime, counts = figures.uptime, figures.counts
+    succeeded = f"{counts.succeeded:,} of {filters.count(counts.expected, 'run')}" if counts.expected else ""
     outages = filters.count(uptime.outages, "outage")
     return [
-        ("Success rate", filters.percent(counts.success_rate), f"{counts.succeeded:,} of {counts.expected:,} runs"),
+        ("Success rate", filters.percent(counts.success_rate), succeeded),
         ("Between failures", filters.duration(uptime.mtbf), "on average" if uptime.outages else "no outage"),
         ("To recovery", filters.duration(uptime.mttr), f"on average, {outages}" if uptime.outages else "no outage"),
     ]

@@ -115,9 +115,10 @@ def _figures(trend: Trend) -> list[tuple[str, str, str]]:
     """What tells most of now; health and up time are on the page of insight."""
     counts, times = trend.counts, trend.times
     p50, p95 = times.quantiles(0.5, 0.95)
+    succeeded = f"{counts.succeeded:,} of {filters.count(counts.expected, 'run')}" if counts.expected else ""
     bad = filters.count(counts.failed + counts.overran, "run")
     return [
-        ("Success", filters.percent(counts.success_rate), f"{counts.succeeded:,} of {counts.expected:,} runs"),
+        ("Success", filters.percent(counts.success_rate), succeeded),
         ("Run time p50 / p95", filters.duration(p50), f"/ {durations.words(p95)}" if p95 is not None else ""),
         ("Went wrong", bad, f"and {counts.missed:,} missed" if counts.missed else ""),
         ("Unlike the usual", filters.count(counts.anomalies, "run"), ""),

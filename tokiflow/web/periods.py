@@ -59,7 +59,7 @@ def asked(arguments: MultiDict[str, str], monitor: Monitor, endpoint: str, now: 
         Link(
             _WORDS[name],
             one.words,
-            url_for(endpoint, monitor_id=public_id, period=name, **({"table": "yes"} if table else {})),
+            url_for(endpoint, monitor_id=public_id, period=name, table="yes" if table else None),
             one is period,
         )
         for name, one in PERIODS.items()

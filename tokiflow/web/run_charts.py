@@ -200,7 +200,7 @@ def band_note(chart: trend_chart.Trend | None, trend: Trend) -> str:
         return "band: what is normal for this job"
     timed = sum(point.counts.succeeded for point in trend.points if point.seconds is not None)
     if chart and timed < ENOUGH:
-        return "what is normal is known after ten runs"
+        return "what is normal is known after ten good runs"
     return "failures are marked"
 
 
