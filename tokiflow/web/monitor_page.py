@@ -118,7 +118,7 @@ def _figures(trend: Trend) -> list[tuple[str, str, str]]:
     succeeded = f"{counts.succeeded:,} of {filters.count(counts.expected, 'run')}" if counts.expected else ""
     bad = filters.count(counts.failed + counts.overran, "run")
     return [
-        ("Success", filters.percent(counts.success_rate), succeeded),
+        ("Success rate", filters.percent(counts.success_rate), succeeded),
         ("Run time p50 / p95", filters.duration(p50), f"/ {durations.words(p95)}" if p95 is not None else ""),
         ("Went wrong", bad, f"and {counts.missed:,} missed" if counts.missed else ""),
         ("Unlike the usual", filters.count(counts.anomalies, "run"), ""),
