@@ -52,6 +52,12 @@ def plan_and_depend(organization: Organization, things: dict[str, str], n: int) 
     maintenance.create(organization.id, {"name": f"Window {n}", "timezone": "UTC", **weekly}, TOKIFLOW, NOW)
 
 
+def come_back(monitor: Monitor) -> None:
+    """Trouble that ends and returns has turns, which are looked up for as long as there are any."""
+    succeed(monitor, NOW - timedelta(minutes=4))
+    fail(monitor, NOW - timedelta(minutes=3))
+
+
 def test_no_page_asks_once_for_every_row(
     app: Flask,
     organization: Organization,
@@ -62,6 +68,7 @@ def test_no_page_asks_once_for_every_row(
     client, things = client_for(alice), make_things(organization, NOW - timedelta(minutes=5))
     make_things(organization, NOW - timedelta(minutes=4))
     plan_and_depend(organization, things, MORE)
+    come_back(db.session.get_one(Monitor, ids.parse("mon", things["monitor_id"])))
     pages = [stop.address(things) for stop in stops(app) if stop.method == "GET" and isinstance(stop.right, Right)]
 
     def asked() -> dict[str, list[str]]:

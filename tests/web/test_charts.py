@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tokiflow.web import charts
-from tokiflow.web.charts import Band, Point, Tick
+from tokiflow.web.charts import Tick
 
-START = datetime(2025, 8, 23, 2, 0, tzinfo=UTC)
 OUTCOMES: tuple[charts.Outcome, ...] = ("success", "slow", "failed", "overran", "missed", "running")
 ticks = st.lists(
     st.builds(Tick, st.sampled_from(OUTCOMES), st.none() | st.floats(0, 1e9, allow_nan=False)),
     max_size=80,
 )
-
-
-def nights(*seconds: float, kinds: dict[int, tuple[str, str]] | None = None) -> list[Point]:
-    kinds = kinds or {}
-    return [
-        Point(START + timedelta(days=k), took, *kinds.get(k, ("usual", "")))  # type: ignore[arg-type]
-        for k, took in enumerate(seconds)
-    ]
 
 
 @given(ticks)
@@ -89,59 +78,6 @@ def test_a_sparkline_needs_two_points_and_starts_at_zero() -> None:
     assert rising.last_y == 3.0
 
 
-def test_a_trend_needs_two_moments() -> None:
-    assert charts.trend([]) is None
-    assert charts.trend(nights(5)) is None
-    assert charts.trend([Point(START, 5), Point(START, 6)]) is None
-
-
-def test_the_axis_is_round_and_above_every_run() -> None:
-    chart = charts.trend(nights(180, 200, 318))
-    assert chart
-    assert [row.words for row in chart.rows] == ["2 m", "4 m", "6 m"]
-    assert chart.columns[0].place == 0
-    assert chart.columns[-1].place == 100
-
-
-def test_an_odd_run_gets_a_dot_and_its_words() -> None:
-    chart = charts.trend(nights(180, 318, 181, kinds={1: ("odd", "5 m 18 s; usually 3 m")}))
-    assert chart
-    (dot,) = chart.dots
-    assert (dot.kind, dot.said, dot.anchor, dot.newest) == ("odd", "5 m 18 s; usually 3 m", "middle", True)
-    assert dot.text_y < dot.y
-    assert "24 Aug: 5 m 18 s; usually 3 m." in chart.summary
-
-
-def test_words_that_would_lie_on_each_other_go_oldest_first() -> None:
-    kinds = {k: ("odd", f"night {k}") for k in (4, 5, 6)}
-    chart = charts.trend(nights(10, 10, 10, 10, 50, 50, 50, 10, 10, 10, kinds=kinds))
-    assert chart
-    assert [dot.said for dot in chart.dots] == ["", "", "night 6"]
-
-
-def test_words_near_an_edge_lean_away_from_it() -> None:
-    chart = charts.trend(nights(50, 10, 10, 10, 10, 60, kinds={0: ("odd", "first"), 5: ("odd", "last")}))
-    assert chart
-    assert [dot.anchor for dot in chart.dots] == ["start", "end"]
-
-
-def test_the_band_is_a_closed_shape_that_never_dips_below_zero() -> None:
-    points = nights(10, 12, 11)
-    chart = charts.trend(points, [Band(point.at, -5, 30) for point in points])
-    assert chart
-    assert chart.band.startswith("M")
-    assert chart.band.endswith("Z")
-    assert f"{chart.base:.1f}" in chart.band
-
-
-@given(st.lists(st.floats(0, 1e10, allow_nan=False), min_size=2, max_size=200))
-def test_any_run_times_make_a_chart_that_fits(seconds: list[float]) -> None:
-    chart = charts.trend(nights(*seconds))
-    assert chart
-    assert 1 <= len(chart.rows) <= 5
-    assert all(0 < row.place < chart.height for row in chart.rows)
-
-
 @pytest.mark.parametrize(
     ("given_values", "done", "words"),
     [
@@ -160,3 +96,19 @@ def test_progress_is_held_between_nothing_and_all(given_values: tuple, done: flo
 def test_progress_is_cut_where_steps_end_but_not_into_dust() -> None:
     assert charts.progress(50, 2, 4).cuts == (25, 50, 75)
     assert charts.progress(50, 2, 4000).cuts == ()
+
+
+def test_a_sparkline_may_have_a_band_and_odd_points_that_stay_inside() -> None:
+    spark = charts.sparkline([5.0, 6.0, 1.0], 120, 28, [(4, 900), None, (4, 7)], {2})
+    assert spark
+    assert spark.band.endswith("Z")
+    assert len(spark.odd) == 1
+    assert spark.odd[0][0] == spark.last_x
+
+
+@given(st.lists(st.floats(-1e9, 1e9, allow_nan=False), min_size=2, max_size=60))
+def test_any_numbers_make_a_sparkline_that_fits(values: list[float]) -> None:
+    spark = charts.sparkline(values)
+    assert spark
+    places = [float(y) for _, y in (point.split() for point in spark.path[1:].split("L"))]
+    assert all(0 <= y <= spark.height for y in places)

@@ -106,13 +106,18 @@ class Point:
 
 @dataclass(frozen=True)
 class Trend:
-    """What a chart of run times draws, oldest first. `step` is what a point stands for; None where it is one run."""
+    """What a chart of run times draws, oldest first. `step` is what a point stands for; None where it is one run.
+
+    `counts` and `times` are those of all of them together.
+    """
 
     period: Period
     since: datetime
     until: datetime
     step: timedelta | None
     points: Sequence[Point]
+    counts: Counts
+    times: Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,14 +275,16 @@ def _exactly(times: Times, found: Sequence[int | None]) -> Times:
 def _trend(
     period: Period, since: datetime, until: datetime, buckets: Sequence[Bucket], drawn: Sequence[Run] | None
 ) -> Trend:
+    counts, times = rollups.counted(one.counts for one in buckets), _summed(buckets)
     if drawn is not None:
-        return Trend(period, since, until, None, [_of_run(run) for run in drawn])
+        exact = _exactly(times, [run.duration_ms for run in drawn if run.outcome == "success"])
+        return Trend(period, since, until, None, [_of_run(run) for run in drawn], counts, exact)
     groups: dict[datetime, list[Bucket]] = {}
     for one in buckets:
         midnight = _day(one.at)
         groups.setdefault(midnight + (one.at - midnight) // period.step * period.step, []).append(one)
     points = [_joined(at, min(at + period.step, until), some) for at, some in sorted(groups.items())]
-    return Trend(period, since, until, period.step, points)
+    return Trend(period, since, until, period.step, points, counts, times)
 
 
 _COUNTED_AS = {

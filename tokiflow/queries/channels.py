@@ -37,6 +37,13 @@ def of_organization(organization_id: UUID) -> Sequence[Channel]:
     return db.session.execute(statement).scalars().all()
 
 
+def of_monitor(monitor_id: UUID) -> Sequence[Channel]:
+    """The channels that the monitor names for itself, by name."""
+    named = select(MonitorChannel.channel_id).where(MonitorChannel.monitor_id == monitor_id)
+    statement = select(Channel).where(Channel.id.in_(named)).order_by(Channel.name, Channel.id)
+    return db.session.execute(statement).scalars().all()
+
+
 def page(organization_id: UUID, cursor: str | None, limit: int) -> Page[Channel]:
     """Channels by name for the API."""
     return by_name(select(Channel).where(Channel.organization_id == organization_id), Channel, cursor, limit)

@@ -169,7 +169,10 @@ def sources(since: datetime, until: datetime, marks: Marks, *, by_day: bool = Tr
 
 
 def read(monitor_ids: Sequence[UUID], *wanted: Sources) -> list[list[Bucket]]:
-    """For each of `wanted`: its buckets. One statement for all of them."""
+    """For each of `wanted`: its buckets. One statement for all of them, or one for each where an hour of runs that no
+    roll-up has yet belongs to one of them only in part."""
+    if _cut(wanted):
+        return [read(monitor_ids, one)[0] for one in wanted]
     parts: list[str] = []
     values: dict[str, Any] = {"monitors": list(monitor_ids), "awaited_since": _NEVER}
 
@@ -198,6 +201,15 @@ _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 def _joined(several: Iterable[Sequence[Span]]) -> list[Span]:
     """The same time in spans that don't overlap."""
     return [Span(*one) for one in health.merged(span for spans in several for span in spans)]
+
+
+def _cut(wanted: Sequence[Sources]) -> bool:
+    """Whether runs of one begin amid an hour of which another has more: counted together they can't be told apart."""
+    spans = [span for one in wanted for span in one.runs]
+    return any(
+        hour_of(span.since) < span.since and any(other.since < span.since < other.until for other in spans)
+        for span in spans
+    )
 
 
 def _is_in(one: Bucket, asked: Sources) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, select, tuple_
 from sqlalchemy.orm import defer
 
 from tokiflow import errors
@@ -28,9 +28,15 @@ def get(monitor_id: UUID, run_id: UUID) -> Run:
     return run
 
 
-def page(monitor_id: UUID, cursor: str | None, limit: int) -> Page[Run]:
-    """The monitor's runs, newest first."""
+def page(
+    monitor_id: UUID, cursor: str | None, limit: int, since: datetime | None = None, until: datetime | None = None
+) -> Page[Run]:
+    """The monitor's runs, newest first; only those from `since` up to `until`, if these are given."""
     statement = select(Run).where(Run.monitor_id == monitor_id).order_by(Run.at.desc(), Run.id.desc())
+    if since:
+        statement = statement.where(Run.at >= since)
+    if until:
+        statement = statement.where(Run.at < until)
     if cursor:
         at, key = moment_and_id(cursor)
         statement = statement.where(tuple_(Run.at, Run.id) < tuple_(at, key))
@@ -57,14 +63,6 @@ def count(monitor_id: UUID, until: datetime, most: int = 1_000_000_000) -> int:
     """How many runs the monitor had up to `until`; no more than `most` are counted."""
     mine = select(Run.id).where(Run.monitor_id == monitor_id, Run.at <= until).limit(most).subquery()
     return db.session.execute(select(func.count()).select_from(mine)).scalar_one()
-
-
-def open_ones(monitor_id: UUID) -> Sequence[Run]:
-    """The runs under way, the latest first."""
-    statement = select(Run).where(
-        Run.monitor_id == monitor_id, Run.finished_at.is_(None), Run.outcome == Outcome.RUNNING.value
-    )
-    return db.session.execute(statement.order_by(Run.at.desc()).limit(100)).scalars().all()
 
 
 def pings(monitor_id: UUID, cursor: str | None, limit: int) -> Page[Ping]:
@@ -135,80 +133,6 @@ def kept_output(run: Run) -> Row[bytes | None, str | None, int, int | None] | No
     statement = select(Ping.body, Ping.body_key, Ping.body_size, Ping.body_cut)
     mine = Ping.monitor_id == run.monitor_id, Ping.at == run.output_at, Ping.n == run.output_n
     return db.session.execute(statement.where(*mine)).one_or_none()
-
-
-@dataclass(frozen=True)
-class Stats:
-    """The monitor's finished runs since `since`. Durations in seconds; None where no run told one."""
-
-    since: datetime
-    finished: int
-    succeeded: int
-    missed: int
-    mean: float | None
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    shortest: float | None
-    longest: float | None
-    stddev: float | None
-
-    @property
-    def success_rate(self) -> float | None:
-        """0–1 of all runs expected: finished and missed."""
-        expected = self.finished + self.missed
-        return self.succeeded / expected if expected else None
-
-
-def stats(monitor_id: UUID, now: datetime, window: timedelta = timedelta(days=30)) -> Stats:
-    """Figures of the last `window`, from the runs themselves."""
-    seconds = Run.duration_ms / 1000.0
-    timed = and_(Run.duration_ms.is_not(None), Run.outcome != Outcome.RUNNING.value)
-    since = now - window
-
-    def percentile(share: float) -> object:
-        return func.percentile_cont(share).within_group(seconds).filter(timed)
-
-    row = db.session.execute(
-        select(
-            func.count().filter(Run.finished_at.is_not(None)),
-            func.count().filter(Run.outcome == Outcome.SUCCESS.value),
-            func.count().filter(Run.outcome == Outcome.MISSED.value),
-            func.avg(seconds).filter(timed),
-            percentile(0.5),  # type: ignore[call-overload]
-            percentile(0.95),
-            percentile(0.99),
-            func.min(seconds).filter(timed),
-            func.max(seconds).filter(timed),
-            func.stddev_samp(seconds).filter(timed),
-        ).where(Run.monitor_id == monitor_id, Run.at > since)
-    ).one()
-    figures = [None if value is None else float(value) for value in row[3:]]
-    return Stats(since, row[0], row[1], row[2], *figures)
-
-
-def recent_durations(monitor_id: UUID, most: int = 200) -> Sequence[Run]:
-    """The latest finished runs that told how long they took, oldest first: what the run-time chart draws."""
-    statement = (
-        select(Run)
-        .where(Run.monitor_id == monitor_id, Run.duration_ms.is_not(None), Run.finished_at.is_not(None))
-        .order_by(Run.at.desc(), Run.id.desc())
-        .limit(most)
-    )
-    return db.session.execute(statement).scalars().all()[::-1]
-
-
-def recent_metrics(monitor_id: UUID, most: int = 200) -> Sequence[tuple[datetime, dict[str, float]]]:
-    """When those of the latest `most` runs ran that have numbers of their own, and these numbers, oldest first."""
-    recent = (
-        select(Run.at, Run.id, Run.metrics)
-        .where(Run.monitor_id == monitor_id)
-        .order_by(Run.at.desc(), Run.id.desc())
-        .limit(most)
-        .subquery()
-    )
-    statement = select(recent.c.at, recent.c.metrics).where(recent.c.metrics != {}).order_by(recent.c.at, recent.c.id)
-    return [(at, metrics) for at, metrics in db.session.execute(statement)]
 
 
 def latest(monitor_id: UUID, most: int) -> Sequence[Run]:

@@ -22,7 +22,7 @@ from wtforms import (
     validators,
 )
 
-from tokiflow.web import access, charts, filters, htmx
+from tokiflow.web import access, charts, filters, htmx, trend_chart
 
 blueprint = Blueprint("gallery", __name__, url_prefix="/dev/gallery")
 
@@ -105,18 +105,18 @@ def _ago(hours: float) -> datetime:
     return NOW - timedelta(hours=hours)
 
 
-def run_times(days: int = 90) -> charts.Trend | None:
+def run_times(days: int = 90) -> trend_chart.Trend | None:
     """Ninety nights of a backup with one anomaly and one failure."""
     dice = random.Random(4)
     points, band = [], []
     for k in range(days):
         at, usual = NOW - timedelta(days=days - k), 190 + 14 * math.sin(k / 6) + k * 0.25
-        band.append(charts.Band(at, usual - 26, usual + 26))
-        points.append(charts.Point(at, usual + dice.gauss(0, 7)))
-    points[40] = charts.Point(points[40].at, 104, "failed", "failed after 1 m 44 s")
-    points[61] = charts.Point(points[61].at, 318, "odd", "5 m 18 s; usually 3 m 24 s ± 13 s")
-    points[88] = charts.Point(points[88].at, 290, "odd", "4 m 50 s; usually 3 m 31 s")
-    return charts.trend(points, band)
+        band.append(trend_chart.Band(at, usual - 26, usual + 26))
+        points.append(trend_chart.Point(at, usual + dice.gauss(0, 7)))
+    points[40] = trend_chart.Point(points[40].at, 104, "failed", "failed after 1 m 44 s")
+    points[61] = trend_chart.Point(points[61].at, 318, "odd", "5 m 18 s; usually 3 m 24 s ± 13 s")
+    points[88] = trend_chart.Point(points[88].at, 290, "odd", "4 m 50 s; usually 3 m 31 s")
+    return trend_chart.trend(points, band)
 
 
 def context(quiet: bool = False) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
+from tokiflow.models import Band, Run
+from tokiflow.queries import bands
 from tokiflow.web import charts
 
 MOST = 12
@@ -15,32 +16,47 @@ HEIGHT = 44.0
 
 @dataclass(frozen=True)
 class Chart:
-    """One metric: its newest value, its range, and a line if it was told more than once."""
+    """One metric: its newest value, its range, and a line if it was told more than once.
+
+    `said` is what of it was unlike the usual last.
+    """
 
     name: str
     last: str
     low: str
     high: str
+    said: str
     spark: charts.Sparkline | None
 
 
-def of(told: Sequence[tuple[datetime, Mapping[str, float]]]) -> list[Chart]:
-    """The metrics in `told` (oldest first), those of the newest run first."""
-    values: dict[str, list[float]] = {}
-    for _, metrics in told:
-        for name, value in metrics.items():
-            values.setdefault(name, []).append(float(value))
-    newest = told[-1][1] if told else {}
+def of(told: Sequence[Run], normal: Mapping[str, Sequence[Band]]) -> list[Chart]:
+    """The metrics of the runs `told` (oldest first), the newest run's first; `normal` has the bands of each measure."""
+    values: dict[str, list[tuple[Run, float]]] = {}
+    for one in told:
+        for name, value in one.metrics.items():
+            values.setdefault(name, []).append((one, float(value)))
+    newest = told[-1].metrics if told else {}
     names = sorted(values, key=lambda name: (name not in newest, name))
-    return [_chart(name, values[name]) for name in names[:MOST]]
+    return [_chart(name, values[name], normal.get(f"{bands.METRIC}{name}", ())) for name in names[:MOST]]
 
 
-def _chart(name: str, values: Sequence[float]) -> Chart:
+def _chart(name: str, told: Sequence[tuple[Run, float]], days: Sequence[Band]) -> Chart:
+    values = [value for _, value in told]
     low, high, last = min(values), max(values), values[-1]
-    # A line from zero up has no place for what lies below: the lowest value becomes its floor.
-    spark = charts.sparkline([value - min(low, 0.0) for value in values], WIDTH, HEIGHT)
+    normal = [bands.at(days, one.at) for one, _ in told] if days else []
+    odd = {k: words for k, (one, _) in enumerate(told) if (words := _said(one, name))}
+    edges = [(day.low, day.high) if day else None for day in normal]
+    spark = charts.sparkline(values, WIDTH, HEIGHT, edges, odd)
     words = f"{name}: last {number(last)}, from {number(low)} to {number(high)} over {len(values)} runs."
-    return Chart(name, number(last), number(low), number(high), replace(spark, summary=words) if spark else None)
+    said = next(reversed(odd.values()), "")
+    if spark:
+        spark = replace(spark, summary=f"{words} Unlike the usual: {said}." if said else words)
+    return Chart(name, number(last), number(low), number(high), said, spark)
+
+
+def _said(one: Run, name: str) -> str:
+    found = (item for item in one.findings or () if item.get("measure") == f"{bands.METRIC}{name}")
+    return next((str(item.get("words") or "unlike the usual") for item in found), "")
 
 
 _LARGE = ((1e12, " tn"), (1e9, " bn"), (1e6, " M"))

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from flask import current_app
 
 from tokiflow.core import durations, ids, rates
+from tokiflow.core.runs import Outcome
 from tokiflow.models import Channel, Monitor
-from tokiflow.queries import channels, incidents, monitors, runs
-from tokiflow.queries.runs import Stats
+from tokiflow.queries import analytics, bands, channels, incidents, monitors, runs
+from tokiflow.queries.analytics import Trend
 from tokiflow.settings import Settings
 from tokiflow.web import (
     charts,
@@ -19,30 +20,40 @@ from tokiflow.web import (
     happenings,
     metric_charts,
     monitor_list,
+    periods,
     quiet,
     run_charts,
     run_views,
     standing,
+    trend_chart,
     troubles,
 )
 
 RUNS = 10
+LATEST = 200
+"""So many runs are looked at for what runs now, for the strip and for the numbers that the job sends along."""
 INCIDENTS = 5
 LIMITED_WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Page:
-    """What stands on the page, from top to bottom. `limited` says why pings were refused lately, if any were."""
+    """What stands on the page, from top to bottom. `limited` says why pings were refused lately, if any were.
+
+    `table` has the points of the trend as rows where the address asks for them; `asked` is what the address says.
+    """
 
     id: str
+    asked: periods.Asked
     limited: str
     standing: standing.Standing
     running: Sequence[run_views.Running]
     figures: Sequence[tuple[str, str, str]]
     strip: charts.Strip
-    trend: charts.Trend | None
-    spark: charts.Sparkline | None
+    trend: trend_chart.Trend | None
+    trend_note: str
+    band_note: str
+    table: Sequence[run_charts.Row]
     metrics: Sequence[metric_charts.Chart]
     runs: Sequence[run_views.Row]
     incidents: Sequence[troubles.Trouble]
@@ -52,13 +63,16 @@ class Page:
     quiet: quiet.Quiet
 
 
-def read(monitor: Monitor, now: datetime) -> Page:
+def read(monitor: Monitor, asked: periods.Asked, now: datetime) -> Page:
     """All that the page of `monitor` shows."""
     monitor_id = ids.public("mon", monitor.id)
-    latest = runs.latest(monitor.id, max(RUNS, monitor_list.STRIP))
-    open_runs = runs.open_ones(monitor.id)[:5] if monitor.running else []
+    latest = runs.latest(monitor.id, LATEST)
+    open_runs = [run for run in latest if run.outcome == Outcome.RUNNING and not run.finished_at][:5]
     pings = runs.pings_of_runs(open_runs)
-    timed = runs.recent_durations(monitor.id)
+    told = [run for run in latest[::-1] if run.metrics]
+    trend = analytics.trend(monitor.id, asked.period, now)
+    normal = bands.of(monitor.id, trend.since, told[0].at if told else None)
+    drawn = run_charts.chart(trend, normal.get(bands.RUN_TIME, ()))
     found = incidents.of_monitor(monitor.id, INCIDENTS)
     heard = listeners(monitor)
     return Page(
@@ -71,11 +85,16 @@ def read(monitor: Monitor, now: datetime) -> Page:
             now,
         ),
         running=run_views.running(monitor, open_runs, pings, now),
-        figures=_figures(monitor, runs.stats(monitor.id, now)),
-        strip=monitor_list.strip([monitors.Tick(run.outcome, run.duration_ms) for run in latest][::-1]),
-        trend=run_charts.trend(timed),
-        spark=run_charts.spark(timed),
-        metrics=metric_charts.of(runs.recent_metrics(monitor.id)),
+        asked=asked,
+        figures=_figures(trend),
+        strip=monitor_list.strip(
+            [monitors.Tick(run.outcome, run.duration_ms) for run in latest[: monitor_list.STRIP]][::-1]
+        ),
+        trend=drawn,
+        trend_note="" if drawn else run_charts.note(trend, asked.words),
+        band_note=run_charts.band_note(drawn, trend),
+        table=run_charts.rows(trend, monitor.id) if asked.table else (),
+        metrics=metric_charts.of(told, normal),
         runs=run_views.rows(monitor_id, latest[:RUNS]),
         incidents=troubles.rows(found, now, {}),
         happenings=happenings.of(monitor),
@@ -87,21 +106,22 @@ def read(monitor: Monitor, now: datetime) -> Page:
 
 def listeners(monitor: Monitor) -> Sequence[Channel]:
     """The channels that hear of the monitor."""
-    all_of_them = channels.of_organization(monitor.organization_id)
-    if not monitor.own_channels:
-        return [channel for channel in all_of_them if channel.enabled]
-    own = set(monitors.own_channels([monitor.id]).get(monitor.id, ()))
-    return [channel for channel in all_of_them if channel.id in own and channel.enabled]
+    own = monitor.own_channels
+    found = channels.of_monitor(monitor.id) if own else channels.of_organization(monitor.organization_id)
+    return [channel for channel in found if channel.enabled]
 
 
-def _figures(monitor: Monitor, stats: Stats) -> list[tuple[str, str, str]]:
-    expected = stats.finished + stats.missed
-    p95 = f"/ {durations.words(stats.p95)}" if stats.p95 is not None else ""
+def _figures(trend: Trend) -> list[tuple[str, str, str]]:
+    """What tells most of now; health and up time are on the page of insight."""
+    counts, times = trend.counts, trend.times
+    p50, p95 = times.quantiles(0.5, 0.95)
+    succeeded = f"{counts.succeeded:,} of {filters.count(counts.expected, 'run')}" if counts.expected else ""
+    bad = filters.count(counts.failed + counts.overran, "run")
     return [
-        ("Success, 30 days", filters.percent(stats.success_rate), f"{stats.succeeded:,} of {expected:,}"),
-        ("Run time p50 / p95", filters.duration(stats.p50), p95),
-        ("Last ping", filters.ago(monitor.last_ping_at), ""),
-        ("Pings in all", filters.number(monitor.ping_count), ""),
+        ("Success rate", filters.percent(counts.success_rate), succeeded),
+        ("Run time p50 / p95", filters.duration(p50), f"/ {durations.words(p95)}" if p95 is not None else ""),
+        ("Went wrong", bad, f"and {counts.missed:,} missed" if counts.missed else ""),
+        ("Unlike the usual", filters.count(counts.anomalies, "run"), ""),
     ]
 
 
@@ -117,6 +137,8 @@ def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
         ("Up after", f"{monitor.successes_to_resolve} good runs" if monitor.successes_to_resolve > 1 else ""),
         ("Overlaps", "" if monitor.overlaps_allowed else "are trouble"),
         ("Output", "kept" if monitor.capture_output else "not kept"),
+        ("Last ping", filters.ago(monitor.last_ping_at)),
+        ("Pings in all", filters.number(monitor.ping_count)),
         ("Alerts", ", ".join(channel.name for channel in heard) or "nobody hears of it"),
     ]
     return [(word, value) for word, value in facts if value]

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, Response, flash, render_template, request, url_for
+from flask import Blueprint, Response, flash, jsonify, render_template, request, url_for
 
 from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.models import Monitor
+from tokiflow.queries import analytics, bands, names
 from tokiflow.queries import monitors as read
-from tokiflow.queries import names
 from tokiflow.services import monitors, pings
-from tokiflow.web import access, filters, frame, htmx, monitor_editor, monitor_list, monitor_page, picker, snippets
+from tokiflow.web import (
+    access,
+    filters,
+    frame,
+    htmx,
+    insight_page,
+    monitor_editor,
+    monitor_list,
+    monitor_page,
+    periods,
+    picker,
+    run_charts,
+    snippets,
+)
 from tokiflow.web.forms.pause import PauseForm
 
 blueprint = Blueprint("monitors", __name__, url_prefix="/app/monitors")
@@ -31,9 +44,10 @@ def index() -> Response:
 @blueprint.get("/<monitor_id>")
 @access.requires(Right.SEE)
 def show(monitor_id: str) -> Response:
-    """One monitor: how it stands, how to ping it, its runs, incidents and figures."""
+    """One monitor: how it stands, how to ping it, its runs, incidents and figures. `?period=` says of how long."""
     monitor = access.monitor(monitor_id)
-    page = monitor_page.read(monitor, frame.now())
+    asked = periods.asked(request.args, monitor, "monitors.show", frame.now())
+    page = monitor_page.read(monitor, asked, frame.now())
     key = access.organization().ping_key if access.may(Right.EDIT_MONITORS) else None
     return htmx.page(
         "monitors/show.html",
@@ -46,6 +60,27 @@ def show(monitor_id: str) -> Response:
         is_ambiguous=bool(key) and not htmx.is_htmx() and names.is_ambiguous(monitor),
         snippet_pairs=[(one.place, one.text) for one in snippets.of(monitor)],
     )
+
+
+@blueprint.get("/<monitor_id>/trend.json")
+@access.requires(Right.SEE)
+def trend(monitor_id: str) -> Response:
+    """What the chart of run times draws, for its script and for programs."""
+    monitor = access.monitor(monitor_id)
+    asked = periods.asked(request.args, monitor, "monitors.show", frame.now())
+    found = analytics.trend(monitor.id, asked.period, frame.now())
+    normal = bands.of(monitor.id, found.since).get(bands.RUN_TIME, ())
+    return jsonify(run_charts.data(found, normal, monitor.id))
+
+
+@blueprint.get("/<monitor_id>/insight")
+@access.requires(Right.SEE)
+def insight(monitor_id: str) -> str:
+    """How the job does over time: health, run times, up time, a year of days, and what was planned and did not come."""
+    monitor = access.monitor(monitor_id)
+    asked = periods.asked(request.args, monitor, "monitors.insight", frame.now())
+    page = insight_page.read(monitor, asked, frame.now())
+    return render_template("monitors/insight.html", monitor=monitor, page=page)
 
 
 @blueprint.route("/new", methods=["GET", "POST"])

@@ -12,12 +12,12 @@ from flask import url_for
 from tokiflow.core import durations, ids
 from tokiflow.core.runs import Outcome
 from tokiflow.models import Monitor, Ping, Run
-from tokiflow.web import charts, filters
+from tokiflow.web import charts, filters, findings
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run in a table. `seconds` is how long it took, or None where nobody knows."""
+    """A run in a table. `seconds` is how long it took, or None where nobody knows; `odd` what was unlike the usual."""
 
     id: str
     url: str
@@ -29,6 +29,7 @@ class Row:
     message: str
     output_size: int
     output_url: str
+    odd: Sequence[findings.Finding]
 
 
 def rows(monitor_id: str, found: Sequence[Run]) -> list[Row]:
@@ -50,6 +51,7 @@ def _row(monitor_id: str, run: Run) -> Row:
         message=run.message,
         output_size=run.output_size,
         output_url=f"{url}#output",
+        odd=findings.of(run.findings),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,20 +15,22 @@ from tokiflow.models import Monitor, Run
 from tokiflow.queries import runs
 from tokiflow.queries.runs import Output
 from tokiflow.services import outputs as service
-from tokiflow.web import access, filters, metric_charts, output_differences, outputs, run_views
+from tokiflow.web import access, filters, findings, metric_charts, output_differences, outputs, run_views
 
 blueprint = Blueprint("runs", __name__, url_prefix="/app/monitors/<monitor_id>/runs")
 
 PAGE = 50
+DAY = timedelta(days=1)
 
 
 @blueprint.get("")
 @access.requires(Right.SEE)
 def index(monitor_id: str) -> str:
-    """All runs, newest first; `?before=` is the place of an older page."""
+    """All runs, newest first; `?before=` is the place of an older page, `?day=2026-11-20` asks for those of a day."""
     monitor = access.monitor(monitor_id)
     before = request.args.get("before") or None
-    page = runs.page(monitor.id, before, PAGE)
+    day = _day(request.args.get("day", ""))
+    page = runs.page(monitor.id, before, PAGE, day, day + DAY if day else None)
     return render_template(
         "runs/index.html",
         monitor=monitor,
@@ -35,7 +38,18 @@ def index(monitor_id: str) -> str:
         runs=run_views.rows(ids.public("mon", monitor.id), page.items),
         older=page.next,
         newest=before is None,
+        day=day,
+        days=[f"{day + step * DAY:%Y-%m-%d}" for step in (-1, 1)] if day else [],
     )
+
+
+def _day(said: str) -> datetime | None:
+    """The midnight (UTC) at which the day begins; None where none is said, or none that has a day before and after."""
+    try:
+        day = datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return day if 2000 <= day.year <= 9000 else None
 
 
 @blueprint.get("/<run_id>")
@@ -54,6 +68,7 @@ def show(monitor_id: str, run_id: str) -> str:
         run_id=ids.public("run", run.id),
         sentence=run_views.sentence(run),
         fact_pairs=run_views.facts(run),
+        odd=findings.of(run.findings),
         bar=run_views.bar(run.progress),
         steps=run_views.steps(pings, run.finished_at),
         metrics=[(name, metric_charts.number(float(value))) for name, value in sorted(run.metrics.items())],

@@ -1,0 +1,407 @@
+// The trend of run times, to zoom and to read exactly: drawn by uPlot, which is loaded when the chart comes into sight.
+// Without this script the drawn chart stays, with the same words. While a chart is zoomable htmx leaves it alone.
+(() => {
+  const FRESH = 60_000;
+  const library = { promise: null };
+
+  function load(url) {
+    library.promise ||= new Promise((done, failed) => {
+      const script = document.createElement("script");
+      Object.assign(script, { src: url, onload: done, onerror: failed });
+      document.head.append(script);
+    });
+    return library.promise;
+  }
+
+  // The words are those of tokiflow/core/durations.py.
+  function duration(seconds) {
+    if (!(seconds > 0)) return "0 s";
+    if (seconds < 0.1) return `${Math.max(Math.floor(seconds * 1000 + 1e-6), 1)} ms`;
+    if (seconds < 10) return `${Math.floor(seconds * 10 + 1e-6) / 10} s`;
+    const whole = Math.floor(seconds + 1e-6);
+    if (whole < 60) return `${whole} s`;
+    const two = (first, unit, second, smaller, wide) =>
+      second ? `${first} ${unit} ${wide ? String(second).padStart(2, "0") : second} ${smaller}` : `${first} ${unit}`;
+    if (whole < 3600) return two(Math.floor(whole / 60), "m", whole % 60, "s", true);
+    if (whole < 86_400) return two(Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min");
+    const days = Math.floor(whole / 86_400);
+    return two(days, days === 1 ? "day" : "days", Math.floor((whole % 86_400) / 3600), "h");
+  }
+
+  const OUTCOMES = { success: "Success", failed: "Failed", overran: "Ran too long", missed: "Missed", running: "Running" };
+  const SHAPES = { failed: "failed", overran: "failed", missed: "missed" };
+  const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
+    3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800];
+
+  function shape(point) {
+    if (point.runs) {
+      if (point.runs.failed || point.runs.overran) return "failed";
+      if (point.runs.missed) return "missed";
+      return point.runs.anomalies ? "odd" : "usual";
+    }
+    return SHAPES[point.outcome] || (point.said ? "odd" : "usual");
+  }
+
+  // A colour as the page shows it now: what a variable stands for is only known where it is used.
+  function ink(host, name) {
+    const probe = document.createElement("span");
+    probe.style.color = `var(--${name})`;
+    host.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  }
+
+  function inks(host) {
+    const names = ["ink", "ink-3", "line", "edge", "accent", "late", "down", "card"];
+    return Object.fromEntries(names.map((name) => [name, ink(host, name)]));
+  }
+
+  function place(point) {
+    const at = Date.parse(point.at);
+    return (point.until ? (at + Date.parse(point.until)) / 2 : at) / 1000;
+  }
+
+  // Points and edges of the band share one axis; where one of the two has nothing to say, the line goes on.
+  function table(data) {
+    const points = data.points.filter((point) => point.outcome !== "running");
+    const all = [...points.map((point) => [place(point), point, null]), ...data.band.map((edge) => [Date.parse(edge.at) / 1000, null, edge])];
+    all.sort((one, other) => one[0] - other[0]);
+    const good = (point) => point.seconds !== null && (point.runs || !SHAPES[point.outcome]);
+    return {
+      rows: all.map((one) => one[1]),
+      columns: [
+        all.map((one) => one[0]),
+        all.map(([, point]) => (point ? (good(point) ? point.seconds : undefined) : undefined)),
+        all.map(([, , edge]) => (edge ? edge.low : undefined)),
+        all.map(([, , edge]) => (edge ? edge.high : undefined)),
+      ],
+    };
+  }
+
+  class Chart {
+    constructor(box) {
+      this.box = box;
+      this.host = document.createElement("div");
+      this.host.className = "zoom";
+      this.host.innerHTML = '<div class="plot"></div><p class="hint"></p>';
+      this.plot = this.host.querySelector(".plot");
+      this.plot.tabIndex = 0;
+      this.plot.setAttribute("role", "application");
+      this.plot.setAttribute("aria-roledescription", "chart");
+      this.plot.setAttribute("aria-label", `${box.querySelector("svg").getAttribute("aria-label")} Arrow keys walk from run to run, plus and minus zoom, Enter opens the run, Escape shows the whole again.`);
+      this.host.querySelector(".hint").textContent = "Drag to zoom, hover for the exact run, click to open it.";
+      this.tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
+      this.told = Object.assign(document.createElement("p"), { className: "sr" });
+      this.told.setAttribute("aria-live", "polite");
+      this.reset = Object.assign(document.createElement("button"), { className: "button small reset", type: "button", textContent: "Show the whole", hidden: true });
+      this.host.append(this.reset, this.tip, this.told);
+      this.reset.addEventListener("click", () => { this.whole(); this.plot.focus(); });
+      this.plot.addEventListener("keydown", (event) => this.press(event));
+      this.plot.addEventListener("click", () => this.follow());
+      this.plot.addEventListener("blur", () => { this.walking = null; this.point(null); });
+      this.zoomed = false;
+    }
+
+    async start() {
+      const [data] = await Promise.all([this.fetch(), load(this.box.dataset.library)]);
+      this.show(data);
+      this.box.append(this.host);
+      this.box.classList.add("live");
+      this.box.setAttribute("hx-morph-skip", "");
+      this.draw();
+      new ResizeObserver(() => this.resize()).observe(this.plot);
+      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+      new MutationObserver(() => this.draw()).observe(document.documentElement, { attributeFilter: ["data-scheme"] });
+    }
+
+    async fetch() {
+      const answer = await fetch(this.box.dataset.trend, { headers: { Accept: "application/json" } });
+      if (!answer.ok) throw new Error(`the trend was answered with ${answer.status}`);
+      this.fetched = performance.now();
+      return answer.json();
+    }
+
+    show(data) {
+      this.data = data;
+      this.table = table(data);
+      const [first] = this.table.columns[0];
+      this.from = first;
+      this.to = Math.max(Date.parse(data.until) / 1000, this.table.columns[0].at(-1));
+    }
+
+    get width() { return Math.max(this.plot.clientWidth, 200); }
+
+    resize() { if (this.chart && this.chart.width !== this.width) this.chart.setSize({ width: this.width, height: 216 }); }
+
+    draw() {
+      const range = this.zoomed && this.chart ? [this.chart.scales.x.min, this.chart.scales.x.max] : [this.from, this.to];
+      this.chart?.destroy();
+      this.ink = inks(this.host);
+      this.chart = new uPlot(this.options(range), this.table.columns, this.plot);
+      this.chart.root.setAttribute("aria-hidden", "true");
+    }
+
+    options([min, max]) {
+      const { ink: c } = this;
+      const axis = { stroke: c["ink-3"], font: "500 12px 'Inter Variable', sans-serif", ticks: { show: false } };
+      const bounds = { stroke: "transparent", width: 0, points: { show: false } };
+      return {
+        width: this.width, height: 216, legend: { show: false }, padding: [18, 4, 0, 0],
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.box.dataset.zone),
+        scales: { x: { time: true, min, max, range: (_, low, high) => [low, high] }, y: { range: (chart, low, high) => [0, this.top(chart, high)] } },
+        axes: [
+          { ...axis, grid: { show: false }, space: 90, size: 30, values: (_, moments) => this.moments(moments) },
+          { ...axis, grid: { stroke: c.line, width: 1 }, size: 66, splits: (_, index, low, high) => this.splits(high), values: (_, ticks) => ticks.map((tick) => (tick ? duration(tick) : "")) },
+        ],
+        series: [
+          {},
+          { stroke: c.accent, width: 1.75, points: { show: false }, spanGaps: false },
+          bounds, { ...bounds },
+        ],
+        bands: [{ series: [3, 2], fill: c.accent.replace("rgb(", "rgba(").replace(")", ", .1)") }],
+        cursor: { y: false, points: { show: false }, drag: { x: true, y: false, dist: 6 }, focus: { prox: -1 } },
+        hooks: {
+          setCursor: [() => this.hover()],
+          setScale: [(chart, key) => { if (key === "x") this.scaled(chart); }],
+          draw: [(chart) => this.marks(chart)],
+        },
+      };
+    }
+
+    // As the drawn chart has it: round steps, at most four, zero below.
+    step(high) { return STEPS.find((step) => high / step <= 4) || Math.ceil(high / 4); }
+
+    top(chart, high) {
+      const { min, max } = chart.scales.x;
+      const seen = this.seen(min ?? this.from, max ?? this.to).map((k) => this.table.rows[k]);
+      const highest = Math.max(high || 0, ...seen.map((point) => Math.max(point.seconds || 0, point.high || 0)), 0.001);
+      const step = this.step(highest);
+      return Math.ceil(highest / step - 1e-9) * step;
+    }
+
+    seen(min, max) {
+      const { rows, columns: [at] } = this.table;
+      return rows.map((_, k) => k).filter((k) => rows[k] && at[k] >= min && at[k] <= max);
+    }
+
+    splits(high) {
+      const step = this.step(high);
+      return Array.from({ length: Math.round(high / step) + 1 }, (_, k) => k * step);
+    }
+
+    moments(moments) {
+      const zone = { timeZone: this.box.dataset.zone };
+      const [first] = moments;
+      const apart = moments.length > 1 ? moments[1] - first : 86_400;
+      const clock = { hour: "2-digit", minute: "2-digit", ...(apart < 60 ? { second: "2-digit" } : {}) };
+      const day = new Intl.DateTimeFormat("en-GB", { ...zone, day: "numeric", month: "short" });
+      const time = new Intl.DateTimeFormat("en-GB", { ...zone, ...clock });
+      return moments.map((at) => {
+        const date = new Date(at * 1000);
+        const words = time.format(date);
+        return apart >= 86_400 || (apart >= 3600 && words === "00:00") ? day.format(date) : words;
+      });
+    }
+
+    // What went wrong or was odd, each with a form of its own.
+    marks(chart) {
+      const { ctx } = chart;
+      const ratio = devicePixelRatio;
+      const { left, top, width, height } = chart.bbox;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(left - 8 * ratio, top - 14 * ratio, width + 16 * ratio, height + 22 * ratio);
+      ctx.clip();
+      this.ranges(chart, ratio);
+      const { min, max } = chart.scales.x;
+      const odd = this.seen(min, max).filter((k) => shape(this.table.rows[k]) !== "usual").map((k) => {
+        const point = this.table.rows[k];
+        return { point, x: chart.valToPos(this.table.columns[0][k], "x", true), y: chart.valToPos(point.seconds || 0, "y", true) };
+      });
+      odd.forEach(({ point, x, y }) => this.mark(ctx, shape(point), x, y, ratio * (odd.length > 36 ? 0.65 : 1)));
+      this.label(chart, odd, ratio);
+      ctx.restore();
+    }
+
+    // Words on a few: first what was unlike the usual, then what failed, the newest first; none lies on another.
+    label(chart, odd, ratio) {
+      const { ctx } = chart;
+      const { left, width } = chart.bbox;
+      const taken = [];
+      Object.assign(ctx, { font: `500 ${12 * ratio}px 'Inter Variable', sans-serif`, textAlign: "left", lineWidth: 4 * ratio, lineJoin: "round", strokeStyle: this.ink.card, fillStyle: this.ink.ink });
+      const heavy = ({ point }) => (shape(point) === "odd" ? 0 : 1);
+      for (const { point, x, y } of odd.slice(-40).reverse().sort((one, other) => heavy(one) - heavy(other))) {
+        if (taken.length === 4) break;
+        if (!point.said || point.said.length > 48) continue;
+        const wide = ctx.measureText(point.said).width;
+        const from = Math.min(Math.max(x - wide / 2, left), left + width - wide);
+        const below = y - 12 * ratio;
+        if (wide > width || taken.some((one) => from < one.to + 8 * ratio && from + wide > one.from - 8 * ratio && Math.abs(below - one.y) < 16 * ratio)) continue;
+        taken.push({ from, to: from + wide, y: below });
+        ctx.strokeText(point.said, from, below);
+        ctx.fillText(point.said, from, below);
+      }
+    }
+
+    ranges(chart, ratio) {
+      const { ctx } = chart;
+      ctx.globalAlpha = 0.2;
+      ctx.strokeStyle = this.ink.accent;
+      ctx.lineWidth = 2 * ratio;
+      ctx.beginPath();
+      this.table.rows.forEach((point, k) => {
+        if (!point || point.low === undefined || point.low === null || point.low === point.high) return;
+        const x = chart.valToPos(this.table.columns[0][k], "x", true);
+        ctx.moveTo(x, chart.valToPos(point.low, "y", true));
+        ctx.lineTo(x, chart.valToPos(point.high, "y", true));
+      });
+      ctx.stroke();
+      ctx.globalAlpha = 1;
+    }
+
+    mark(ctx, kind, x, y, size) {
+      ctx.beginPath();
+      ctx.lineWidth = 1.5 * size;
+      if (kind === "failed") {
+        ctx.moveTo(x, y - 6 * size); ctx.lineTo(x + 5.6 * size, y + 4.4 * size); ctx.lineTo(x - 5.6 * size, y + 4.4 * size); ctx.closePath();
+        ctx.fillStyle = this.ink.down; ctx.strokeStyle = this.ink.card;
+      } else if (kind === "missed") {
+        ctx.rect(x - 3.5 * size, y - 8 * size, 7 * size, 8 * size);
+        ctx.fillStyle = this.ink.card; ctx.strokeStyle = this.ink.down; ctx.setLineDash([2 * size, 1.4 * size]);
+      } else {
+        ctx.arc(x, y, 4 * size, 0, 2 * Math.PI);
+        ctx.fillStyle = this.ink.card; ctx.strokeStyle = this.ink.late; ctx.lineWidth = 2.5 * size;
+      }
+      ctx.fill(); ctx.stroke(); ctx.setLineDash([]);
+    }
+
+    scaled(chart) {
+      const { min, max } = chart.scales.x;
+      this.zoomed = min > this.from + 1e-3 || max < this.to - 1e-3;
+      this.reset.hidden = !this.zoomed;
+      this.host.dataset.zoomed = this.zoomed;
+    }
+
+    whole() { this.chart.setScale("x", { min: this.from, max: this.to }); this.point(null); }
+
+    // By hand: the nearest run to the cursor. Rows of the band are none.
+    nearest(index) {
+      if (index === null || index === undefined) return null;
+      const { rows, columns: [at] } = this.table;
+      const want = this.chart.posToVal(this.chart.cursor.left, "x");
+      let best = null;
+      for (let k = 0; k < rows.length; k += 1) {
+        if (rows[k] && (best === null || Math.abs(at[k] - want) < Math.abs(at[best] - want))) best = k;
+      }
+      return best;
+    }
+
+    hover() {
+      if (this.walking !== null && this.walking !== undefined) return;
+      this.point(this.chart.cursor.left < 0 ? null : this.nearest(this.chart.cursor.idx));
+    }
+
+    point(k) {
+      this.at = k;
+      this.tip.hidden = k === null;
+      if (k === null) return;
+      const point = this.table.rows[k];
+      const kind = shape(point);
+      this.tip.className = `tip ${kind}`;
+      this.tip.replaceChildren(...this.words(point, kind));
+      const left = this.chart.valToPos(this.table.columns[0][k], "x") + this.chart.over.offsetLeft + this.plot.offsetLeft;
+      const lean = left > this.host.clientWidth / 2;
+      this.tip.style.transform = `translate(${Math.round(left)}px, 2.2rem) translateX(${lean ? "calc(-100% - 10px)" : "10px"})`;
+    }
+
+    words(point, kind) {
+      const head = document.createElement("strong");
+      head.textContent = this.took(point);
+      const when = document.createElement("span");
+      when.textContent = this.moment(point);
+      const said = document.createElement("span");
+      said.className = "said";
+      said.textContent = point.said && kind !== "usual" ? ` ${point.said}` : "";
+      return [head, when, said];
+    }
+
+    took(point) {
+      if (!point.runs) return `${OUTCOMES[point.outcome]}${point.seconds === null ? "" : `, ${duration(point.seconds)}`}`;
+      const expected = point.runs.succeeded + point.runs.failed + point.runs.overran + point.runs.missed;
+      const head = `${point.runs.succeeded.toLocaleString("en-US")} of ${expected.toLocaleString("en-US")} runs succeeded`;
+      return point.seconds === null ? head : `${head}, half within ${duration(point.seconds)}`;
+    }
+
+    moment(point) {
+      const zone = { timeZone: this.box.dataset.zone, timeZoneName: "short" };
+      const format = new Intl.DateTimeFormat("en-GB", { ...zone, weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+      const short = new Intl.DateTimeFormat("en-GB", { ...zone, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+      return point.until ? `${short.format(new Date(point.at))} to ${short.format(new Date(point.until))}` : format.format(new Date(point.at));
+    }
+
+    follow() { if (this.at !== null && this.at !== undefined && !this.dragged()) location.assign(this.table.rows[this.at].url); }
+
+    dragged() { return this.chart.select.width > 0 || performance.now() - (this.selected || 0) < 300; }
+
+    // By keys: from run to run, closer and farther, and back to the whole.
+    press(event) {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const moves = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
+      if (event.key in moves) this.walk(moves[event.key]);
+      else if (event.key === "+" || event.key === "=") this.zoom(0.5);
+      else if (event.key === "-") this.zoom(2);
+      else if (event.key === "Escape") this.whole();
+      else if (event.key === "Enter" && this.at !== null && this.at !== undefined) location.assign(this.table.rows[this.at].url);
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    }
+
+    walk(step) {
+      const { min, max } = this.chart.scales.x;
+      const seen = this.seen(min, max);
+      if (!seen.length) return;
+      const now = seen.indexOf(this.walking ?? this.at);
+      const next = now < 0 ? seen.length - 1 : Math.min(Math.max(now + step, 0), seen.length - 1);
+      this.walking = seen[Number.isFinite(next) ? next : step > 0 ? seen.length - 1 : 0];
+      this.point(this.walking);
+      this.told.textContent = [...this.tip.children].map((part) => part.textContent).join(". ");
+    }
+
+    zoom(factor) {
+      const { min, max } = this.chart.scales.x;
+      const centre = this.walking !== null && this.walking !== undefined ? this.table.columns[0][this.walking] : (min + max) / 2;
+      const half = Math.max(((max - min) * factor) / 2, 1);
+      const low = Math.max(this.from, centre - half);
+      const high = Math.min(this.to, centre + half);
+      this.chart.setScale("x", { min: low, max: high });
+    }
+
+    async renew() {
+      if (this.zoomed || !this.tip.hidden || document.hidden || performance.now() - this.fetched < FRESH) return;
+      this.fetched = performance.now();
+      this.show(await this.fetch());
+      this.draw();
+    }
+  }
+
+  let chart = null;
+
+  function begin() {
+    const box = document.querySelector("[data-trend]");
+    if (!box || box.dataset.begun) return;
+    box.dataset.begun = "yes";
+    const watch = new IntersectionObserver((seen) => {
+      if (!seen.some((one) => one.isIntersecting)) return;
+      watch.disconnect();
+      chart = new Chart(box);
+      // What cannot be loaded is no loss: the drawn chart is there.
+      chart.start().catch(() => { chart = null; });
+    }, { rootMargin: "200px" });
+    watch.observe(box);
+  }
+
+  document.addEventListener("htmx:after:swap", () => { begin(); chart?.renew().catch(() => {}); });
+  begin();
+})();
