@@ -35,7 +35,7 @@ _AN_INCIDENT = Answer("The incident as it is now.", "Incident", shapes.EXAMPLE)
 )
 def index() -> Response:
     """List incidents. The latest opened first; filters narrow together."""
-    wanted = incidents.Filter(STATUS.value(), KIND.value(), MONITOR.value(), SINCE.value())
+    wanted = incidents.Filter(status=STATUS.value(), kind=KIND.value(), monitor_id=MONITOR.value(), since=SINCE.value())
     page = incidents.page(access.organization_id(), wanted, parameters.CURSOR.value(), parameters.LIMIT.value())
     timelines = incidents.timelines([one.id for one in page.items])
     return answers.page(page, lambda one: shapes.incident(one, timelines[one.id]))

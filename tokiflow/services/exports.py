@@ -47,7 +47,12 @@ FORGOTTEN_AT_ONCE = 1_000
 AT_ONCE_MARK = "at_once"
 """In `wanted`: whoever asked has it before their eyes, and needs no mail."""
 
-NAMES = {"audit": "the audit log", "organization": "all of the organization", "person": "their own data"}
+NAMES = {
+    "audit": "the audit log",
+    "incidents": "incidents",
+    "organization": "all of the organization",
+    "person": "their own data",
+}
 """By kind: what the log says was asked for."""
 
 NO_STORE = "There is no place for files: set S3_BUCKET, or TOKIFLOW_DATA for a folder."
@@ -100,6 +105,15 @@ def ask(
             on_commit(partial(enqueue, Job.EXPORT, [row.id]))
     log.info("export_asked_for", export=str(row.id), kind=kind)
     return row.id
+
+
+def note(kind: str, by: Actor, organization_id: UUID, wanted: Mapping[str, Any], now: datetime) -> None:
+    """Write down that `by` takes along right now what is small enough to need no file of ours."""
+    with transaction():
+        audit.record(
+            "export.asked_for", by, organization_id, now,
+            object_name=NAMES[kind], after={"only": dict(wanted)} if wanted else None,
+        )  # fmt: skip
 
 
 def make(export_ids: Sequence[UUID], clock: Clock | None = None) -> int:

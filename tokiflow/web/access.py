@@ -28,11 +28,13 @@ from tokiflow.models import (
     Channel,
     Export,
     Incident,
+    IncidentEvent,
     Invitation,
     MaintenanceWindow,
     Membership,
     Monitor,
     Organization,
+    Preset,
     RoutingRule,
     Run,
     SlackInstallation,
@@ -50,6 +52,7 @@ from tokiflow.queries import (
     memberships,
     monitors,
     organizations,
+    presets,
     routing,
     runs,
     sessions,
@@ -62,7 +65,7 @@ R = TypeVar("R")
 RULE = "tokiflow_access"
 PROVED = "tokiflow_proved"
 
-EXPORTED = {"audit": Right.SEE_AUDIT, "organization": Right.EXPORT_ORGANIZATION}
+EXPORTED = {"audit": Right.SEE_AUDIT, "incidents": Right.SEE, "organization": Right.EXPORT_ORGANIZATION}
 """By kind of export: what somebody must be allowed to, to fetch it."""
 
 PROOF_LASTS = timedelta(minutes=15)
@@ -265,6 +268,22 @@ def export(public_id: str) -> Export:
         g.right = EXPORTED[found.kind]
         _admitted(found, found.organization_id)
     return found
+
+
+def preset(public_id: str) -> Preset:
+    """The saved view called `public_id` that is the person's own, or shared where they are."""
+    found = presets.get(ids.parse("pre", public_id), user().id)
+    g.right = Right.SEE
+    return _admitted(found, found.organization_id)
+
+
+def comment(public_id: str) -> tuple[IncidentEvent, Incident]:
+    """The words called `public_id` that the person wrote, where they may still write, and the incident."""
+    event, of = incidents.comment(ids.parse("cmt", public_id))
+    if event.user_id != user().id:
+        raise errors.NotFound
+    g.right = Right.WORK_INCIDENTS
+    return _admitted((event, of), of.organization_id)
 
 
 def user_session(public_id: str) -> UserSession:

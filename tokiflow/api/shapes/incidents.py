@@ -10,7 +10,7 @@ from tokiflow.api.shapes import Schema, identifier, maybe, moment, obj, text, wo
 from tokiflow.core import ids
 from tokiflow.core.status import Kind
 from tokiflow.models import Incident, IncidentEvent
-from tokiflow.services.incidents import LONGEST_COMMENT
+from tokiflow.services.comments import LONGEST
 
 STATUSES = ["open", "acknowledged", "resolved"]
 
@@ -80,7 +80,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Until": obj({"until": maybe(moment("A time in the future; null for none."))}, optional=("until",)),
     "Mute": obj({"until": maybe(moment("A time in the future; null ends the mute."))}),
-    "Comment": obj({"text": text("What you found or did.", minLength=1, maxLength=LONGEST_COMMENT)}),
+    "Comment": obj({"text": text("What you found or did.", minLength=1, maxLength=LONGEST)}),
 }
 
 EXAMPLE: dict[str, Any] = {

@@ -31,6 +31,11 @@ Maker = Callable[[Asked, Path, Progress], str]
 
 def makers() -> Mapping[str, Maker]:
     """By kind: what makes its file."""
-    from tokiflow.services.exporting import audit_csv, organization, person
+    from tokiflow.services.exporting import audit_csv, incidents, organization, person
 
-    return {"audit": audit_csv.make, "organization": organization.make, "person": person.make}
+    return {
+        "audit": audit_csv.make,
+        "incidents": incidents.make,
+        "organization": organization.make,
+        "person": person.make,
+    }
