@@ -21,7 +21,7 @@ KINDS = {
     "missed": "Missed", "failed": "Failed", "overrun": "Ran too long", "anomaly": "Unusual", "degraded": "Slower",
 }  # fmt: skip
 SEVERITIES = {"critical": "Critical", "warning": "Warning"}
-WITHIN = {"24h": "The last 24 hours", "7d": "The last 7 days", "30d": "The last 30 days"}
+WITHIN = {"24h": "In the last 24 hours", "7d": "In the last 7 days", "30d": "In the last 30 days"}
 _LENGTHS = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 ME, NOBODY = "me", "nobody"
 LONGEST = 200

@@ -107,13 +107,14 @@ def _short(text: str) -> str:
 
 
 def _said(ended: Sequence[Ended]) -> str:
-    """`The last 5 took 12 min, give or take; 4 ended by themselves.`"""
+    """`Usually over after 12 min: 4 of the last 5 ended by themselves.`"""
     if len(ended) < 2:
         return ""
     alone = sum(not one.by for one in ended)
     usual = durations.words(timedelta(seconds=median(one.lasted for one in ended)).total_seconds())
-    how = {0: "people resolved all of them", len(ended): "all ended by themselves"}
-    return f"The middle one of the last {len(ended)} took {usual}; {how.get(alone, f'{alone} ended by themselves')}."
+    how = {0: f"people resolved the last {len(ended)}", len(ended): f"the last {len(ended)} ended by themselves"}
+    some = f"{alone} of the last {len(ended)} ended by {'itself' if alone == 1 else 'themselves'}"
+    return f"Usually over after {usual}: {how.get(alone, some)}."
 
 
 def assignees(

@@ -46,7 +46,7 @@ class PresetList:
 def read(member: Membership, choice: Choice | None = None, broken: bool = False) -> PresetList:
     """The member's, where `choice` is what is before them."""
     found = [_view(one, member, choice) for one in presets.of(member.organization_id, member.user_id)]
-    known = broken or choice in (None, Choice()) or any(one.current for one in found)
+    known = broken or choice in (None, Choice(), Choice(status="all")) or any(one.current for one in found)
     return PresetList(found, "" if known or choice is None else url_for("presets.new", **choice.said))
 
 
