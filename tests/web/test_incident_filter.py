@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokiflow.core import ids
@@ -39,6 +39,11 @@ understood = st.fixed_dictionaries(
 )
 
 
+# Dates and ids are drawn slowly on a busy machine.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@patient
 @given(understood)
 def test_what_is_understood_is_told_again_as_it_was(asked: dict[str, str]) -> None:
     choice, mistakes = incident_filter.read(asked)
@@ -49,6 +54,7 @@ def test_what_is_understood_is_told_again_as_it_was(asked: dict[str, str]) -> No
     assert incident_filter.read(dict(parse_qsl(urlencode(choice.said)))) == again
 
 
+@patient
 @given(understood)
 def test_a_filter_survives_being_written_down(asked: dict[str, str]) -> None:
     choice, _ = incident_filter.read(asked)
@@ -56,6 +62,7 @@ def test_a_filter_survives_being_written_down(asked: dict[str, str]) -> None:
     assert Filter.from_json(wanted.to_json()) == wanted
 
 
+@patient
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=300)))
 def test_whatever_stands_there_is_understood_or_said(asked: dict[str, str]) -> None:
     choice, mistakes = incident_filter.read(asked)

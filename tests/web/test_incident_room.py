@@ -290,11 +290,10 @@ def test_many_are_resolved_as_each_would_be(bob: User, organization: Organizatio
     rows = in_trouble(organization, 3)
     alone = rows.pop()
     incidents.resolve(alone.id, actor(bob), now())
-    answer = client_for(bob).post(
-        "/app/incidents/bulk", data={"do": "resolve", "id": [public(one) for one in (*rows, alone)]}
-    )
+    browser = client_for(bob)
+    answer = browser.post("/app/incidents/bulk", data={"do": "resolve", "id": [public(one) for one in (*rows, alone)]})
     assert answer.status_code == 303
-    assert "2 incidents were resolved. 1 was left as it was." in page(client_for(bob), "?status=all")
+    assert "2 incidents were resolved. 1 was left as it was." in page(browser, "?status=all")
     for one in (alone, *rows):
         kept = fresh(one)
         assert (kept.status, kept.resolved_by, kept.resolved_by_person) == ("resolved", bob.name, True)
@@ -387,6 +386,7 @@ def test_as_many_statements_for_forty_as_for_two(do: str, bob: User, organizatio
                 (incident_sets.acknowledge if do == "acknowledge" else incident_sets.resolve)(which, by, at)
         return len(sent)
 
+    asked(1)  # The first event begins the chain of the log.
     assert asked(2) == asked(40) < 40
 
 

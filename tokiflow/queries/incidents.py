@@ -240,11 +240,17 @@ def count(organization_id: UUID, wanted: Filter) -> int:
 
 
 def keys(
-    organization_id: UUID, wanted: Filter, *, known_by: datetime, among: Collection[UUID] | None = None
+    organization_id: UUID,
+    wanted: Filter,
+    *,
+    known_by: datetime | None = None,
+    among: Collection[UUID] | None = None,
 ) -> Select[Any]:
-    """The ids of those that match and were known of at `known_by`: who says "all of them" means what they saw. `among`
-    narrows down to those."""
-    statement = _matching(organization_id, wanted).with_only_columns(Incident.id).where(Incident.created_at <= known_by)
+    """The ids of those that match. known_by: only those there were then, for who says "all of them" means what they
+    saw. among: only these."""
+    statement = _matching(organization_id, wanted).with_only_columns(Incident.id)
+    if known_by is not None:
+        statement = statement.where(Incident.created_at <= known_by)
     return statement if among is None else statement.where(Incident.id.in_(among))
 
 

@@ -5,8 +5,7 @@ Each incident is told of, and written down, as if somebody had done it to that o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -27,50 +26,33 @@ AT_ONCE = 500
 Pair = tuple[Incident, Monitor]
 
 
-@dataclass(frozen=True)
-class Done:
-    """How many were changed, of how many that were asked for. The rest was so already, is resolved, or is gone."""
-
-    changed: int
-    of: int
-
-
-def acknowledge(incident_ids: Collection[UUID], by: Actor, now: datetime) -> Done:
-    """Somebody is on all that are open."""
+def acknowledge(incident_ids: Sequence[UUID], by: Actor, now: datetime) -> int:
+    """Somebody is on all that are open; how many that changes."""
     return _in_portions(incident_ids, partial(_acknowledge, by=by, now=now))
 
 
-def resolve(incident_ids: Collection[UUID], by: Actor, now: datetime) -> Done:
-    """All that go on are over, and their monitors get a fresh chance."""
+def resolve(incident_ids: Sequence[UUID], by: Actor, now: datetime) -> int:
+    """All that go on are over, and their monitors get a fresh chance; how many."""
     return _in_portions(incident_ids, partial(_resolve, by=by, now=now))
 
 
-def mute(incident_ids: Collection[UUID], until: datetime, by: Actor, now: datetime) -> Done:
-    """No more messages about those that go on, until `until`. Raises Invalid for a time that has passed."""
+def mute(incident_ids: Sequence[UUID], until: datetime, by: Actor, now: datetime) -> int:
+    """No more messages about those that go on, until `until`; how many. Raises Invalid for a time that has passed."""
     incidents.in_the_future(until, now)
     return _in_portions(incident_ids, partial(_mute, until=until, by=by, now=now))
 
 
-def _in_portions(incident_ids: Collection[UUID], do: Callable[[Sequence[Pair]], int]) -> Done:
-    found = 0
-    for portion in _portions(incident_ids):
+def _in_portions(incident_ids: Sequence[UUID], do: Callable[[Sequence[Pair]], int]) -> int:
+    changed = 0
+    for start in range(0, len(incident_ids), AT_ONCE):
         with transaction():
-            found += do(_locked(portion))
-    return Done(found, len(incident_ids))
-
-
-def _portions(incident_ids: Collection[UUID]) -> Iterator[Sequence[UUID]]:
-    """Those that go on, in the order in which their monitors are locked everywhere."""
-    going_on = select(Incident.id).where(Incident.id.in_(incident_ids), Incident.resolved_at.is_(None))
-    with transaction():
-        ordered = db.session.execute(going_on.order_by(Incident.monitor_id, Incident.id)).scalars().all()
-    for start in range(0, len(ordered), AT_ONCE):
-        yield ordered[start : start + AT_ONCE]
+            changed += do(_locked(incident_ids[start : start + AT_ONCE]))
+    return changed
 
 
 def _locked(incident_ids: Sequence[UUID]) -> Sequence[Pair]:
-    """Those that go on still, each with its monitor, which is locked."""
-    theirs = select(Incident.monitor_id).where(Incident.id.in_(incident_ids))
+    """Those that go on, each with its monitor, which is locked, in the order in which everybody locks them."""
+    theirs = select(Incident.monitor_id).where(Incident.id.in_(incident_ids), Incident.resolved_at.is_(None))
     rows = db.session.execute(
         select(Monitor)
         .where(Monitor.id.in_(theirs))

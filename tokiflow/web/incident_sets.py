@@ -20,10 +20,10 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.db import db
+from tokiflow.models import Incident
 from tokiflow.queries import incidents
 from tokiflow.queries.incidents import Filter
 from tokiflow.services import incident_sets as service
-from tokiflow.services.incident_sets import Done
 from tokiflow.web import access, filters, frame, htmx, incident_list
 from tokiflow.web.forms.incident import MuteForm
 from tokiflow.web.incident_filter import Choice
@@ -86,21 +86,23 @@ def ask() -> Response:
 def carry_out() -> Response:
     """Do it."""
     keys, choice = _meant(request.form)
-    do = request.form.get("do", "")
-    if keys is None or do not in DEEDS:
+    deed = DEEDS.get(request.form.get("do", ""))
+    if keys is None or deed is None:
         return _nothing(choice)
     form = MuteForm()
-    found = list(db.session.execute(keys).scalars())
+    meant = sum(incidents.standing(keys).values())
+    # Whose turn it could not be is not even asked: of years of incidents there may be very many.
+    found = db.session.execute(keys.where(Incident.status.in_(deed.on))).scalars().all()
     try:
-        done = _do(do, found, form)
+        changed = _do(request.form["do"], found, form)
     except errors.Invalid as invalid:
         form.take(invalid)
         return _ask(request.form, form, 422)
-    flash(_said(DEEDS[do], done), "success" if done.changed else "warning")
+    flash(_said(deed, changed, meant), "success" if changed else "warning")
     return htmx.refresh(incident_list.url(choice))
 
 
-def _do(do: str, found: Sequence[UUID], form: MuteForm) -> Done:
+def _do(do: str, found: Sequence[UUID], form: MuteForm) -> int:
     by, now = access.actor(), frame.now()
     if do == "mute":
         return service.mute(found, form.end(now, filters.viewer().zone), by, now)
@@ -163,7 +165,7 @@ def _meant(asked: MultiDict[str, str]) -> tuple[Select[Any] | None, Choice]:
         keys = incidents.keys(organization_id, found.wanted, known_by=seen) if found.wanted else None
         return keys, found.choice
     named = [id for one in asked.getlist("id")[:MOST] if (id := _id(one))]
-    return incidents.keys(organization_id, Filter(), known_by=now, among=named) if named else None, found.choice
+    return incidents.keys(organization_id, Filter(), among=named) if named else None, found.choice
 
 
 def _moment(text: str, now: datetime) -> datetime:
@@ -181,13 +183,12 @@ def _id(text: str) -> UUID | None:
         return None
 
 
-def _said(deed: Deed, done: Done) -> str:
-    left = done.of - done.changed
-    rest = f" {filters.number(left)} {'was' if left == 1 else 'were'} left as {'it was' if left == 1 else 'they were'}."
-    if not done.changed:
-        return f"None was {deed.past}: somebody was faster, or they are over." + (rest if left else "")
-    was = "was" if done.changed == 1 else "were"
-    return f"{filters.count(done.changed, 'incident')} {was} {deed.past}." + (rest if left else "")
+def _said(deed: Deed, changed: int, meant: int) -> str:
+    left = meant - changed
+    rest = f" {filters.number(left)} {'was left as it was' if left == 1 else 'were left as they were'}." if left else ""
+    if not changed:
+        return f"None was {deed.past}: somebody was faster, or they are over.{rest}"
+    return f"{filters.count(changed, 'incident')} {'was' if changed == 1 else 'were'} {deed.past}.{rest}"
 
 
 def _nothing(choice: Choice) -> Response:

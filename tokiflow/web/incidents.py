@@ -12,7 +12,6 @@ from flask import (
     make_response,
     render_template,
     request,
-    stream_with_context,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -97,7 +96,7 @@ def export() -> ResponseReturnValue:
         made = exports.ask("incidents", access.actor(), organization_id, wanted.to_json(), now)
         return htmx.see_other(url_for("exports.show", export_id=ids.public("exp", made)))
     exports.note("incidents", access.actor(), organization_id, wanted.to_json(), now)
-    answer = Response(stream_with_context(csv.lines(organization_id, wanted)), mimetype="text/csv")
+    answer = Response("".join(csv.lines(organization_id, wanted)), mimetype="text/csv")
     answer.headers["Content-Disposition"] = f'attachment; filename="{csv.filename(organization_id, now)}"'
     return answer
 

@@ -63,7 +63,7 @@ def edit(preset_id: str) -> ResponseReturnValue:
     row = access.preset(preset_id)
     _check(row)
     form = PresetForm(name=row.name, shared=row.shared, version=row.version, default=_is_default(row))
-    status = 200
+    status, late = 200, ""
     if request.method == "POST":
         try:
             _save(row, form)
@@ -73,7 +73,7 @@ def edit(preset_id: str) -> ResponseReturnValue:
         except errors.Conflict as conflict:
             row = access.preset(preset_id)
             form.version.data, status = str(row.version), 409
-            flash(f"{conflict.message} It is called “{row.name}” now; save again if you mean it.", "warning")
+            late = f"{conflict.message} It is called “{row.name}” now; save again if you mean it."
         else:
             flash("Saved.", "success")
             return htmx.see_other(url_for("presets.index"))
@@ -86,6 +86,7 @@ def edit(preset_id: str) -> ResponseReturnValue:
         action=url_for("presets.edit", preset_id=preset_id),
         back=url_for("presets.index"),
         said=None,
+        late=late,
     )
 
 
