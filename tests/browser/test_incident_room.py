@@ -171,7 +171,7 @@ def test_the_difference_opens_in_its_place_and_stays(
     page.get_by_text("Compare with the last good run").click()
     said = page.get_by_text("there is nothing to compare with")
     expect(said).to_be_visible(timeout=SOON)
-    with page.expect_response(lambda one: "/app/incidents/inc_" in one.url and one.request.headers.get("hx-request")):
+    with page.expect_response(lambda one: "/app/incidents/inc_" in one.url and "hx-request" in one.request.headers):
         pass
     expect(said).to_be_visible()
 

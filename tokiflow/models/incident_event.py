@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model
@@ -30,5 +31,5 @@ class IncidentEvent(Model):
         # queries.incidents.timeline
         Index("ix_incident_events_incident_id_at", "incident_id", "at", "id"),
         # queries.incidents: those in which a person had a hand
-        Index("ix_incident_events_user_id", "user_id", postgresql_where=text("user_id is not null")),
+        Index("ix_incident_events_user_id", "user_id", postgresql_where=sql("user_id is not null")),
     )

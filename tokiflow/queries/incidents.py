@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, func, or_, select, tuple_
+from sqlalchemy import Select, case, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import joinedload
 
@@ -51,12 +51,12 @@ class Filter:
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Filter:
         """The filter that `to_json` told."""
-        ids = {name: UUID(said[name]) for name in ("monitor_id", "assigned_to", "hand") if name in said}
-        moments = {name: datetime.fromisoformat(said[name]) for name in ("since", "until") if name in said}
-        words = {
-            name: said[name] for name in ("status", "kind", "severity", "tag", "unassigned", "words") if name in said
-        }
-        return cls(**words, **ids, **moments)
+        values: dict[str, Any] = {one.name: said[one.name] for one in fields(cls) if one.name in said}
+        for name in {"monitor_id", "assigned_to", "hand"} & values.keys():
+            values[name] = UUID(values[name])
+        for name in {"since", "until"} & values.keys():
+            values[name] = datetime.fromisoformat(values[name])
+        return cls(**values)
 
 
 def _plain(value: Any) -> Any:
@@ -254,7 +254,7 @@ def keys(
     return statement if among is None else statement.where(Incident.id.in_(among))
 
 
-def newest_first(organization_id: UUID, wanted: Filter) -> Iterator[Row[Any]]:
+def newest_first(organization_id: UUID, wanted: Filter) -> Iterator[tuple[Incident, Monitor, str]]:
     """Incidents that match, each with its Monitor and the name of whom it is assigned to, some rows at a time."""
     named = func.coalesce(func.nullif(User.name, ""), User.email, "")
     statement = (
@@ -267,7 +267,7 @@ def newest_first(organization_id: UUID, wanted: Filter) -> Iterator[Row[Any]]:
     )
     found = db.session.execute(statement).all()
     while found:
-        yield from found
+        yield from ((row[0], row[1], row[2]) for row in found)
         last = found[-1][0]
         place = tuple_(Incident.opened_at, Incident.id) < tuple_(last.opened_at, last.id)
         found = db.session.execute(statement.where(place)).all() if len(found) == READ_AT_ONCE else []

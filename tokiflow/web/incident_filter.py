@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -45,7 +46,7 @@ class Choice:
     q: str = ""
 
     @property
-    def said(self) -> dict[str, str]:
+    def said(self) -> dict[str, Any]:
         """By its name in the address: what is asked for, the status always."""
         return {_name(one.name): value for one in fields(self) if (value := getattr(self, one.name))}
 

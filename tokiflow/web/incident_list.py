@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask import url_for
@@ -85,7 +86,7 @@ def understand(organization_id: UUID, asked: Mapping[str, str], reader: UUID, no
     if mistakes:
         return Asked(choice, None, mistakes, monitor)
     zone = filters.viewer().zone
-    return Asked(choice, incident_filter.wish(choice, monitor and monitor.id, reader, now, zone), (), monitor)
+    return Asked(choice, incident_filter.wish(choice, monitor.id if monitor else None, reader, now, zone), (), monitor)
 
 
 def _monitors(organization_id: UUID, word: str) -> Sequence[Monitor]:
@@ -140,7 +141,7 @@ def read(member: Membership, asked: Mapping[str, str], now: datetime) -> Inciden
     )
 
 
-def url(choice: Choice, **place: str) -> str:
+def url(choice: Choice, **place: Any) -> str:
     """The address of a view. It names the status always: without a word, one's default view opens."""
     return url_for("incidents.index", **choice.said, **place)
 

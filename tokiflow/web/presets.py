@@ -130,8 +130,9 @@ def _check(row: Preset) -> None:
 def _save(row: Preset, form: PresetForm) -> None:
     organization_id, preset_id, was_default = row.organization_id, row.id, _is_default(row)
     service.edit(
-        preset_id, form.name.data or "", form.shared.data, access.actor(), frame.now(), version=form.edited_version()
-    )
+        preset_id, form.name.data or "", form.shared.data, access.actor(), frame.now(),
+        version=form.edited_version() if form.version.data else None,
+    )  # fmt: skip
     if form.default.data != was_default:
         service.set_default(organization_id, access.user().id, preset_id if form.default.data else None)
 

@@ -24,7 +24,8 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry. `mark` is the shape beside it; `run` is the public id of the run it speaks of, `comment` that of words
+    """One entry. `mark` is the shape beside it; `quote` is what somebody wrote, `said` as they typed it;
+    `run` is the public id of the run it speaks of, `comment` that of words
     of the reader's own, which they may change."""
 
     id: str
@@ -33,6 +34,7 @@ class Step:
     at: datetime
     by: str = ""
     quote: Markup | None = None
+    said: str = ""
     comment: str = ""
     edited_at: datetime | None = None
     times: int = 1
@@ -41,7 +43,7 @@ class Step:
 
 
 def timeline(
-    events: Sequence[IncidentEvent], alerts: Sequence[AlertRecord], *, whole: bool, reader: UUID
+    events: Sequence[IncidentEvent], alerts: Sequence[AlertRecord], *, whole: bool, reader: UUID | None = None
 ) -> list[Step]:
     """`events` with who was told in between, newest first. If they are not the `whole` story, only what is as new."""
     told = _told(alerts)
@@ -52,7 +54,7 @@ def timeline(
     return sorted([*told, *(_step(event, reader) for event in events)], key=lambda step: step.at, reverse=True)
 
 
-def _step(event: IncidentEvent, reader: UUID) -> Step:
+def _step(event: IncidentEvent, reader: UUID | None) -> Step:
     comment = event.what == "commented" and event.text
     edited = event.detail.get("edited_at")
     return Step(
@@ -62,7 +64,8 @@ def _step(event: IncidentEvent, reader: UUID) -> Step:
         at=event.at,
         by=f"{event.by} (API key)" if event.by_kind == "api_key" else event.by,
         quote=markdown(event.text) if comment else None,
-        comment=ids.public("cmt", event.id) if comment and event.user_id == reader else "",
+        said=event.text if comment else "",
+        comment=ids.public("cmt", event.id) if comment and reader and event.user_id == reader else "",
         edited_at=datetime.fromisoformat(edited) if edited else None,
         times=event.times,
         last_at=event.last_at if event.times > 1 else None,

@@ -78,6 +78,9 @@ def _lasted(incident: Incident, now: datetime) -> float:
     return seconds if seconds < durations.MINUTE else seconds // durations.MINUTE * durations.MINUTE
 
 
+_NOBODY = UUID(int=0)
+
+
 def rows(
     incidents: Iterable[Incident],
     now: datetime,
@@ -85,8 +88,8 @@ def rows(
     names: Mapping[UUID, str] | None = None,
 ) -> list[Trouble]:
     """The troubles of `incidents`, in their order; `names` of people, by their ids."""
-    known: Mapping[UUID | None, str] = dict(names or {})
-    return [of(one, now, told.get(one.id, ()), known.get(one.assigned_to, "")) for one in incidents]
+    known = names or {}
+    return [of(one, now, told.get(one.id, ()), known.get(one.assigned_to or _NOBODY, "")) for one in incidents]
 
 
 def sentence(incident: Incident, now: datetime) -> str:
