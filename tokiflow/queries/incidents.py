@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, or_, select, tuple_
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Select, case, func, literal, or_, select, true, tuple_, union_all
 from sqlalchemy.orm import joinedload
 
 from tokiflow import errors
@@ -192,25 +191,26 @@ def timelines(incident_ids: Sequence[UUID]) -> dict[UUID, list[IncidentEvent]]:
     return found
 
 
-def latest_steps(incident_id: UUID, most: int) -> Sequence[IncidentEvent]:
-    """The latest `most` steps, newest first."""
-    statement = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id)
-    statement = statement.order_by(IncidentEvent.at.desc(), IncidentEvent.id.desc()).limit(most)
-    return db.session.execute(statement).scalars().all()
+@dataclass(frozen=True)
+class Story:
+    """The latest steps of a timeline, newest first; how many there are in all; and the public id of the latest run that
+    is part of the trouble, None where silence is."""
+
+    steps: Sequence[IncidentEvent]
+    count: int
+    last_run: str | None
 
 
-def count_of_steps(incident_id: UUID) -> int:
-    """How many steps the timeline has."""
-    statement = select(func.count()).where(IncidentEvent.incident_id == incident_id)
-    return db.session.execute(statement).scalar_one()
-
-
-def last_run(incident_id: UUID) -> str | None:
-    """The public id of the latest run that is part of the trouble; None where silence is."""
+def story(incident_id: UUID, most: int) -> Story:
+    """The timeline, or at most its latest `most` steps. One statement."""
     run = IncidentEvent.detail["run"].astext
-    statement = select(run).where(IncidentEvent.incident_id == incident_id, run.is_not(None))
-    statement = statement.order_by(IncidentEvent.at.desc(), IncidentEvent.id.desc()).limit(1)
-    return db.session.execute(statement).scalar_one_or_none()
+    newest_first = IncidentEvent.at.desc(), IncidentEvent.id.desc()
+    own = IncidentEvent.incident_id == incident_id
+    last_run = select(run).where(own, run.is_not(None)).order_by(*newest_first).limit(1)
+    latest = last_run.correlate(None).scalar_subquery()
+    statement = select(IncidentEvent, func.count().over(), latest).where(own).order_by(*newest_first).limit(most)
+    found = db.session.execute(statement).all()
+    return Story([row[0] for row in found], found[0][1] if found else 0, found[0][2] if found else None)
 
 
 def last_ended_at(organization_id: UUID) -> datetime | None:
@@ -290,55 +290,83 @@ NEAR = timedelta(minutes=30)
 AROUND = timedelta(days=1)
 
 
-def related(incident: Incident, most: int = 6) -> Sequence[Incident]:
-    """What may have to do with `incident` (its monitor is loaded), each with its monitor: others of the same monitor
-    and of monitors that share a tag with it, from a day before to a day after, and whatever began within half an hour
-    of it. The nearest first, those that share something before the others."""
-    apart = func.abs(func.extract("epoch", Incident.opened_at - incident.opened_at))
-    same = Incident.monitor_id == incident.monitor_id
-    shares = Monitor.tags.overlap(list(incident.monitor.tags))
+@dataclass(frozen=True)
+class Other:
+    """Another incident, with its monitor, and what was last written about it."""
+
+    incident: Incident
+    comment: str = ""
+    comment_by: str = ""
+
+
+@dataclass(frozen=True)
+class Others:
+    """What may have to do with an incident, the nearest first; and how the like of it went before."""
+
+    related: Sequence[Other]
+    similar: Sequence[Other]
+
+
+def others(incident: Incident, related: int = 6, similar: int = 5) -> Others:
+    """At most so many of either, for `incident`, whose monitor is loaded. One statement."""
+    which = union_all(
+        select(_related(incident).limit(related).subquery()), select(_similar(incident).limit(similar).subquery())
+    ).subquery()
+    said = (
+        select(IncidentEvent.text, IncidentEvent.by)
+        .where(IncidentEvent.incident_id == Incident.id, IncidentEvent.what == "commented", IncidentEvent.text != "")
+        .order_by(IncidentEvent.at.desc(), IncidentEvent.id.desc())
+        .limit(1)
+        .lateral()
+    )
     statement = (
-        select(Incident)
-        .join(Incident.monitor)
+        select(which.c.how, Incident, func.coalesce(said.c.text, ""), func.coalesce(said.c.by, ""))
+        .select_from(which)
+        .join(Incident, Incident.id == which.c.id)
+        .outerjoin(said, true())
         .options(joinedload(Incident.monitor))
+        .order_by(which.c.how, which.c.place)
+    )
+    found: dict[str, list[Other]] = {"related": [], "similar": []}
+    for row in db.session.execute(statement):
+        found[row[0]].append(Other(row[1], row[2], row[3]))
+    return Others(**found)
+
+
+def _related(incident: Incident) -> Select[Any]:
+    """Others of the same monitor and of monitors that share a tag with it, from a day before to a day after, and
+    whatever began within half an hour of it: those that share something before the others."""
+    apart = func.abs(func.extract("epoch", Incident.opened_at - incident.opened_at))
+    shares = or_(Incident.monitor_id == incident.monitor_id, Monitor.tags.overlap(list(incident.monitor.tags)))
+    place = func.row_number().over(order_by=(case((shares, 0), else_=1), apart, Incident.id)).label("place")
+    return (
+        select(literal("related").label("how"), Incident.id.label("id"), place)
+        .join(Monitor, Monitor.id == Incident.monitor_id)
         .where(
             Incident.organization_id == incident.organization_id,
             Incident.id != incident.id,
             Incident.opened_at.between(incident.opened_at - AROUND, incident.opened_at + AROUND),
-            or_(same, shares, apart <= NEAR.total_seconds()),
+            or_(shares, apart <= NEAR.total_seconds()),
         )
-        .order_by(case((or_(same, shares), 0), else_=1), apart, Incident.id)
-        .limit(most)
+        .order_by(place)
     )
-    return db.session.execute(statement).scalars().all()
 
 
-def similar(incident: Incident, most: int = 5) -> Sequence[Incident]:
-    """How the same monitor got over the same before: its latest resolved incidents of the class of `incident` that
-    opened before it, those of the same kind first."""
-    statement = select(Incident).where(
-        Incident.monitor_id == incident.monitor_id,
-        Incident.class_ == incident.class_,
-        Incident.resolved_at.is_not(None),
-        Incident.opened_at <= incident.opened_at,
-        Incident.id != incident.id,
-    )
+def _similar(incident: Incident) -> Select[Any]:
+    """The latest resolved incidents of the same monitor and class that opened before it, those of its kind first."""
     same_kind = case((Incident.kind == incident.kind, 0), else_=1)
-    return db.session.execute(statement.order_by(same_kind, Incident.opened_at.desc()).limit(most)).scalars().all()
-
-
-def last_comments(incident_ids: Collection[UUID]) -> dict[UUID, IncidentEvent]:
-    """By incident: what was last written about it. One statement, or none for none."""
-    if not incident_ids:
-        return {}
-    said = IncidentEvent.what == "commented", IncidentEvent.text != ""
-    statement = (
-        select(IncidentEvent)
-        .where(IncidentEvent.incident_id.in_(incident_ids), *said)
-        .ext(distinct_on(IncidentEvent.incident_id))
-        .order_by(IncidentEvent.incident_id, IncidentEvent.at.desc(), IncidentEvent.id.desc())
+    place = func.row_number().over(order_by=(same_kind, Incident.opened_at.desc(), Incident.id)).label("place")
+    return (
+        select(literal("similar").label("how"), Incident.id.label("id"), place)
+        .where(
+            Incident.monitor_id == incident.monitor_id,
+            Incident.class_ == incident.class_,
+            Incident.resolved_at.is_not(None),
+            Incident.opened_at <= incident.opened_at,
+            Incident.id != incident.id,
+        )
+        .order_by(place)
     )
-    return {one.incident_id: one for one in db.session.execute(statement).scalars()}
 
 
 def comment(event_id: UUID) -> tuple[IncidentEvent, Incident]:

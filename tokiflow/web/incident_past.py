@@ -13,7 +13,7 @@ from markupsafe import Markup
 from tokiflow.core import durations, ids
 from tokiflow.core.roles import Right, Role, allows
 from tokiflow.models import Incident
-from tokiflow.queries import incidents
+from tokiflow.queries.incidents import Other
 from tokiflow.web import filters, troubles
 from tokiflow.web.markdown import markdown
 
@@ -54,18 +54,19 @@ class Past:
     said: str
 
 
-def related(incident: Incident) -> list[Related]:
+def related(found: Sequence[Other], incident: Incident) -> list[Related]:
     """What may have to do with `incident`, whose monitor is loaded."""
-    return [
-        Related(
-            id=ids.public("inc", one.id),
-            monitor_name=one.monitor.name,
-            sentence=troubles.sentence(one, filters.viewer().now),
-            status=one.status,
-            why=_why(one, incident),
-        )
-        for one in incidents.related(incident)
-    ]
+    return [_related(other.incident, incident) for other in found]
+
+
+def _related(one: Incident, incident: Incident) -> Related:
+    return Related(
+        id=ids.public("inc", one.id),
+        monitor_name=one.monitor.name,
+        sentence=troubles.sentence(one, filters.viewer().now),
+        status=one.status,
+        why=_why(one, incident),
+    )
 
 
 def _why(one: Incident, incident: Incident) -> str:
@@ -77,27 +78,25 @@ def _why(one: Incident, incident: Incident) -> str:
     return ", ".join(filter(None, (shared, when)))
 
 
-def read(incident: Incident) -> Past:
-    """How the monitor of `incident` got over the like before."""
-    found = incidents.similar(incident)
-    said = incidents.last_comments([one.id for one in found])
-    ended = []
-    for one in found:
-        assert one.resolved_at is not None
-        comment = said.get(one.id)
-        ended.append(
-            Ended(
-                id=ids.public("inc", one.id),
-                kind=one.kind,
-                at=one.opened_at,
-                summary=one.summary,
-                lasted=(one.resolved_at - one.opened_at).total_seconds(),
-                by=one.resolved_by if one.resolved_by_person else "",
-                comment=markdown(_short(comment.text)) if comment else Markup(""),
-                comment_by=comment.by if comment else "",
-            )
-        )
+def read(found: Sequence[Other]) -> Past:
+    """How the monitor got over the like before."""
+    ended = [_ended(one) for one in found]
     return Past(ended, _said(ended))
+
+
+def _ended(other: Other) -> Ended:
+    one = other.incident
+    assert one.resolved_at is not None
+    return Ended(
+        id=ids.public("inc", one.id),
+        kind=one.kind,
+        at=one.opened_at,
+        summary=one.summary,
+        lasted=(one.resolved_at - one.opened_at).total_seconds(),
+        by=one.resolved_by if one.resolved_by_person else "",
+        comment=markdown(_short(other.comment)) if other.comment else Markup(""),
+        comment_by=other.comment_by,
+    )
 
 
 def _short(text: str) -> str:

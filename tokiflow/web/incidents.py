@@ -192,7 +192,7 @@ def assign(incident_id: str) -> Response:
 def difference(incident_id: str) -> Response:
     """What its run printed beside what the last good run did."""
     incident = access.incident(incident_id)
-    run = _run(incident)
+    run = _run(incident, incidents.story(incident.id, 1))
     return htmx.page(
         "incidents/difference.html",
         "incidents/_difference.html",
@@ -256,18 +256,18 @@ def _page(incident: Incident, status: int = 200, *, form: CommentForm | None = N
 
 def _context(incident: Incident) -> dict[str, Any]:
     now, whole = frame.now(), request.args.get("timeline") == "all"
-    events = incidents.latest_steps(incident.id, 5_000 if whole else STEPS)
-    count = incidents.count_of_steps(incident.id)
+    story = incidents.story(incident.id, 5_000 if whole else STEPS)
     told = alerts.of_incident(incident.id)
     sent = [one.delivery for record in told for one in record.deliveries if trials.arrived(one.delivery)]
     promised = follow_ups.of_incident(incident.id)
     rules = routing.of([incident.organization_id])[incident.organization_id]
     everybody = channels.of_organization(incident.organization_id)
-    run = _run(incident)
+    run = _run(incident, story)
     kept = outputs.fetch(run)
     telling = tellings.tellings(told, now)
     people = memberships.names(incident.organization_id)
     has_it = next((name for id, name, _ in people if id == incident.assigned_to), "")
+    others = incidents.others(incident)
     return {
         "incident": incident,
         "advice": sentences.advice(Kind(incident.kind)),
@@ -276,8 +276,8 @@ def _context(incident: Incident) -> dict[str, Any]:
         "assignees": incident_past.assignees(people, incident, access.user().id),
         "first_told_at": min((one.sent_at for one in sent if one.sent_at), default=None),
         "monitor": monitor_facts.of(incident.monitor, monitors.strips([incident.monitor_id])[incident.monitor_id], now),
-        "steps": steps.timeline(events, told, whole=count <= len(events), reader=access.user().id),
-        "steps_left_out": count - len(events),
+        "steps": steps.timeline(story.steps, told, whole=story.count <= len(story.steps), reader=access.user().id),
+        "steps_left_out": story.count - len(story.steps),
         "run": run,
         "run_id": ids.public("run", run.id) if run else "",
         "kept": kept,
@@ -286,18 +286,17 @@ def _context(incident: Incident) -> dict[str, Any]:
         "tellings_standing": tellings.standing(telling),
         "untold": tellings.untold(incident, everybody, told, promised, rules),
         "coming": tellings.coming(promised, everybody, rules),
-        "related": incident_past.related(incident),
-        "past": incident_past.read(incident),
+        "related": incident_past.related(others.related, incident),
+        "past": incident_past.read(others.similar),
     }
 
 
-def _run(incident: Incident) -> Run | None:
+def _run(incident: Incident, story: incidents.Story) -> Run | None:
     """The latest run that is part of the trouble, if it is kept and not just a silence."""
-    run_id = incidents.last_run(incident.id)
-    if run_id is None:
+    if story.last_run is None:
         return None
     try:
-        return runs.get(incident.monitor_id, ids.parse("run", run_id))
+        return runs.get(incident.monitor_id, ids.parse("run", story.last_run))
     except errors.NotFound:
         return None
 
