@@ -16,9 +16,10 @@ from sqlalchemy import select
 from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
 from tests.house.statements import statements
-from tests.house.things import fail, succeed
+from tests.house.things import fail
 from tokiflow.core import ids
-from tokiflow.core.actors import TOKIFLOW, Actor
+from tokiflow.core.actors import Actor
+from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db
 from tokiflow.models import (
     AuditEvent,
@@ -34,7 +35,7 @@ from tokiflow.models import (
     Preset,
     User,
 )
-from tokiflow.services import comments, exports, follow_ups, incident_sets, incidents, memberships, presets
+from tokiflow.services import comments, exports, follow_ups, incident_sets, incidents, memberships, pings, presets
 from tokiflow.services.exporting import incidents as incident_csv
 
 ClientFor = Callable[[User], Client]
@@ -599,11 +600,26 @@ def test_how_it_went_before_is_told(alice: User, bob: User, organization: Organi
 def test_the_output_stands_beside_that_of_the_last_good_run(
     alice: User, organization: Organization, client_for: ClientFor
 ) -> None:
+    monitor = make_monitor(organization)
+    for n, (signal, output) in enumerate(
+        ((Signal.SUCCESS, b"begin\nwrote 8 rows\n"), (Signal.FAIL, b"begin\n<b>disk</b> full\naborting\n"))
+    ):
+        at = now() - timedelta(minutes=9 - n)
+        ping = Ping(signal, at, body=output, body_size=len(output))
+        pings.record([pings.Incoming(monitor.token, ping)], at)
+    one = db.session.execute(select(Incident).where(Incident.monitor_id == monitor.id)).scalar_one()
+    text = client_for(alice).get(f"/app/incidents/{public(one)}/difference").text
+    assert "2 lines are new and 1 is missing against" in text
+    assert re.search(r"Removed: </span>wrote 8 rows.*Added: </span>&lt;b&gt;disk&lt;/b&gt; full", text, re.S)
+    assert "view=difference#output" in text
+
+
+def test_where_there_is_nothing_to_compare_that_is_said(
+    alice: User, organization: Organization, client_for: ClientFor
+) -> None:
     (one,) = in_trouble(organization, 1)
     text = client_for(alice).get(f"/app/incidents/{public(one)}/difference").text
     assert "there is nothing to compare with" in text
-    monitor = db.session.get_one(Monitor, one.monitor_id)
-    succeed(monitor, now())
     silent = make_incident(make_monitor(organization))
-    assert "No run is part of this trouble" in client_for(alice).get(f"/app/incidents/{public(silent)}/difference").text
-    assert TOKIFLOW.name
+    text = client_for(alice).get(f"/app/incidents/{public(silent)}/difference").text
+    assert "No run is part of this trouble" in text

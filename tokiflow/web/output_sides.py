@@ -30,11 +30,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Sides:
-    """What is shown: `said` in words, then the pairs. `search_url` is where all of the new output is searched."""
+    """What is shown: `said` in words, then the pairs. `search_url` is where all of the new output is
+    searched, `below_url` where both stand below each other."""
 
     said: str
     search_url: str
     pairs: Sequence[Pair] = ()
+    below_url: str = ""
     earlier_url: str = ""
     earlier_when: str = ""
     more: str = ""
@@ -60,6 +62,7 @@ def read(monitor: Monitor, run: Run) -> Sides:
         outputs.summary(found),
         address(),
         pairs,
+        below_url=address(view="difference"),
         earlier_url=_address(monitor, before),
         earlier_when=outputs.before_words(before.at, run.at),
         more=outputs.limits(found, old, new, cut=len(pairs) >= output_lines.MOST_LINES),
