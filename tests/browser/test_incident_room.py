@@ -68,6 +68,25 @@ def test_alice_filters_saves_a_preset_and_comes_back_to_it(
     expect(page.locator(".incident-row")).to_have_count(3, timeout=SOON)
 
 
+def test_words_are_looked_for_while_they_are_typed_and_a_monitor_when_it_is_named(
+    app: Flask, page: Page, site: str, alice: User, three: list[Incident]
+) -> None:
+    sign_in(app, page, site, alice)
+    page.goto(f"{site}/app/incidents")
+    page.get_by_label("Search incidents").press_sequentially("ware")
+    expect(page.locator(".incident-row")).to_have_count(1, timeout=SOON)
+    page.get_by_label("Search incidents").fill("")
+    expect(page.locator(".incident-row")).to_have_count(3, timeout=SOON)
+    page.get_by_text("More filters").click()
+    page.get_by_label("Monitor", exact=True).fill("mails")
+    page.get_by_label("Monitor", exact=True).press("Enter")
+    expect(page.locator(".incident-row")).to_have_count(1, timeout=SOON)
+    expect(page.get_by_role("link", name="Only Mails")).to_be_visible()
+    page.get_by_label("Monitor", exact=True).fill("nothing like it")
+    page.get_by_label("Monitor", exact=True).press("Enter")
+    expect(page.get_by_text("There is no monitor “nothing like it” here")).to_be_visible(timeout=SOON)
+
+
 def test_bob_resolves_two_and_alice_sees_it_in_her_browser(
     app: Flask, browser: Browser, page: Page, site: str, alice: User, bob: User, three: list[Incident]
 ) -> None:
