@@ -118,7 +118,6 @@ def make_default(preset_id: str) -> ResponseReturnValue:
 def no_default() -> Response:
     """Open what goes on first, as for everybody."""
     service.set_default(access.organization().id, access.user().id, None)
-    flash("What goes on opens first again.", "success")
     return htmx.see_other(url_for("presets.index"))
 
 
