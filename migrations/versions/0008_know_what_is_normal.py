@@ -112,6 +112,7 @@ def _add_presets() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("query", sa.Text(), server_default="", nullable=False),
         sa.Column("shared", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("version", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", _MOMENT, server_default=sa.text("now()"), nullable=False),
         _of("presets", "organization_id", "organizations"),
         _of("presets", "user_id", "users"),

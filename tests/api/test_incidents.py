@@ -6,6 +6,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.api.conftest import NOW, make_trouble, problem
+from tests.factories import make_membership, make_user
+from tokiflow.core import ids
+from tokiflow.core.roles import Role
 
 
 @pytest.fixture
@@ -94,7 +97,8 @@ def test_filters(program, organization, trouble):
 
 @pytest.mark.parametrize(
     "query",
-    ["status=closed", "kind=x", "monitor=x", "monitor=inc_" + "0" * 26, "since=yesterday", "stauts=open",
+    ["severity=x", "assigned=me", "until=never",
+     "status=closed", "kind=x", "monitor=x", "monitor=inc_" + "0" * 26, "since=yesterday", "stauts=open",
      "status=open&status=resolved", "status=%00", "limit=501", "limit=0", "limit=-1", "limit=1_0", "limit=%C3%BC"],
 )  # fmt: skip
 def test_a_filter_that_says_nothing_is_refused(program, query):
@@ -106,3 +110,40 @@ def test_the_list_takes_the_same_number_of_questions_whatever_its_length(program
     for number in range(5):
         make_trouble(organization, NOW - timedelta(hours=number))
     assert count_queries(lambda: program.get("/incidents")) == few
+
+
+def test_more_filters(program, organization, trouble):
+    old = make_trouble(organization, NOW - timedelta(days=10))
+    member = make_user("Bob")
+    make_membership(organization, member)
+    program.post(f"/incidents/{old.ids['incident_id']}/assign", {"to": member.email})
+
+    def found(query: str) -> list[str]:
+        return [one["id"] for one in program.get(f"/incidents?{query}").json["items"]]
+
+    new_id, old_id = trouble.ids["incident_id"], old.ids["incident_id"]
+    assert found("severity=critical") == [new_id, old_id]
+    assert found("severity=warning") == []
+    assert found(f"assigned={ids.public('usr', member.id)}") == [old_id]
+    assert found("assigned=nobody") == [new_id]
+    assert found(f"until={quote((NOW - timedelta(days=7)).isoformat())}") == [old_id]
+    assert found("tag=no-such-tag") == found("q=no-such-word") == []
+    assert found(f"q={quote(trouble.monitor.name)}&assigned=nobody") == [new_id]
+
+
+def test_assign_to_a_member_by_id_and_address_and_to_nobody(program, organization, path):
+    member, viewer, stranger = make_user("Bob"), make_user("Vera"), make_user("Charlie")
+    make_membership(organization, member)
+    make_membership(organization, viewer, Role.VIEWER)
+    assert program.get(path).json["assigned_to"] is None
+    bob = {"id": ids.public("usr", member.id), "name": "Bob"}
+    assert program.post(f"{path}/assign", {"to": bob["id"]}).json["assigned_to"] == bob
+    assert program.post(f"{path}/assign", {"to": member.email.upper()}).json["assigned_to"] == bob
+    for to in (viewer.email, stranger.email, ids.public("usr", stranger.id), "Bob", "", 5):
+        assert list(problem(program.post(f"{path}/assign", {"to": to}), 422)["errors"]) == ["to"]
+    assert list(problem(program.post(f"{path}/assign", {}), 422)["errors"]) == ["to"]
+    taken = program.post(f"{path}/assign", {"to": None}).json
+    assert taken["assigned_to"] is None
+    assert [step["what"] for step in taken["timeline"]][1:] == ["assigned", "unassigned"]
+    program.post(f"{path}/resolve")
+    problem(program.post(f"{path}/assign", {"to": None}), 409)

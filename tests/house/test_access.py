@@ -28,9 +28,10 @@ OF_A_PERSON = tuple(
     f"/app/settings/{page}" for page in ("exports", "sessions", "google", "profile", "security", "data")
 )
 OF_A_PERSON += ("/app/organizations", "/app/switch-organization")
+OF_A_PERSON += ("/app/incidents/presets", "/app/incidents/comments")
 """Pages about somebody, wherever they belong."""
 
-PERSONAL = {"export_id", "session_id", "passkey_id"}
+PERSONAL = {"export_id", "session_id", "passkey_id", "preset_id", "comment_id"}
 """What an address can name that is one person's own."""
 
 THINGS = {

@@ -20,6 +20,7 @@ BY_NOBODY = {
     "api_key_uses.note": "that a key is used is no change; it is counted",
     "idempotency.once": "does what it is given, once; that is told by whom",
     "idempotency.once_outside": "the same",
+    "presets.set_default": "what one person sees first is nobody else's business",
     "maintenance.read_again": "a calendar is read a little sooner; what is planned stays as it was written",
     **dict.fromkeys(
         (
@@ -50,6 +51,7 @@ NO_EVENTS = {
 NOT_WRITTEN = {
     "api_key_letters.tell_of": "a letter about what services.api_keys writes down",
     "incident_rows.close": "a part of ending an incident: services.incidents writes down who did",
+    "notices.assigned": "a letter about what services.incidents has written down",
     "notices.deletion_planned": "a letter about what services.organizations has written down",
     "notices.removed": "the same, of services.memberships",
     "notices.role_changed": "the same",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, update
 
@@ -20,11 +21,11 @@ from tests.factories import (
     make_user,
 )
 from tokiflow.core import ids, tokens
-from tokiflow.core.actors import TOKIFLOW
+from tokiflow.core.actors import TOKIFLOW, Actor
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
-from tokiflow.models import Delivery, Incident, Monitor, Organization, Run, User, UserSession
-from tokiflow.services import maintenance, pings, sessions
+from tokiflow.models import Delivery, Incident, IncidentEvent, Monitor, Organization, Run, User, UserSession
+from tokiflow.services import incidents, maintenance, pings, presets, sessions
 
 
 def make_things(organization: Organization, now: datetime) -> dict[str, str]:
@@ -59,15 +60,28 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
 
 
 def make_personal_things(user: User, organization: Organization, now: datetime) -> dict[str, str]:
-    """By the name it has in routes: a file that is ready, another browser, and a passkey of the person."""
+    """By the name it has in routes: a file that is ready, another browser, a passkey, a saved view and a comment of the
+    person."""
     export, passkey = make_export(user, organization, now), make_passkey(user)
     token = sessions.begin(user.id, "link", "Safari on an iPhone", "198.51.100.9", now)
     session = db.session.execute(select(UserSession).where(UserSession.digest == tokens.digest(token))).scalar_one()
+    by = Actor("person", user.name, user.id)
+    made = presets.create(organization.id, f"Mine {ids.new()}", "status=open", shared=False, by=by, now=now)
     return {
+        "preset_id": ids.public("pre", made),
+        "comment_id": ids.public("cmt", _comment(make_monitor(organization), by, now)),
         "export_id": ids.public("exp", export.id),
         "passkey_id": ids.public("psk", passkey.id),
         "session_id": ids.public("ses", session.id),
     }
+
+
+def _comment(monitor: Monitor, by: Actor, now: datetime) -> UUID:
+    fail(monitor, now)
+    incident_id = db.session.execute(select(Incident.id).where(Incident.monitor_id == monitor.id)).scalar_one()
+    incidents.comment(incident_id, "It is the disk.", by, now)
+    said = IncidentEvent.incident_id == incident_id, IncidentEvent.what == "commented"
+    return db.session.execute(select(IncidentEvent.id).where(*said)).scalar_one()
 
 
 HOUR = timedelta(hours=1)

@@ -1,8 +1,9 @@
-"""Incidents: list, read with timeline, acknowledge, resolve, mute, comment."""
+"""Incidents: list, read with timeline, acknowledge, resolve, assign, mute, comment."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import Response
 
@@ -10,8 +11,9 @@ from tokiflow import errors
 from tokiflow.api import access, answers, bodies, moments, parameters
 from tokiflow.api.operations import V1, Answer, Body, Operations
 from tokiflow.api.shapes import incidents as shapes
+from tokiflow.core import ids
 from tokiflow.core.status import Kind
-from tokiflow.queries import incidents
+from tokiflow.queries import incidents, memberships, people
 from tokiflow.services import incidents as service
 
 operations = Operations("Incidents")
@@ -22,7 +24,12 @@ STATUS = parameters.word(
 )
 KIND = parameters.word("kind", "Only those of this kind.", [one.value for one in Kind])
 MONITOR = parameters.identifier("monitor", "Only those of this monitor.", "mon")
+SEVERITY = parameters.word("severity", "Only those of this severity.", shapes.SEVERITIES)
+TAG = parameters.text("tag", "Only those of monitors with this tag.")
+ASSIGNED = parameters.somebody("assigned", "Only those assigned to this person, or to `nobody`.")
 SINCE = parameters.moment("since", "Only those opened at this time or later.")
+UNTIL = parameters.moment("until", "Only those opened before this time.")
+Q = parameters.text("q", "Words, each in the monitor's name, in what happened, or in a comment.")
 
 _AN_INCIDENT = Answer("The incident as it is now.", "Incident", shapes.EXAMPLE)
 
@@ -31,14 +38,27 @@ _AN_INCIDENT = Answer("The incident as it is now.", "Incident", shapes.EXAMPLE)
     f"{V1}/incidents",
     "incidents.list",
     Answer("Incidents, newest first.", "IncidentPage", {"items": [shapes.EXAMPLE], "next": None}),
-    query=(STATUS, KIND, MONITOR, SINCE, *parameters.PAGING),
+    query=(STATUS, KIND, SEVERITY, MONITOR, TAG, ASSIGNED, SINCE, UNTIL, Q, *parameters.PAGING),
 )
 def index() -> Response:
     """List incidents. The latest opened first; filters narrow together."""
-    wanted = incidents.Filter(STATUS.value(), KIND.value(), MONITOR.value(), SINCE.value())
+    assigned = ASSIGNED.value()
+    wanted = incidents.Filter(
+        status=STATUS.value(),
+        kind=KIND.value(),
+        severity=SEVERITY.value(),
+        monitor_id=MONITOR.value(),
+        tag=TAG.value(),
+        assigned_to=assigned if isinstance(assigned, UUID) else None,
+        unassigned=assigned == parameters.NOBODY,
+        since=SINCE.value(),
+        until=UNTIL.value(),
+        words=Q.value(),
+    )
     page = incidents.page(access.organization_id(), wanted, parameters.CURSOR.value(), parameters.LIMIT.value())
     timelines = incidents.timelines([one.id for one in page.items])
-    return answers.page(page, lambda one: shapes.incident(one, timelines[one.id]))
+    names = people.called({one.assigned_to for one in page.items if one.assigned_to})
+    return answers.page(page, lambda one: shapes.incident(one, timelines[one.id], names))
 
 
 @operations.get(ONE, "incidents.read", _AN_INCIDENT)
@@ -59,6 +79,42 @@ def resolve(incident_id: str) -> Response:
     """Resolve an incident. The monitor gets a fresh chance; doing so again changes nothing."""
     service.resolve(access.incident(incident_id).id, access.actor(), moments.now())
     return _answer(incident_id)
+
+
+@operations.post(
+    f"{ONE}/assign",
+    "incidents.assign",
+    {200: _AN_INCIDENT},
+    body=Body("Assignment", {"to": "alice@example.com"}),
+    problems=frozenset({409}),
+)
+def assign(incident_id: str) -> Response:
+    """Assign an incident. To a member who may work on it, by id or by address; null takes it off whoever has it. A
+    resolved one is a conflict (409)."""
+    incident = access.incident(incident_id)
+    values = bodies.only(bodies.read(), {"to"}, (), "an assignment")
+    service.assign(incident.id, _member(incident.organization_id, values), access.actor(), moments.now())
+    return _answer(incident_id)
+
+
+def _member(organization_id: UUID, values: dict[str, Any]) -> UUID | None:
+    """Who is meant by `to`. Raises Invalid."""
+    said = values.get("to", "")
+    if said is None:
+        return None
+    if not isinstance(said, str) or not said.strip():
+        raise errors.Invalid({"to": ["is missing or no text; write a member's id or address, or null for nobody"]})
+    if "@" not in said:
+        try:
+            return ids.parse("usr", said.strip())
+        except errors.NotFound:
+            raise errors.Invalid(
+                {"to": ["is no member here; write a member's id like usr_01jd…, or address"]}
+            ) from None
+    found = memberships.by_address(organization_id, said)
+    if found is None:
+        raise errors.Invalid({"to": ["is no member here; choose somebody who is"]})
+    return found.user_id
 
 
 @operations.post(
@@ -101,4 +157,5 @@ def _answer(public_id: str) -> Response:
 
 def _shaped(public_id: str) -> dict[str, Any]:
     incident = access.incident(public_id)
-    return shapes.incident(incident, incidents.timeline(incident.id))
+    names = people.called([incident.assigned_to] if incident.assigned_to else ())
+    return shapes.incident(incident, incidents.timeline(incident.id), names)

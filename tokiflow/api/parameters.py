@@ -117,6 +117,24 @@ def identifier(name: str, description: str, prefix: str) -> Parameter[UUID | Non
     return Parameter(name, description, schema, read, None)
 
 
+NOBODY = "nobody"
+
+
+def somebody(name: str, description: str) -> Parameter[UUID | str]:
+    """The id of a person, or `nobody`."""
+    person = identifier(name, description, "usr")
+
+    def read(text: str) -> UUID | str:
+        if text == NOBODY:
+            return text
+        found = person.read(text)
+        assert found is not None
+        return found
+
+    schema = {"anyOf": [*person.schema["anyOf"], {"const": NOBODY}]}
+    return Parameter(name, description, schema, read, "")
+
+
 def id_pattern(prefix: str) -> str:
     """What a public id looks like."""
     return f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"

@@ -38,7 +38,7 @@ class ChannelKind(ABC):
     for_people: ClassVar[bool] = True
     """Whether people read it. They want one message for a storm; a machine wants each."""
     follows: ClassVar[frozenset[str]] = frozenset()
-    """What people do about it, where it wants to know: "acknowledged", "muted", "unmuted"."""
+    """What people do about it, where it wants to know: "acknowledged", "assigned", "muted", "unmuted"."""
 
     @property
     def secret_fields(self) -> frozenset[str]:

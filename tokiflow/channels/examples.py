@@ -160,6 +160,7 @@ def gallery() -> Mapping[str, Message]:
         "escalated": message("escalated", "failed", because="by step 2 of “Database”", step=1),
         "reminder": message("reminder", "failed", because="as “Database” reminds", sent_at=OPENED + timedelta(hours=2)),
         "acknowledged": message("acknowledged", "failed", because=told, acknowledged_by="Bob"),
+        "assigned": message("assigned", "failed", because=told, by="Alice", assigned_to="Bob"),
         "muted": message("muted", "failed", because=told, by="Bob", muted_until=OPENED + timedelta(hours=8)),
         "resolved": message("resolved", "failed", because=told, **_over(failed)),
         "by-hand": message(

@@ -51,8 +51,8 @@ class Message:
     """
 
     kind: str
-    """opened · reopened · flapping · escalated · reminder · acknowledged · muted · unmuted · resolved · summary ·
-    test"""
+    """opened · reopened · flapping · escalated · reminder · acknowledged · assigned · muted · unmuted · resolved ·
+    summary · test"""
     dedup_key: str = _line(200)
     """The same over all retries of one delivery, different for every other."""
     thread_key: str = _line(200)
@@ -102,12 +102,14 @@ class Message:
     """Why this channel is told, in words: "by the rule “Database”"."""
     acknowledged_by: str = _line(120, "")
     """Who said that they are on it, if somebody has."""
+    assigned_to: str = _line(120, "")
+    """Whose it is, if it is somebody's."""
     muted_until: datetime | None = None
     """Until when nobody is told of it; None if it is not muted when the message is written."""
     opened_as: str = ""
     """opened · reopened · flapping: what it is that was muted or unmuted, if that is what is told."""
     by: str = _line(120, "")
-    """Who muted, unmuted or resolved it, if that is what is told and a person did."""
+    """Who assigned, muted, unmuted or resolved it, if that is what is told and a person did."""
     listed: tuple[Listed, ...] = ()
     """The incidents of a summary, those that go on first."""
     listed_total: int = 0

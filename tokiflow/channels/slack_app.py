@@ -21,7 +21,7 @@ from tokiflow.errors import DeliveryError
 
 NOT_INSTALLED = "Tokiflow’s app is not in this Slack workspace; add it again"
 ACKNOWLEDGE, MUTE, UNMUTE, RESOLVE = "acknowledge", "mute", "unmute", "resolve"
-_QUIET = frozenset({"muted", "unmuted"})
+_QUIET = frozenset({"assigned", "muted", "unmuted"})
 """What is only worth telling below the card that it changes."""
 _ALOUD = frozenset({"reopened", "flapping", "escalated", "reminder"})
 """What the channel hears as well as the thread: an answer in a thread rings for nobody who is not in it."""
@@ -179,6 +179,10 @@ def reply(message: Message) -> Block:
     """What follows in the thread, short: the card above it has been brought up to date."""
     if message.kind == "acknowledged":
         return _line(_acknowledged(message))
+    if message.kind == "assigned":
+        return _line(
+            " by ".join(filter(None, (_assigned(message) or "Assigned to nobody", slack_blocks.mrkdwn(message.by))))
+        )
     if message.kind in _QUIET:
         return _line(" by ".join(filter(None, (_muted(message) or "Unmuted", slack_blocks.mrkdwn(message.by)))))
     said = "" if message.kind == "resolved" else words.follow_up(message) or words.sentence(message.summary)
@@ -202,7 +206,7 @@ def _standing(message: Message) -> str:
     """What somebody did about it, in small letters below the headline."""
     if not message.about_incident or message.kind == "resolved":
         return ""
-    said = (_acknowledged(message) if _is_acknowledged(message) else "", _muted(message))
+    said = (_acknowledged(message) if _is_acknowledged(message) else "", _assigned(message), _muted(message))
     return " · ".join(filter(None, said))
 
 
@@ -214,6 +218,11 @@ def _acknowledged(message: Message) -> str:
 
 def _is_acknowledged(message: Message) -> bool:
     return message.kind == "acknowledged" or bool(message.acknowledged_by)
+
+
+def _assigned(message: Message) -> str:
+    """`Assigned to Bob`; empty where it is nobody's."""
+    return f"Assigned to {slack_blocks.mrkdwn(message.assigned_to)}" if message.assigned_to else ""
 
 
 def _muted(message: Message) -> str:

@@ -34,13 +34,14 @@ _TONES = {
     "escalated": Tone("down", "Still down", "▲"),
     "reminder": Tone("down", "Still down", "▲"),
     "acknowledged": Tone("late", "Acknowledged", "◔"),
+    "assigned": Tone("down", "Down", "▲"),
     "muted": Tone("down", "Down", "▲"),
     "unmuted": Tone("down", "Down", "▲"),
     "resolved": Tone("up", "Up", "●"),
     "summary": Tone("down", "Down", "▲"),
     "test": Tone("rest", "Test", "◌"),
 }
-_OF_TROUBLE = frozenset({"opened", "reopened", "escalated", "reminder", "muted", "unmuted"})
+_OF_TROUBLE = frozenset({"opened", "reopened", "escalated", "reminder", "assigned", "muted", "unmuted"})
 _WARNING = Tone("late", "Warning", "◔")
 
 

@@ -31,7 +31,7 @@ SENTENCES: dict[Right, str] = {
     Right.SEE: "See monitors, runs, output, incidents, channels, rules and who the members are",
     Right.EDIT_MONITORS: "Create, edit, pause and delete monitors, and plan maintenance",
     Right.PING: "Send pings by hand, as the job would",
-    Right.WORK_INCIDENTS: "Acknowledge, comment, mute and resolve incidents",
+    Right.WORK_INCIDENTS: "Acknowledge, assign, comment, mute and resolve incidents",
     Right.EDIT_CHANNELS: "Add, test, edit and delete channels, and connect Slack",
     Right.EDIT_RULES: "Decide who is told of what, and when",
     Right.EDIT_KEYS: "Make and revoke API keys, and replace the ping key",

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from sqlalchemy import Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tokiflow.db import Model
-from tokiflow.models.columns import CreatedAt, Key, Name, OrganizationId, UserId, Words
+from tokiflow.models.columns import Count, CreatedAt, Key, Name, OrganizationId, UserId, Words
+from tokiflow.models.user import User
 
 
 class Preset(Model):
@@ -17,7 +18,11 @@ class Preset(Model):
     name: Mapped[Name]
     query: Mapped[Words]
     shared: Mapped[bool] = mapped_column(server_default="false")
+    version: Mapped[Count]
     created_at: Mapped[CreatedAt]
+
+    # Who made it.
+    user: Mapped[User] = relationship(lazy="raise")
 
     __table_args__ = (
         # queries.presets.of

@@ -2,29 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, case, func, literal, or_, select, true, tuple_, union_all
 from sqlalchemy.orm import joinedload
 
 from tokiflow import errors
 from tokiflow.db import db
-from tokiflow.models import Incident, IncidentEvent, Monitor
+from tokiflow.models import Incident, IncidentEvent, Monitor, User
 from tokiflow.queries.paging import Page, encode, moment_and_id
+
+READ_AT_ONCE = 1_000
+OUTAGES = frozenset({"missed", "overrun", "failed"})
+"""The kinds of incident that are critical."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What of an organization's incidents is wanted. `status` may be `unresolved` (open or acknowledged)."""
+    """What of an organization's incidents is wanted. All that is given must hold.
+
+    status: may be `unresolved` (open or acknowledged). severity: critical or warning. since, until: opened from this
+    moment on, and before that one. words: each in the monitor's name, in what happened, or in a comment. assigned_to: a
+    person, or `unassigned`. hand: who has it, or ever did something about it.
+    """
 
     status: str = ""
     kind: str = ""
+    severity: str = ""
     monitor_id: UUID | None = None
+    tag: str = ""
+    assigned_to: UUID | None = None
+    unassigned: bool = False
+    hand: UUID | None = None
     since: datetime | None = None
+    until: datetime | None = None
     words: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        said = {name: _plain(value) for name, value in vars(self).items()}
+        return {name: value for name, value in said.items() if value}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Filter:
+        """The filter that `to_json` told."""
+        values: dict[str, Any] = {one.name: said[one.name] for one in fields(cls) if one.name in said}
+        for name in {"monitor_id", "assigned_to", "hand"} & values.keys():
+            values[name] = UUID(values[name])
+        for name in {"since", "until"} & values.keys():
+            values[name] = datetime.fromisoformat(values[name])
+        return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many incidents there are by status, kind and severity."""
+
+    by: Mapping[tuple[str, str, str], int]
+
+    def count(self, status: str = "", kind: str = "", severity: str = "") -> int:
+        """How many have these; empty is any, and the status may be `unresolved`."""
+        return sum(
+            number
+            for (of_status, of_kind, of_severity), number in self.by.items()
+            if kind in ("", of_kind)
+            and severity in ("", of_severity)
+            and (status in ("", of_status) or (status == "unresolved" and of_status != "resolved"))
+        )
 
 
 @dataclass(frozen=True)
@@ -122,17 +176,6 @@ def of_monitor(monitor_id: UUID, most: int = 10) -> Sequence[Incident]:
     return db.session.execute(statement.order_by(Incident.opened_at.desc()).limit(most)).scalars().all()
 
 
-def others_of_monitor(incident: Incident, most: int = 5) -> Sequence[Incident]:
-    """The latest incidents of the same monitor and class that opened before `incident`."""
-    statement = select(Incident).where(
-        Incident.monitor_id == incident.monitor_id,
-        Incident.class_ == incident.class_,
-        Incident.opened_at <= incident.opened_at,
-        Incident.id != incident.id,
-    )
-    return db.session.execute(statement.order_by(Incident.opened_at.desc()).limit(most)).scalars().all()
-
-
 def timeline(incident_id: UUID) -> Sequence[IncidentEvent]:
     """Every step, in the order in which it happened."""
     statement = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id)
@@ -148,25 +191,26 @@ def timelines(incident_ids: Sequence[UUID]) -> dict[UUID, list[IncidentEvent]]:
     return found
 
 
-def latest_steps(incident_id: UUID, most: int) -> Sequence[IncidentEvent]:
-    """The latest `most` steps, newest first."""
-    statement = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id)
-    statement = statement.order_by(IncidentEvent.at.desc(), IncidentEvent.id.desc()).limit(most)
-    return db.session.execute(statement).scalars().all()
+@dataclass(frozen=True)
+class Story:
+    """The latest steps of a timeline, newest first; how many there are in all; and the public id of the latest run that
+    is part of the trouble, None where silence is."""
+
+    steps: Sequence[IncidentEvent]
+    count: int
+    last_run: str | None
 
 
-def count_of_steps(incident_id: UUID) -> int:
-    """How many steps the timeline has."""
-    statement = select(func.count()).where(IncidentEvent.incident_id == incident_id)
-    return db.session.execute(statement).scalar_one()
-
-
-def last_run(incident_id: UUID) -> str | None:
-    """The public id of the latest run that is part of the trouble; None where silence is."""
+def story(incident_id: UUID, most: int) -> Story:
+    """The timeline, or at most its latest `most` steps. One statement."""
     run = IncidentEvent.detail["run"].astext
-    statement = select(run).where(IncidentEvent.incident_id == incident_id, run.is_not(None))
-    statement = statement.order_by(IncidentEvent.at.desc(), IncidentEvent.id.desc()).limit(1)
-    return db.session.execute(statement).scalar_one_or_none()
+    newest_first = IncidentEvent.at.desc(), IncidentEvent.id.desc()
+    own = IncidentEvent.incident_id == incident_id
+    last_run = select(run).where(own, run.is_not(None)).order_by(*newest_first).limit(1)
+    latest = last_run.correlate(None).scalar_subquery()
+    statement = select(IncidentEvent, func.count().over(), latest).where(own).order_by(*newest_first).limit(most)
+    found = db.session.execute(statement).all()
+    return Story([row[0] for row in found], found[0][1] if found else 0, found[0][2] if found else None)
 
 
 def last_ended_at(organization_id: UUID) -> datetime | None:
@@ -175,14 +219,12 @@ def last_ended_at(organization_id: UUID) -> datetime | None:
     return db.session.execute(statement).scalar_one()
 
 
-def count_by_status(organization_id: UUID, wanted: Filter | None = None) -> dict[str, int]:
-    """How many incidents are open, acknowledged and resolved; `wanted` narrows by all but its status."""
-    narrowed = replace(wanted, status="") if wanted else Filter()
-    statement = (
-        _matching(organization_id, narrowed).with_only_columns(Incident.status, func.count()).group_by(Incident.status)
-    )
-    found = dict(db.session.execute(statement).all())
-    return {status: found.get(status, 0) for status in ("open", "acknowledged", "resolved")}
+def tally(organization_id: UUID, wanted: Filter | None = None) -> Tally:
+    """How many there are of each status, kind and severity; `wanted` narrows by all but these three. One statement."""
+    wanted = wanted or Filter()
+    by = Incident.status, Incident.kind, _SEVERITY
+    statement = _narrowed(select(*by, func.count()), organization_id, wanted).group_by(*by)
+    return Tally({(row[0], row[1], row[2]): row[3] for row in db.session.execute(statement)})
 
 
 def count_unresolved(organization_id: UUID) -> int:
@@ -191,21 +233,207 @@ def count_unresolved(organization_id: UUID) -> int:
     return db.session.execute(statement).scalar_one()
 
 
-def _matching(organization_id: UUID, wanted: Filter) -> Select[Incident]:
-    statement = select(Incident).where(Incident.organization_id == organization_id)
+def count(organization_id: UUID, wanted: Filter) -> int:
+    """How many match."""
+    statement = _matching(organization_id, wanted).with_only_columns(func.count())
+    return db.session.execute(statement).scalar_one()
+
+
+def keys(
+    organization_id: UUID,
+    wanted: Filter,
+    *,
+    known_by: datetime | None = None,
+    among: Collection[UUID] | None = None,
+) -> Select[Any]:
+    """The ids of those that match. known_by: only those there were then, for who says "all of them" means what they
+    saw. among: only these."""
+    statement = _matching(organization_id, wanted).with_only_columns(Incident.id)
+    if known_by is not None:
+        statement = statement.where(Incident.created_at <= known_by)
+    return statement if among is None else statement.where(Incident.id.in_(among))
+
+
+def newest_first(organization_id: UUID, wanted: Filter) -> Iterator[tuple[Incident, Monitor, str]]:
+    """Incidents that match, each with its Monitor and the name of whom it is assigned to, some rows at a time."""
+    named = func.coalesce(func.nullif(User.name, ""), User.email, "")
+    statement = (
+        _matching(organization_id, wanted)
+        .with_only_columns(Incident, Monitor, named)
+        .join(Monitor, Monitor.id == Incident.monitor_id)
+        .outerjoin(User, User.id == Incident.assigned_to)
+        .order_by(Incident.opened_at.desc(), Incident.id.desc())
+        .limit(READ_AT_ONCE)
+    )
+    found = db.session.execute(statement).all()
+    while found:
+        yield from ((row[0], row[1], row[2]) for row in found)
+        last = found[-1][0]
+        place = tuple_(Incident.opened_at, Incident.id) < tuple_(last.opened_at, last.id)
+        found = db.session.execute(statement.where(place)).all() if len(found) == READ_AT_ONCE else []
+
+
+def standing(keys: Select[Any]) -> dict[str, int]:
+    """By status: how many of these there are."""
+    statement = select(Incident.status, func.count()).where(Incident.id.in_(keys)).group_by(Incident.status)
+    return {row[0]: row[1] for row in db.session.execute(statement)}
+
+
+def some_of(keys: Select[Any], status: Collection[str], most: int) -> Sequence[Incident]:
+    """The newest of these that have one of these statuses, with their monitors."""
+    statement = select(Incident).where(Incident.id.in_(keys), Incident.status.in_(status))
+    statement = statement.options(joinedload(Incident.monitor)).order_by(Incident.opened_at.desc(), Incident.id.desc())
+    return db.session.execute(statement.limit(most)).scalars().all()
+
+
+NEAR = timedelta(minutes=30)
+AROUND = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another incident, with its monitor, and what was last written about it."""
+
+    incident: Incident
+    comment: str = ""
+    comment_by: str = ""
+
+
+@dataclass(frozen=True)
+class Others:
+    """What may have to do with an incident, the nearest first; and how the like of it went before."""
+
+    related: Sequence[Other]
+    similar: Sequence[Other]
+
+
+def others(incident: Incident, related: int = 6, similar: int = 5) -> Others:
+    """At most so many of either, for `incident`, whose monitor is loaded. One statement."""
+    which = union_all(
+        select(_related(incident).limit(related).subquery()), select(_similar(incident).limit(similar).subquery())
+    ).subquery()
+    said = (
+        select(IncidentEvent.text, IncidentEvent.by)
+        .where(IncidentEvent.incident_id == Incident.id, IncidentEvent.what == "commented", IncidentEvent.text != "")
+        .order_by(IncidentEvent.at.desc(), IncidentEvent.id.desc())
+        .limit(1)
+        .lateral()
+    )
+    statement = (
+        select(which.c.how, Incident, func.coalesce(said.c.text, ""), func.coalesce(said.c.by, ""))
+        .select_from(which)
+        .join(Incident, Incident.id == which.c.id)
+        .outerjoin(said, true())
+        .options(joinedload(Incident.monitor))
+        .order_by(which.c.how, which.c.place)
+    )
+    found: dict[str, list[Other]] = {"related": [], "similar": []}
+    for row in db.session.execute(statement):
+        found[row[0]].append(Other(row[1], row[2], row[3]))
+    return Others(**found)
+
+
+def _related(incident: Incident) -> Select[Any]:
+    """Others of the same monitor and of monitors that share a tag with it, from a day before to a day after, and
+    whatever began within half an hour of it: those that share something before the others."""
+    apart = func.abs(func.extract("epoch", Incident.opened_at - incident.opened_at))
+    shares = or_(Incident.monitor_id == incident.monitor_id, Monitor.tags.overlap(list(incident.monitor.tags)))
+    place = func.row_number().over(order_by=(case((shares, 0), else_=1), apart, Incident.id)).label("place")
+    return (
+        select(literal("related").label("how"), Incident.id.label("id"), place)
+        .join(Monitor, Monitor.id == Incident.monitor_id)
+        .where(
+            Incident.organization_id == incident.organization_id,
+            Incident.id != incident.id,
+            Incident.opened_at.between(incident.opened_at - AROUND, incident.opened_at + AROUND),
+            or_(shares, apart <= NEAR.total_seconds()),
+        )
+        .order_by(place)
+    )
+
+
+def _similar(incident: Incident) -> Select[Any]:
+    """The latest resolved incidents of the same monitor and class that opened before it, those of its kind first."""
+    same_kind = case((Incident.kind == incident.kind, 0), else_=1)
+    place = func.row_number().over(order_by=(same_kind, Incident.opened_at.desc(), Incident.id)).label("place")
+    return (
+        select(literal("similar").label("how"), Incident.id.label("id"), place)
+        .where(
+            Incident.monitor_id == incident.monitor_id,
+            Incident.class_ == incident.class_,
+            Incident.resolved_at.is_not(None),
+            Incident.opened_at <= incident.opened_at,
+            Incident.id != incident.id,
+        )
+        .order_by(place)
+    )
+
+
+def comment(event_id: UUID) -> tuple[IncidentEvent, Incident]:
+    """What somebody wrote, and about which incident. Raises NotFound where it is none, or was taken back."""
+    statement = select(IncidentEvent, Incident).join(Incident, Incident.id == IncidentEvent.incident_id)
+    found = db.session.execute(
+        statement.where(IncidentEvent.id == event_id, IncidentEvent.what == "commented")
+    ).one_or_none()
+    if found is None or not found[0].text:
+        raise errors.NotFound
+    return found[0], found[1]
+
+
+_SEVERITY = case((Incident.class_ == "outage", "critical"), else_="warning")
+
+
+def _matching(organization_id: UUID, wanted: Filter) -> Select[Any]:
+    statement = _narrowed(select(Incident), organization_id, wanted)
     if wanted.status == "unresolved":
         statement = statement.where(Incident.resolved_at.is_(None))
     elif wanted.status:
         statement = statement.where(Incident.status == wanted.status)
     if wanted.kind:
         statement = statement.where(Incident.kind == wanted.kind)
+    if wanted.severity:
+        statement = statement.where(Incident.class_ == ("outage" if wanted.severity == "critical" else "performance"))
+    return statement
+
+
+def _narrowed(statement: Select[Any], organization_id: UUID, wanted: Filter) -> Select[Any]:
+    """By all of `wanted` but status, kind and severity."""
+    statement = statement.where(Incident.organization_id == organization_id)
     if wanted.monitor_id:
         statement = statement.where(Incident.monitor_id == wanted.monitor_id)
+    if wanted.tag:
+        tagged = select(Monitor.id).where(
+            Monitor.organization_id == organization_id, Monitor.tags.contains([wanted.tag])
+        )
+        statement = statement.where(Incident.monitor_id.in_(tagged))
+    if wanted.unassigned:
+        statement = statement.where(Incident.assigned_to.is_(None))
+    if wanted.assigned_to:
+        statement = statement.where(Incident.assigned_to == wanted.assigned_to)
+    if wanted.hand:
+        theirs = select(IncidentEvent.incident_id).where(IncidentEvent.user_id == wanted.hand)
+        statement = statement.where(or_(Incident.assigned_to == wanted.hand, Incident.id.in_(theirs)))
     if wanted.since:
         statement = statement.where(Incident.opened_at >= wanted.since)
+    if wanted.until:
+        statement = statement.where(Incident.opened_at < wanted.until)
     for word in wanted.words.replace("\x00", "").split()[:10]:
-        named = select(Monitor.id).where(
-            Monitor.organization_id == organization_id, Monitor.name.icontains(word, autoescape=True)
-        )
-        statement = statement.where(Incident.summary.icontains(word, autoescape=True) | Incident.monitor_id.in_(named))
+        statement = statement.where(_says(organization_id, word))
     return statement
+
+
+def _says(organization_id: UUID, word: str) -> Any:
+    named = select(Monitor.id).where(
+        Monitor.organization_id == organization_id, Monitor.name.icontains(word, autoescape=True)
+    )
+    # Within this organization's: others' comments would be read for nothing.
+    said = (
+        select(IncidentEvent.incident_id)
+        .where(
+            IncidentEvent.incident_id == Incident.id,
+            IncidentEvent.what == "commented",
+            IncidentEvent.text.icontains(word, autoescape=True),
+        )
+        .exists()
+    )
+    return or_(Incident.summary.icontains(word, autoescape=True), Incident.monitor_id.in_(named), said)

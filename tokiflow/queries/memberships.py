@@ -37,6 +37,14 @@ def page(organization_id: UUID, wanted: Filter, offset: int, limit: int) -> Sequ
     return db.session.execute(statement).scalars().all()
 
 
+def names(organization_id: UUID) -> list[tuple[UUID, str, Role]]:
+    """The members by name: who they are, what they are called, and their role."""
+    statement = select(User.id, User.name, User.email, Membership.role).join(Membership, Membership.user_id == User.id)
+    found = db.session.execute(statement.where(Membership.organization_id == organization_id))
+    people = [(row.id, row.name or row.email, Role(row.role)) for row in found]
+    return sorted(people, key=lambda one: (one[1].casefold(), one[0]))
+
+
 def count_by_role(organization_id: UUID, words: str = "") -> dict[Role, int]:
     """How many members have each role, of those that `words` find."""
     statement = _matching(organization_id, Filter(words)).with_only_columns(Membership.role, func.count())

@@ -19,9 +19,10 @@ from tokiflow import channels
 from tokiflow.core import alerting, ids, sentences
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.routing import Routing, Rule, Subject
-from tokiflow.db import among, db, on_commit
+from tokiflow.db import among, changed, db, on_commit
 from tokiflow.models import Alert, Channel, Delivery, FollowUp, Incident, RoutingRule
 from tokiflow.queries import routing
+from tokiflow.queries.people import called
 from tokiflow.queries.routing import Audience
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import contents, sets, silences, timeline
@@ -36,6 +37,9 @@ RING_FOR = 200
 
 JUDGED_AGAIN = timedelta(minutes=3)
 """So often it is asked whether a silence still holds: windows are shortened, and what a monitor depends on recovers."""
+
+SNOOZED = "snoozed"
+"""Why a reminder is promised that no rule asks for."""
 
 WAS_TOLD = "because it was told of the trouble"
 OVER = "It was over by then."
@@ -101,7 +105,8 @@ def judged_again_at(silence: Silence, now: datetime) -> datetime:
 def promise(tellings: Sequence[Telling], people: Audience, runs: Mapping[UUID, list[PastRun]], now: datetime) -> None:
     """Write an alert for each of `tellings`, with a delivery for each of its channels, and ring for them after the
     commit."""
-    alerts = [_alert(one, people, runs.get(one.news.row.id, [])) for one in tellings]
+    have = called({one.news.incident.assigned_to for one in tellings if one.news.incident.assigned_to})
+    alerts = [_alert(one, people, runs.get(one.news.row.id, []), have) for one in tellings]
     deliveries = [
         {
             "id": ids.new(),
@@ -144,6 +149,17 @@ def told(incident_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
 def reminder(incident: Incident, rule: Rule, at: datetime) -> FollowUp:
     """The promise to remind at `at`, unless somebody acknowledges."""
     return _promised(incident, "reminder", at, rule_id=rule.id, words=f"as “{rule.name}” reminds")
+
+
+def wake_up(incident: Incident, at: datetime) -> FollowUp:
+    """The promise to remind whoever was told at `at`, when its snooze ends, also of what somebody acknowledged."""
+    return _promised(incident, "reminder", at, reason=SNOOZED, words="as its snooze is over")
+
+
+def call_off_wake_ups(incident_ids: Collection[UUID], outcome: str, now: datetime) -> None:
+    """Nobody is to be reminded at the end of a snooze any more: it was ended, or is another now."""
+    waiting = FollowUp.incident_id.in_(incident_ids), FollowUp.done_at.is_(None), FollowUp.reason == SNOOZED
+    changed(update(FollowUp).where(*waiting).values(done_at=now, outcome=outcome))
 
 
 def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Audience, now: datetime) -> None:
@@ -282,10 +298,12 @@ def _end_what_waits(news: Sequence[News], now: datetime) -> set[UUID]:
     """Nobody needs the next step of what is over or in somebody's hands. The incidents that are over unheard."""
     over = {one.incident.id for one in news if one.kind == "resolved"}
     unheard = {id for id, kind in _end(over, ("held", "escalation", "reminder"), OVER, now) if kind == "held"}
+    by: dict[str, set[UUID]] = {}
     for one in news:
         if one.kind == "acknowledged":
-            words = f"{one.incident.acknowledged_by} had acknowledged by then."
-            _end({one.incident.id}, ("escalation", "reminder"), words, now)
+            by.setdefault(one.incident.acknowledged_by, set()).add(one.incident.id)
+    for name, acknowledged in by.items():
+        _end(acknowledged, ("escalation", "reminder"), f"{name} had acknowledged by then.", now)
     return unheard
 
 
@@ -304,8 +322,9 @@ def _end(
     return [(row.incident_id, row.kind) for row in ended]
 
 
-def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun]) -> dict[str, Any]:
-    one = telling.news
+def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun], have: Mapping[UUID, str]) -> dict[str, Any]:
+    one, organization = telling.news, people.names[telling.news.row.organization_id]
+    has_it = have.get(one.incident.assigned_to, "") if one.incident.assigned_to else ""
     return {
         "id": ids.new(),
         "organization_id": one.row.organization_id,
@@ -313,7 +332,7 @@ def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun]) -> dict[
         # The table has one word for what people do; the content says which it was.
         "kind": "acknowledged" if one.kind in DONE_BY_PEOPLE else one.kind,
         "at": one.at,
-        "content": contents.of(one, people.names[one.row.organization_id], runs, telling.step),
+        "content": contents.of(one, organization, runs, telling.step, has_it),
         "decision": dict(telling.decision),
     }
 

@@ -26,7 +26,7 @@ class PastRun(NamedTuple):
     environment: str
 
 
-def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0) -> dict[str, Any]:
+def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0, assigned_to: str = "") -> dict[str, Any]:
     """The message about `one`, without what only its sending tells. Its form is `channels.message.Message`'s."""
     incident, row, facts = one.incident, one.row, one.facts
     return {
@@ -48,6 +48,7 @@ def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0) -> 
         "environment": environment(one, runs),
         "step": step,
         "acknowledged_by": incident.acknowledged_by,
+        "assigned_to": assigned_to,
         "muted_until": incident.muted_until.isoformat() if incident.muted_until else None,
         "by": incident.resolved_by if incident.resolved_by_person and incident.resolved_at else one.by,
         **({"opened_as": incidents.again(incident.reopened).value} if one.kind in ("muted", "unmuted") else {}),

@@ -49,6 +49,7 @@ AT_ONCE_MARK = "at_once"
 
 NAMES = {
     "audit": "the audit log",
+    "incidents": "incidents",
     "monitors": "monitors",
     "organization": "all of the organization",
     "person": "their own data",

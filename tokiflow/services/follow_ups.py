@@ -21,7 +21,7 @@ from tokiflow.db import changed, db, transaction
 from tokiflow.models import FollowUp, Incident, Monitor
 from tokiflow.queries.routing import Audience
 from tokiflow.services import alerts, contents, news
-from tokiflow.services.alerts import Telling
+from tokiflow.services.alerts import SNOOZED, Telling
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News
 from tokiflow.services.silences import Silence
@@ -129,15 +129,23 @@ class _Sheet:
         incident = self.incidents[one.incident_id]
         if incident.resolved_at is not None:
             self._done(one, alerts.OVER)
-        elif one.kind != "held" and incident.acknowledged_at is not None:
+        elif one.kind != "held" and one.reason != SNOOZED and incident.acknowledged_at is not None:
             self._done(one, f"{incident.acknowledged_by} had acknowledged by then.")
         elif silence is not None:
             _postpone(one, silence, self.now)
         elif one.kind == "held":
             self.released.append(news.again(one.news, incident, row))
             self._done(one, "Told then.")
+        elif one.reason == SNOOZED:
+            self._wake_up(one)
         else:
             self._call(one, row)
+
+    def _wake_up(self, one: FollowUp) -> None:
+        listening = [id for id in self.told.get(one.incident_id, ()) if self.people.enabled(one.organization_id, id)]
+        for id in listening:
+            self.calls.setdefault((one.incident_id, "reminder"), {}).setdefault(id, one.words)
+        self._done(one, "Reminded then." if listening else "Nobody had been told, so there was nobody to remind.")
 
     def _call(self, one: FollowUp, row: Monitor) -> None:
         rule = self.people.rule(one.organization_id, one.rule_id)
@@ -215,6 +223,7 @@ def _tell(sheet: _Sheet, rows: Mapping[UUID, MonitorRow], people: Audience, now:
 
 def _postpone(one: FollowUp, silence: Silence, now: datetime) -> None:
     one.at = alerts.judged_again_at(silence, now)
-    one.reason, one.blocked_by = silence.reason, silence.blocked_by
+    if one.reason != SNOOZED:
+        one.reason, one.blocked_by = silence.reason, silence.blocked_by
     if one.kind == "held":
         one.words = silence.words

@@ -14,10 +14,11 @@ import structlog
 from sqlalchemy import Select, select, true
 from sqlalchemy.orm import aliased
 
+from tokiflow import errors
 from tokiflow.core.actors import Actor
 from tokiflow.db import among, db
 from tokiflow.models import BlindSpell, Incident, IncidentEvent, Monitor
-from tokiflow.services import timeline
+from tokiflow.services import monitor_rows, timeline
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import News
 from tokiflow.services.timeline import Step
@@ -59,6 +60,18 @@ def read(monitor_ids: Collection[UUID], blind_within: tuple[datetime, datetime] 
         latest_step={step.incident_id: step for step in steps},
         spells=_spells(*blind_within) if blind_within else (),
     )
+
+
+def locked(incident_id: UUID) -> tuple[Incident, Monitor]:
+    """The incident and its monitor, both locked. Raises NotFound if it is gone meanwhile."""
+    monitor_id = db.session.execute(select(Incident.monitor_id).where(Incident.id == incident_id)).scalar_one_or_none()
+    if monitor_id is None:
+        raise errors.NotFound("This incident is gone.")
+    row = monitor_rows.locked(monitor_id)
+    incident = db.session.execute(
+        select(Incident).where(Incident.id == incident_id).execution_options(populate_existing=True)
+    ).scalar_one()
+    return incident, row
 
 
 def unresolved(monitor_ids: Collection[UUID]) -> Select[Incident]:

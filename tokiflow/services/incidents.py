@@ -1,4 +1,7 @@
-"""What people do with an incident: acknowledge, mute, comment, resolve."""
+"""What people do with an incident: acknowledge, assign, mute, snooze, comment, resolve.
+
+With many at once: services.incident_sets.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-
 from tokiflow import errors
-from tokiflow.core import status
+from tokiflow.core import ids, status
 from tokiflow.core.actors import Actor
+from tokiflow.core.roles import Right, allows
 from tokiflow.db import db, transaction
-from tokiflow.models import Incident, Monitor
-from tokiflow.services import alerts, audit, follow_ups, incident_rows, monitor_rows, timeline
+from tokiflow.models import Incident, Membership
+from tokiflow.queries import memberships
+from tokiflow.queries.people import called
+from tokiflow.services import alerts, audit, comments, follow_ups, incident_rows, monitor_rows, notices, timeline
 from tokiflow.services.incident_rows import OUTAGE
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News, told
-
-LONGEST_COMMENT = 10_000
 
 
 def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
@@ -34,17 +36,22 @@ def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
     """Somebody has seen it: nobody else is called, and who follows that hears of it. Again does nothing; a resolved
     one raises Conflict."""
     with transaction():
-        incident, row = _locked(incident_id)
-        if incident.status == "resolved":
-            raise errors.Conflict("This incident is resolved already; there is nothing left to acknowledge.")
-        if incident.status == "acknowledged":
-            return
-        incident.status = "acknowledged"
-        incident.acknowledged_at = now
-        incident.acknowledged_by = by.name
-        timeline.write(timeline.step(incident.id, "acknowledged", now, by))
-        _audit("incident.acknowledged", incident, by, now)
-        _tell_what_was_done(incident, row, "acknowledged", by, now)
+        incident, row = incident_rows.locked(incident_id)
+        _refuse_resolved(incident, "acknowledge")
+        if incident.status == "open":
+            _take(incident, by, now)
+            _tell_what_was_done(incident, row, "acknowledged", by, now)
+
+
+def _take(incident: Incident, by: Actor, now: datetime) -> None:
+    incident.status, incident.acknowledged_at, incident.acknowledged_by = "acknowledged", now, by.name
+    timeline.write(timeline.step(incident.id, "acknowledged", now, by))
+    _audit("incident.acknowledged", incident, by, now)
+
+
+def _refuse_resolved(incident: Incident, what: str) -> None:
+    if incident.status == "resolved":
+        raise errors.Conflict(f"This incident is resolved already; there is nothing left to {what}.")
 
 
 def _tell_what_was_done(incident: Incident, row: MonitorRow, what: str, by: Actor, now: datetime) -> None:
@@ -57,7 +64,7 @@ def _tell_what_was_done(incident: Incident, row: MonitorRow, what: str, by: Acto
 def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
     """A person says it is over: the monitor gets a fresh chance. Again does nothing."""
     with transaction():
-        incident, row = _locked(incident_id)
+        incident, row = incident_rows.locked(incident_id)
         if incident.status == "resolved":
             return
         _close_now(incident, row, f"resolved by {by.name}", by, now)
@@ -69,30 +76,94 @@ def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
 def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) -> None:
     """No more messages about it until `until`; None ends the mute, and what waited for its end comes now. Who follows
     that hears of it. Raises Invalid for a time that has passed."""
-    if until is not None and until <= now:
-        raise errors.Invalid({"until": ["has passed already; write a time in the future"]})
+    if until is not None:
+        in_the_future(until, now)
     with transaction():
-        incident, row = _locked(incident_id)
-        if incident.status == "resolved":
-            raise errors.Conflict("This incident is resolved already; there is nothing left to mute.")
-        incident.muted_until = until
+        incident, row = incident_rows.locked(incident_id)
+        _refuse_resolved(incident, "mute")
+        _silence(incident, "muted" if until else "unmuted", until, by, now)
         if until is None:
             follow_ups.wake(incident.id, now)
-        what, detail = ("muted", {"until": until.isoformat()}) if until else ("unmuted", {})
-        timeline.write(timeline.step(incident.id, what, now, by, detail=detail))
-        _audit("incident.muted" if until else "incident.unmuted", incident, by, now, detail)
-        _tell_what_was_done(incident, row, what, by, now)
+        _audit("incident.muted" if until else "incident.unmuted", incident, by, now, _until(until))
+        _tell_what_was_done(incident, row, "muted" if until else "unmuted", by, now)
+
+
+def snooze(incident_id: UUID, until: datetime, by: Actor, now: datetime) -> None:
+    """Acknowledge it and hear no more of it until `until`; whoever was told of it is reminded then, unless it is over.
+    Raises Invalid for a time that has passed, Conflict for a resolved one."""
+    in_the_future(until, now)
+    with transaction():
+        incident, row = incident_rows.locked(incident_id)
+        _refuse_resolved(incident, "snooze")
+        was_open = incident.status == "open"
+        if was_open:
+            _take(incident, by, now)
+        _silence(incident, "snoozed", until, by, now)
+        _audit("incident.snoozed", incident, by, now, _until(until))
+        _tell_what_was_done(incident, row, "acknowledged" if was_open else "muted", by, now)
+        alerts.promise_later([alerts.wake_up(incident, until)])
+
+
+def in_the_future(until: datetime, now: datetime) -> None:
+    """Raises Invalid for a time that has passed."""
+    if until <= now:
+        raise errors.Invalid({"until": ["has passed already; write a time in the future"]})
+
+
+def _silence(incident: Incident, what: str, until: datetime | None, by: Actor, now: datetime) -> None:
+    incident.muted_until = until
+    alerts.call_off_wake_ups([incident.id], f"It was {what} by {by.name}.", now)
+    timeline.write(timeline.step(incident.id, what, now, by, detail=_until(until)))
+
+
+def _until(until: datetime | None) -> dict[str, Any]:
+    return {"until": until.isoformat()} if until else {}
+
+
+def assign(incident_id: UUID, to: UUID | None, by: Actor, now: datetime) -> None:
+    """Give it to a member, or to nobody. Whoever gets it hears of it by mail, unless they took it themselves. To whom
+    it belongs already does nothing. Raises Invalid for somebody who may not work on it, Conflict for a resolved one."""
+    with transaction():
+        incident, row = incident_rows.locked(incident_id)
+        _refuse_resolved(incident, "assign")
+        if incident.assigned_to == to:
+            return
+        before = _called(incident.assigned_to)
+        member = _may_have_it(incident.organization_id, to) if to else None
+        incident.assigned_to = to
+        name = member.user.name or member.user.email if member else ""
+        detail = {"to": name, "user": ids.public("usr", to)} if to else {"from": before}
+        timeline.write(timeline.step(incident.id, "assigned" if to else "unassigned", now, by, name, detail))
+        _audit(
+            "incident.assigned" if to else "incident.unassigned", incident, by, now,
+            {"assigned_to": name} if to else None, {"assigned_to": before} if before else None,
+        )  # fmt: skip
+        _tell_what_was_done(incident, row, "assigned", by, now)
+        if member and to != by.id:
+            notices.assigned(member, incident, row.name, by, now)
+
+
+def _may_have_it(organization_id: UUID, user_id: UUID) -> Membership:
+    """Their membership, which nobody takes from them meanwhile."""
+    mine = {"organization_id": organization_id, "user_id": user_id}
+    db.session.get(Membership, mine, with_for_update={"read": True}, populate_existing=True)
+    found = memberships.get(organization_id, user_id)
+    if found is None:
+        raise errors.Invalid({"to": ["is no member here; choose somebody who is"]})
+    if not allows(found.rank, Right.WORK_INCIDENTS):
+        raise errors.Invalid({"to": ["may only look; choose somebody who works on incidents"]})
+    return found
+
+
+def _called(user_id: UUID | None) -> str:
+    return called([user_id]).get(user_id, "") if user_id else ""
 
 
 def comment(incident_id: UUID, text: str, by: Actor, now: datetime) -> None:
     """Add words of a person to the timeline. Raises Invalid for none or far too many."""
-    text = text.replace("\x00", "").strip()
-    if not text:
-        raise errors.Invalid({"text": ["is empty; write what you found or did"]})
-    if len(text) > LONGEST_COMMENT:
-        raise errors.Invalid({"text": [f"is longer than {LONGEST_COMMENT:,} characters; shorten it"]})
+    text = comments.checked(text)
     with transaction():
-        incident, _ = _locked(incident_id)
+        incident, _ = incident_rows.locked(incident_id)
         timeline.write(timeline.step(incident.id, "commented", now, by, text))
         _audit("incident.commented", incident, by, now)
 
@@ -111,19 +182,11 @@ def _set_up_again(row: MonitorRow, now: datetime) -> None:
     monitor_rows.save(row.id, known, monitor_rows.runs_at_hand([row.id], now)[row.id])
 
 
-def _locked(incident_id: UUID) -> tuple[Incident, Monitor]:
-    """The incident and its monitor, both locked. Raises NotFound if it is gone meanwhile."""
-    monitor_id = db.session.execute(select(Incident.monitor_id).where(Incident.id == incident_id)).scalar_one_or_none()
-    if monitor_id is None:
-        raise errors.NotFound("This incident is gone.")
-    row = monitor_rows.locked(monitor_id)
-    incident = db.session.execute(
-        select(Incident).where(Incident.id == incident_id).execution_options(populate_existing=True)
-    ).scalar_one()
-    return incident, row
-
-
-def _audit(what: str, incident: Incident, by: Actor, now: datetime, after: Mapping[str, Any] | None = None) -> None:
+def _audit(
+    what: str, incident: Incident, by: Actor, now: datetime, after: Mapping[str, Any] | None = None,
+    before: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
     audit.record(
-        what, by, incident.organization_id, now, object_id=incident.id, object_name=incident.summary, after=after
-    )
+        what, by, incident.organization_id, now, object_id=incident.id, object_name=incident.summary,
+        before=before, after=after,
+    )  # fmt: skip

@@ -19,7 +19,7 @@ from tokiflow.core.roles import Right, Role
 from tokiflow.db import db, transaction
 from tokiflow.models import Membership, Organization
 from tokiflow.queries import memberships
-from tokiflow.services import api_keys, audit, invitations, notices, organizations, sessions
+from tokiflow.services import api_keys, assignments, audit, invitations, notices, organizations, presets, sessions
 
 log = structlog.get_logger()
 
@@ -169,6 +169,8 @@ def _take_out(row: Membership, what: str, by: Actor, now: datetime, session_id: 
     audit.record(
         what, by, row.organization_id, now, object_id=row.user_id, object_name=called(row), before={"role": row.role}
     )
+    assignments.let_go(row.organization_id, row.user_id, called(row), by, now)
+    presets.forget(row.organization_id, row.user_id)
     mine = Membership.organization_id == row.organization_id, Membership.user_id == row.user_id
     db.session.execute(delete(Membership).where(*mine).execution_options(synchronize_session=False))
     sessions.end_all(row.user_id, now, but=session_id)

@@ -15,7 +15,7 @@ from tokiflow.models import Alert, Incident
 from tokiflow.services.monitor_rows import MonitorRow
 
 TROUBLE = frozenset({"opened", "reopened", "flapping"})
-DONE_BY_PEOPLE = frozenset({"acknowledged", "muted", "unmuted"})
+DONE_BY_PEOPLE = frozenset({"acknowledged", "assigned", "muted", "unmuted"})
 LINES = 12
 
 
@@ -36,8 +36,8 @@ class Facts:
 @dataclass(frozen=True)
 class News:
     """`incident` of the monitor in `row` has `kind` since `at`: opened, reopened, flapping, resolved; or a person
-    (`by`) has acknowledged, muted or unmuted it; or it goes on, and others are told (escalated) or the same again
-    (reminder). `facts` are those of the trouble."""
+    (`by`) has acknowledged, assigned, muted or unmuted it; or it goes on, and others are told (escalated) or the same
+    again (reminder). `facts` are those of the trouble."""
 
     incident: Incident
     row: MonitorRow

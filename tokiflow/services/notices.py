@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from tokiflow.core import links
+from tokiflow.core import ids, links
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import IN_SHORT, Role
-from tokiflow.models import Organization, User
-from tokiflow.services import letters
+from tokiflow.db import db
+from tokiflow.models import Incident, Membership, Organization, User
+from tokiflow.queries import people
+from tokiflow.services import contents, letters
 
 
 def role_changed(user: User, organization: Organization, role: Role, by: Actor, now: datetime) -> None:
@@ -51,6 +53,23 @@ def deletion_planned(user: User, organization: Organization, by: Actor, at_momen
         ],
         label="Open it, and keep it if you like",
         path=links.within(organization.id, "/app/settings/organization"),
+    )  # fmt: skip
+
+
+def assigned(member: Membership, incident: Incident, monitor_name: str, by: Actor, now: datetime) -> None:
+    """Tell somebody that an incident is theirs now. `member` is loaded with its person."""
+    organization = db.session.get_one(Organization, incident.organization_id)
+    if not people.has_mailbox(member.user):
+        return
+    _post(
+        member.user, organization, now,
+        title=f"{monitor_name}: an incident is yours now",
+        sentences=[
+            f"{by.name} assigned it to you: {monitor_name} {contents.predicate(incident)}.",
+            "Others see that you have it. Acknowledge it once you are on it, and nobody else is called.",
+        ],
+        label="Open the incident",
+        path=f"/app/incidents/{ids.public('inc', incident.id)}",
     )  # fmt: skip
 
 

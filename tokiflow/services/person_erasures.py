@@ -58,7 +58,7 @@ from tokiflow.models import (
     User,
 )
 from tokiflow.queries import departures
-from tokiflow.services import audit, disablings, exports, invitations, organizations
+from tokiflow.services import assignments, audit, disablings, exports, invitations, organizations
 from tokiflow.services.exporting import tables
 
 log = structlog.get_logger()
@@ -156,6 +156,7 @@ def _leave(organization_id: UUID, user_id: UUID, now: datetime) -> None:
         if not changed(delete(Membership).where(mine, Membership.user_id == user_id)):
             return
         audit.record(LEFT, TOKIFLOW, organization_id, now, object_id=user_id, object_name=FORMER)
+        assignments.let_go(organization_id, user_id, FORMER, TOKIFLOW, now)
         if db.session.scalar(select(func.count()).where(mine, Membership.role == str(Role.OWNER))):
             return
         rank = case({str(role): n for n, role in enumerate(_RANKS)}, value=Membership.role)

@@ -22,6 +22,7 @@ from tokiflow.core import ids
 from tokiflow.db import db
 from tokiflow.errors import DeliveryError
 from tokiflow.models import Alert, Delivery, Incident, SlackInstallation
+from tokiflow.queries.people import called
 from tokiflow.services import contents, messages, slack_installations
 from tokiflow.services.news import TROUBLE
 
@@ -91,7 +92,9 @@ def _standing(incident: Incident, kind: str) -> dict[str, Any]:
     muted = incident.muted_until.isoformat() if incident.muted_until else None
     if incident.resolved_at is None:
         kind = "acknowledged" if incident.status == "acknowledged" else kind
-        return {"kind": kind, "acknowledged_by": incident.acknowledged_by, "muted_until": muted}
+        has_it = called([incident.assigned_to]).get(incident.assigned_to, "") if incident.assigned_to else ""
+        known = {"acknowledged_by": incident.acknowledged_by, "assigned_to": has_it, "muted_until": muted}
+        return {"kind": kind, **known}
     return {
         "kind": "resolved",
         "resolved_at": incident.resolved_at.isoformat(),

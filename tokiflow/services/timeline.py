@@ -26,6 +26,7 @@ class Step:
     what: str
     by: str
     by_kind: str
+    user_id: UUID | None
     text: str
     detail: dict[str, Any]
 
@@ -43,6 +44,7 @@ def step(
         what=what,
         by=by.name,
         by_kind=by.kind,
+        user_id=by.id if by.kind == "person" else None,
         text=text,
         detail=dict(detail or {}),
     )

@@ -15,7 +15,8 @@ NOUNS = (
     # The ways in; they share one blueprint.
     "front", "auth", "passkeys", "second_step", "second_factor_proofs", "sign_in_links", "google_sign_in", "prove",
     # What is watched, and who is told.
-    "organizations", "overview", "wall", "monitors", "runs", "tables", "incidents", "maintenance",
+    "organizations", "overview", "wall", "monitors", "runs", "tables",
+    "incidents", "incident_sets", "comments", "presets", "maintenance",
     "channels", "undelivered", "slack", "slack_hooks", "rules",
     # Settings of a person and of an organization.
     "profile", "second_factors", "organization", "api_keys", "invitations", "ownership", "members", "exports", "audit",

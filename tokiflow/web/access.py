@@ -29,11 +29,13 @@ from tokiflow.models import (
     Channel,
     Export,
     Incident,
+    IncidentEvent,
     Invitation,
     MaintenanceWindow,
     Membership,
     Monitor,
     Organization,
+    Preset,
     RoutingRule,
     Run,
     SlackInstallation,
@@ -52,6 +54,7 @@ from tokiflow.queries import (
     memberships,
     monitors,
     organizations,
+    presets,
     routing,
     runs,
     sessions,
@@ -69,6 +72,7 @@ PROVED = "tokiflow_proved"
 
 EXPORTED = {
     "audit": Right.SEE_AUDIT,
+    "incidents": Right.SEE,
     "monitors": Right.SEE,
     "organization": Right.EXPORT_ORGANIZATION,
     "runs": Right.SEE,
@@ -299,6 +303,22 @@ def export(public_id: str) -> Export:
         g.right = EXPORTED[found.kind]
         _admit(found.organization_id)
     return found
+
+
+def preset(public_id: str) -> Preset:
+    """The saved view called `public_id` that is the person's own, or shared where they are."""
+    found = presets.get(ids.parse("pre", public_id), user().id)
+    g.right = Right.SEE
+    return _admitted(found)
+
+
+def comment(public_id: str) -> tuple[IncidentEvent, Incident]:
+    """The words called `public_id` that the person wrote, where they may still write, and the incident."""
+    event, of = incidents.comment(ids.parse("cmt", public_id))
+    if event.user_id != user().id:
+        raise errors.NotFound
+    g.right = Right.WORK_INCIDENTS
+    return event, _admitted(of)
 
 
 def user_session(public_id: str) -> UserSession:

@@ -15,6 +15,7 @@ blueprint = Blueprint("exports", __name__, url_prefix="/app/settings/exports")
 
 TITLES = {
     "audit": "The log of who did what",
+    "incidents": "Incidents",
     "monitors": "Monitors",
     "organization": "All of an organization",
     "person": "All that is known about you",

@@ -42,7 +42,7 @@ def of(monitor: Monitor) -> list[Happening]:
 def _of_incident(step: steps.Step, incident: Incident) -> Happening:
     times = f", {step.times} times" if step.times > 1 else ""
     url = url_for("incidents.show", incident_id=ids.public("inc", incident.id))
-    return Happening(step.last_at or step.at, step.mark, step.words + times, step.by, step.quote, url)
+    return Happening(step.last_at or step.at, step.mark, step.words + times, step.by, step.said, url)
 
 
 _DEEDS = {

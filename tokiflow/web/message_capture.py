@@ -12,7 +12,7 @@ from tokiflow import channels
 from tokiflow.channels import ChannelKind, Message, Outside
 from tokiflow.errors import DeliveryError, NotFound
 
-FOLLOWS_UP = frozenset({"reopened", "flapping", "reminder", "acknowledged", "muted", "unmuted", "resolved"})
+FOLLOWS_UP = frozenset({"reopened", "flapping", "reminder", "acknowledged", "assigned", "muted", "unmuted", "resolved"})
 """What is told to those who have had the first message, and may be written below it."""
 
 

@@ -21,7 +21,8 @@ SCHEMES = ("light", "dark")
 TITLES = {
     "missed": "A ping is missed", "failed": "A run failed", "overrun": "A run takes too long", "warning": "A warning",
     "reopened": "It is back", "flapping": "It comes and goes", "escalated": "The next step is told",
-    "reminder": "A reminder", "acknowledged": "Somebody is on it", "muted": "Somebody muted it",
+    "reminder": "A reminder", "acknowledged": "Somebody is on it", "assigned": "It is somebody’s",
+    "muted": "Somebody muted it",
     "resolved": "It is well again", "by-hand": "Somebody resolved it", "summary": "A storm in one message",
     "summary-over": "The storm is over", "test": "A test", "long": "Long names", "hostile": "Hostile names",
 }  # fmt: skip
@@ -95,7 +96,7 @@ def _address(page: str = "", **changes: str | None) -> str:
 def _drawn(kind: ChannelKind, name: str) -> dict[str, Any]:
     """The pictures of one message, or in words why there are none."""
     message = _message(name)
-    if message.kind in ("acknowledged", "muted") and message.kind not in kind.follows:
+    if message.kind in ("acknowledged", "assigned", "muted") and message.kind not in kind.follows:
         return {"pictures": [], "error": "", "silent": True, "name": name}
     captured = _captured(kind, name)
     pictures = message_pictures.of(captured, message_capture.example(kind.kind).drawing)

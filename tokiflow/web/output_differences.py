@@ -21,7 +21,7 @@ def between(
     """`output` against `earlier`, what the last successful run `before` this one printed."""
     found = text_of(output)
     if before is None or earlier.unreachable or earlier.output is None:
-        return Viewer(wish, (), 0, said=_nothing_to_compare(before), unreachable=earlier.unreachable)
+        return Viewer(wish, (), 0, said=nothing_to_compare(before), unreachable=earlier.unreachable)
     old = text_of(earlier.output)
     if found.binary or old.binary:
         return Viewer(wish, (), 0, said="One of the two outputs is no text: they can’t be compared.")
@@ -31,26 +31,27 @@ def between(
         wish,
         shown,
         len(found.lines),
-        said=_summary(result),
-        more=_limits(result, old, found, cut=len(shown) < len(result.rows)),
+        said=summary(result),
+        more=limits(result, old, found, cut=len(shown) < len(result.rows)),
         earlier_url=earlier_url,
-        earlier_when=_before_words(before.at, run.at),
+        earlier_when=before_words(before.at, run.at),
     )
 
 
-def _nothing_to_compare(before: Run | None) -> str:
+def nothing_to_compare(before: Run | None) -> str:
+    """Why there is no difference to be seen, in a sentence."""
     if before is None:
         return "In the 90 days before, no run succeeded and sent its output: there is nothing to compare with."
     return "The output of the last successful run is not kept any more: there is nothing to compare with."
 
 
-def _before_words(earlier: datetime, at: datetime) -> str:
+def before_words(earlier: datetime, at: datetime) -> str:
     """`2 hours before`."""
     words = durations.ago(earlier, at)
     return f"{words.removesuffix(' ago')} before" if words.endswith(" ago") else "a moment before"
 
 
-def _summary(result: Difference) -> str:
+def summary(result: Difference) -> str:
     """`12 lines are new and 3 are missing against`, the beginning of a sentence that names the other run."""
     if not (result.added or result.removed):
         return "Nothing differs from"
@@ -64,7 +65,7 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _limits(result: Difference, old: Printed, new: Printed, *, cut: bool) -> str:
+def limits(result: Difference, old: Printed, new: Printed, *, cut: bool) -> str:
     """What the reader should know of how this was compared."""
     told = "Times, lengths of time and ids that change on every run are not compared."
     if result.tails:

@@ -95,10 +95,15 @@ def within_reach(shown: Iterable[Shown]) -> Iterator[Shown]:
     """As many of them as a page can carry."""
     room = MOST_BYTES
     for number, one in enumerate(shown):
-        room -= LINE_COSTS + sum(_bytes(piece.text) + PIECE_COSTS for piece in one.pieces)
+        room -= cost(one)
         if number and (room < 0 or number >= MOST_LINES):
             return
         yield one
+
+
+def cost(one: Shown) -> int:
+    """About how many bytes of HTML it makes."""
+    return LINE_COSTS + sum(_bytes(piece.text) + PIECE_COSTS for piece in one.pieces)
 
 
 def left_out(read: Printed) -> Shown:

@@ -5,52 +5,68 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
+from markupsafe import Markup
+
+from tokiflow.core import ids
 from tokiflow.models import IncidentEvent
 from tokiflow.queries.alerts import AlertRecord
 from tokiflow.web import filters, troubles
+from tokiflow.web.markdown import markdown
 
 _MARKS = {
     "opened": "down", "reopened": "down", "flapping": "down", "missed": "down", "failed": "down", "overrun": "down",
     "acknowledged": "late", "resolved": "up", "muted": "paused", "held": "paused", "unmuted": "new", "blind": "late",
-    "commented": "",
+    "snoozed": "paused", "assigned": "new", "unassigned": "new", "commented": "",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry. `mark` is the shape beside it; `run` is the public id of the run it speaks of."""
+    """One entry. `mark` is the shape beside it; `quote` is what somebody wrote, `said` as they typed it;
+    `run` is the public id of the run it speaks of, `comment` that of words
+    of the reader's own, which they may change."""
 
     id: str
     mark: str
     words: str
     at: datetime
     by: str = ""
-    quote: str = ""
+    quote: Markup | None = None
+    said: str = ""
+    comment: str = ""
+    edited_at: datetime | None = None
     times: int = 1
     last_at: datetime | None = None
     run: str = ""
 
 
-def timeline(events: Sequence[IncidentEvent], alerts: Sequence[AlertRecord], *, whole: bool) -> list[Step]:
+def timeline(
+    events: Sequence[IncidentEvent], alerts: Sequence[AlertRecord], *, whole: bool, reader: UUID | None = None
+) -> list[Step]:
     """`events` with who was told in between, newest first. If they are not the `whole` story, only what is as new."""
     told = _told(alerts)
     if not whole and events:
         earliest = events[-1].at
         told = [step for step in told if step.at >= earliest]
     # Newest first; of what happened at the same moment the cause stands below its effect.
-    return sorted([*told, *(_step(event) for event in events)], key=lambda step: step.at, reverse=True)
+    return sorted([*told, *(_step(event, reader) for event in events)], key=lambda step: step.at, reverse=True)
 
 
-def _step(event: IncidentEvent) -> Step:
-    comment = event.what == "commented"
+def _step(event: IncidentEvent, reader: UUID | None) -> Step:
+    comment = event.what == "commented" and event.text
+    edited = event.detail.get("edited_at")
     return Step(
         id=f"step-{event.id}",
         mark=_MARKS.get(event.what, ""),
         words=_words(event),
         at=event.at,
         by=f"{event.by} (API key)" if event.by_kind == "api_key" else event.by,
-        quote=event.text if comment else "",
+        quote=markdown(event.text) if comment else None,
+        said=event.text if comment else "",
+        comment=ids.public("cmt", event.id) if comment and reader and event.user_id == reader else "",
+        edited_at=datetime.fromisoformat(edited) if edited else None,
         times=event.times,
         last_at=event.last_at if event.times > 1 else None,
         run=str(event.detail.get("run", "")),
@@ -60,10 +76,16 @@ def _step(event: IncidentEvent) -> Step:
 def _words(event: IncidentEvent) -> str:
     """`Failed with exit code 3: “disk full”`, `Acknowledged`, `Muted until tomorrow 09:00`."""
     what = event.what
+    if what == "commented" and not event.text:
+        return "Wrote something, and deleted it"
     if what in ("acknowledged", "commented", "unmuted"):
         return {"acknowledged": "Acknowledged", "commented": "Wrote", "unmuted": "Ended the mute"}[what]
-    if what == "muted":
-        return f"Muted until {filters.clock(datetime.fromisoformat(event.detail['until']))}"
+    if what in ("muted", "snoozed"):
+        return f"{what.capitalize()} until {filters.clock(datetime.fromisoformat(event.detail['until']))}"
+    if what == "assigned":
+        return "Took it" if event.text == event.by else f"Assigned it to {event.text}"
+    if what == "unassigned":
+        return event.text or "Assigned it to nobody"
     if what == "resolved":
         return _resolved(event)
     if what == "blind":
@@ -102,6 +124,7 @@ def _told(alerts: Iterable[AlertRecord]) -> list[Step]:
 _TOLD = {
     "escalated": "Told {}, because nobody had acknowledged",
     "reminder": "Reminded {}",
+    "assigned": "Told {} whose it is",
     "acknowledged": "Told {} that somebody is on it",
     "muted": "Told {} that it is muted",
     "unmuted": "Told {} that it is muted no more",

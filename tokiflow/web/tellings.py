@@ -12,6 +12,7 @@ from tokiflow.core.routing import Rule
 from tokiflow.models import Channel, FollowUp, Incident
 from tokiflow.queries.alerts import AlertRecord
 from tokiflow.queries.routing import Listener
+from tokiflow.services.alerts import SNOOZED
 from tokiflow.services.news import TROUBLE
 from tokiflow.web import filters, rule_views, trials
 from tokiflow.web.trials import Trial
@@ -28,6 +29,7 @@ _HEADS = {
     "escalated": "That nobody had acknowledged it",
     "reminder": "That it goes on",
     "acknowledged": "That somebody is on it",
+    "assigned": "Whose it is",
     "muted": "That it is muted",
     "unmuted": "That it is muted no more",
     "resolved": "That it is over",
@@ -69,11 +71,13 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """What happens at `at` unless somebody acknowledges before, or when a silence ends (`at` is None then)."""
+    """What happens at `at` unless somebody acknowledges before, or unless it is over by then (`until_over`), or when a
+    silence ends (`at` is None then)."""
 
     at: datetime | None
     names: tuple[str, ...]
     why: str
+    until_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,8 @@ def coming(follow_ups: Sequence[FollowUp], channels: Sequence[Channel], rules: S
 def _coming(one: FollowUp, rule: Rule | None, listeners: Mapping[UUID, Listener]) -> Coming:
     if one.kind == "held":
         return Coming(None, (), f"Held back: {one.words}. Whoever the rules choose is told then, unless it is over.")
+    if one.reason == SNOOZED:
+        return Coming(one.at, (), "whoever was told of it is reminded, as its snooze is over", until_over=True)
     if one.kind == "reminder":
         return Coming(
             one.at, (), f"those again whom “{rule.name}” has told" if rule else "nobody: the rule was deleted"

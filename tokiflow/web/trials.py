@@ -18,7 +18,7 @@ ALLOWANCE = "TOKIFLOW_OUTBOUND_ALLOW"
 _TURNS = {
     "opened": "began", "resolved": "is over", "escalated": "goes on, nobody had acknowledged",
     "reminder": "goes on", "acknowledged": "is in somebody’s hands", "flapping": "comes and goes",
-    "muted": "is muted", "unmuted": "is muted no more",
+    "assigned": "is somebody’s, or nobody’s", "muted": "is muted", "unmuted": "is muted no more",
 }  # fmt: skip
 
 

@@ -40,14 +40,16 @@ class Trouble:
     muted_until: datetime | None
     reopened: int
     told: str
+    assigned_to: str = ""
 
     @property
     def resolved(self) -> bool:
         return self.status == "resolved"
 
 
-def of(incident: Incident, now: datetime, told: Sequence[Delivery] = ()) -> Trouble:
-    """The trouble of `incident`, whose monitor is loaded; `told` are its deliveries that were sent."""
+def of(incident: Incident, now: datetime, told: Sequence[Delivery] = (), has_it: str = "") -> Trouble:
+    """The trouble of `incident`, whose monitor is loaded; `told` are its deliveries that were sent, `has_it` is whom it
+    is assigned to."""
     muted = not incident.resolved_at and alerting.muted(incident.muted_until, now)
     return Trouble(
         id=ids.public("inc", incident.id),
@@ -67,6 +69,7 @@ def of(incident: Incident, now: datetime, told: Sequence[Delivery] = ()) -> Trou
         muted_until=incident.muted_until if muted else None,
         reopened=incident.reopened,
         told=listed(delivery.channel.name for delivery in told),
+        assigned_to=has_it,
     )
 
 
@@ -75,9 +78,18 @@ def _lasted(incident: Incident, now: datetime) -> float:
     return seconds if seconds < durations.MINUTE else seconds // durations.MINUTE * durations.MINUTE
 
 
-def rows(incidents: Iterable[Incident], now: datetime, told: Mapping[UUID, Sequence[Delivery]]) -> list[Trouble]:
-    """The troubles of `incidents`, in their order."""
-    return [of(incident, now, told.get(incident.id, ())) for incident in incidents]
+_NOBODY = UUID(int=0)
+
+
+def rows(
+    incidents: Iterable[Incident],
+    now: datetime,
+    told: Mapping[UUID, Sequence[Delivery]],
+    names: Mapping[UUID, str] | None = None,
+) -> list[Trouble]:
+    """The troubles of `incidents`, in their order; `names` of people, by their ids."""
+    known = names or {}
+    return [of(one, now, told.get(one.id, ()), known.get(one.assigned_to or _NOBODY, "")) for one in incidents]
 
 
 def sentence(incident: Incident, now: datetime) -> str:

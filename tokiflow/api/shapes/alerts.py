@@ -73,8 +73,8 @@ def _attempt(row: Attempt) -> dict[str, Any]:
 
 
 KINDS = [
-    "opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "muted", "unmuted", "resolved",
-    "summary", "test",
+    "opened", "reopened", "flapping", "escalated", "reminder", "acknowledged", "assigned", "muted", "unmuted",
+    "resolved", "summary", "test",
 ]  # fmt: skip
 
 STATUSES = ["pending", "sent", "merged", "dead"]

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from tokiflow.api import moments
 from tokiflow.api.shapes import Schema, identifier, maybe, moment, obj, text, word
 from tokiflow.core import ids
 from tokiflow.core.status import Kind
 from tokiflow.models import Incident, IncidentEvent
-from tokiflow.services.incidents import LONGEST_COMMENT
+from tokiflow.services.comments import LONGEST
 
 STATUSES = ["open", "acknowledged", "resolved"]
+SEVERITIES = ["critical", "warning"]
 
 
-def incident(row: Incident, timeline: Sequence[IncidentEvent]) -> dict[str, Any]:
-    """`row`, with its monitor, for outsiders."""
+def incident(row: Incident, timeline: Sequence[IncidentEvent], names: Mapping[UUID, str]) -> dict[str, Any]:
+    """`row`, with its monitor, for outsiders; `names` knows whom it is assigned to."""
     return {
         "id": ids.public("inc", row.id),
         "monitor": {"id": ids.public("mon", row.monitor_id), "name": row.monitor.name},
         "kind": row.kind,
         "severity": row.severity,
         "status": row.status,
+        "assigned_to": _person(row.assigned_to, names),
         "muted_until": moments.say(row.muted_until),
         "opened_at": moments.say(row.opened_at),
         "acknowledged_at": moments.say(row.acknowledged_at),
@@ -35,6 +38,10 @@ def incident(row: Incident, timeline: Sequence[IncidentEvent]) -> dict[str, Any]
     }
 
 
+def _person(user_id: UUID | None, names: Mapping[UUID, str]) -> dict[str, Any] | None:
+    return {"id": ids.public("usr", user_id), "name": names.get(user_id, "")} if user_id else None
+
+
 def step(event: IncidentEvent) -> dict[str, Any]:
     """One step on a timeline. What happened several times in a row is one step, with how often and when last."""
     detail = {"text": event.text, **event.detail}
@@ -44,7 +51,8 @@ def step(event: IncidentEvent) -> dict[str, Any]:
 
 
 _WHAT = (
-    "opened, reopened, flapping, missed, overrun, failed, acknowledged, muted, unmuted, commented, blind or resolved."
+    "opened, reopened, flapping, missed, overrun, failed, anomaly, degraded, acknowledged, assigned, unassigned, "
+    "muted, snoozed, unmuted, held, commented, blind or resolved."
 )
 SCHEMAS: dict[str, Schema] = {
     "Incident": obj(
@@ -52,8 +60,9 @@ SCHEMAS: dict[str, Schema] = {
             "id": identifier("inc"),
             "monitor": obj({"id": identifier("mon"), "name": text()}),
             "kind": word([one.value for one in Kind], "Why it opened."),
-            "severity": word(["critical", "warning"]),
+            "severity": word(SEVERITIES),
             "status": word(STATUSES),
+            "assigned_to": maybe(obj({"id": identifier("usr"), "name": text()})),
             "muted_until": maybe(moment("Nobody is told of more trouble until then.")),
             "opened_at": moment("When it happened, not when it was noticed."),
             "acknowledged_at": maybe(moment()),
@@ -74,13 +83,15 @@ SCHEMAS: dict[str, Schema] = {
                 "type": "object",
                 "properties": {"text": text("In words, or what somebody wrote.")},
                 "required": ["text"],
-                "description": "`text`, and where it applies `run`, `exit_code`, `kind`, `until`, `times`, `last_at`.",
+                "description": "`text`, and where it applies `run`, `exit_code`, `kind`, `until`, `to`, `from`, "
+                "`user`, `edited_at`, `deleted_at`, `times`, `last_at`.",
             },
         }
     ),
     "Until": obj({"until": maybe(moment("A time in the future; null for none."))}, optional=("until",)),
     "Mute": obj({"until": maybe(moment("A time in the future; null ends the mute."))}),
-    "Comment": obj({"text": text("What you found or did.", minLength=1, maxLength=LONGEST_COMMENT)}),
+    "Assignment": obj({"to": maybe(text("A member's id or address; null for nobody.", minLength=1))}),
+    "Comment": obj({"text": text("What you found or did.", minLength=1, maxLength=LONGEST)}),
 }
 
 EXAMPLE: dict[str, Any] = {
@@ -89,6 +100,7 @@ EXAMPLE: dict[str, Any] = {
     "kind": "missed",
     "severity": "critical",
     "status": "open",
+    "assigned_to": None,
     "muted_until": None,
     "opened_at": "2026-11-21T01:05:00.000Z",
     "acknowledged_at": None,

@@ -31,10 +31,11 @@ Maker = Callable[[Asked, Path, Progress], str]
 
 def makers() -> Mapping[str, Maker]:
     """By kind: what makes its file."""
-    from tokiflow.services.exporting import audit_csv, monitors, organization, person, runs
+    from tokiflow.services.exporting import audit_csv, incidents, monitors, organization, person, runs
 
     return {
         "audit": audit_csv.make,
+        "incidents": incidents.make,
         "monitors": monitors.make,
         "organization": organization.make,
         "person": person.make,

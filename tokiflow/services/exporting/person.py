@@ -26,6 +26,7 @@ from tokiflow.models import (
     Monitor,
     Organization,
     Passkey,
+    Preset,
     Recipient,
     RecoveryCode,
     SignInLink,
@@ -99,8 +100,9 @@ def statements(user_id: Any, email: str) -> dict[str, Select[Any]]:
             or_(AuditEvent.by_id.is_(None), AuditEvent.by_id != user_id),
             "words_hash", "hash",
         ),
-        "comments": _of(IncidentEvent, IncidentEvent.what == "commented", _noted_as_theirs(user_id)),
+        "comments": _of(IncidentEvent, IncidentEvent.what == "commented", _wrote(user_id)),
         "incidents_assigned_to_me": _of(Incident, Incident.assigned_to == user_id),
+        "presets": _of(Preset, Preset.user_id == user_id),
         "monitors_i_made": select(Monitor.id, Monitor.organization_id, Monitor.name, Monitor.created_at)
         .where(Monitor.created_by == user_id)
         .order_by(Monitor.id),
@@ -116,9 +118,9 @@ def _of(model: Any, *which: ColumnElement[bool] | str) -> Select[Any]:
     return select(*columns).where(*conditions).order_by(*model.__table__.primary_key.columns)
 
 
-def _noted_as_theirs(user_id: Any) -> ColumnElement[bool]:
-    """Comments hold the name of their writer, and names change; the log of who did what holds who it was."""
-    return exists().where(
+def _wrote(user_id: Any) -> ColumnElement[bool]:
+    """Old comments hold the name of their writer, and names change; the log of who did what holds who it was."""
+    noted = exists().where(
         and_(
             AuditEvent.by_id == user_id,
             AuditEvent.what == "incident.commented",
@@ -126,6 +128,7 @@ def _noted_as_theirs(user_id: Any) -> ColumnElement[bool]:
             AuditEvent.at == IncidentEvent.at,
         )
     )
+    return or_(IncidentEvent.user_id == user_id, noted)
 
 
 def _rows(connection: Connection, statement: Select[Any]) -> Iterator[dict[str, Any]]:

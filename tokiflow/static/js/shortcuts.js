@@ -13,7 +13,7 @@
 
   function typing(event) {
     return event.ctrlKey || event.metaKey || event.altKey || event.isComposing
-      || event.target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]");
+      || event.target.closest?.("input:not([type='checkbox']), textarea, select, [contenteditable]") || document.querySelector("dialog[open]");
   }
 
   function visible(element) { return element.checkVisibility ? element.checkVisibility() : element.offsetParent; }
@@ -42,6 +42,19 @@
     return true;
   }
 
+  // What is ticked comes before what the focus is on.
+  function acknowledge() {
+    const ticked = document.querySelector("[data-bulk][data-some] [data-bulk-acknowledge]");
+    if (ticked) click(ticked); else press("a");
+  }
+
+  function pick(event) {
+    const box = document.activeElement.closest?.("[data-item]")?.querySelector("[data-pick]");
+    if (!box) return false;
+    box.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey: event.shiftKey }));
+    return true;
+  }
+
   document.addEventListener("keydown", (event) => {
     if (off || typing(event)) return;
     const { key } = event;
@@ -49,8 +62,9 @@
     else if (key === "j" || key === "k") walk(key === "j" ? 1 : -1);
     else if (key === "/" && !press("/") && help) location.assign("/app/monitors#q");
     else if (key === "n" && !press("n") && help) location.assign("/app/monitors/new");
-    else if (key === "a") press("a");
-    else if (key !== "/" && key !== "n") return;
+    else if (key === "a") acknowledge();
+    else if ((key === "x" || key === "X") && !pick(event)) return;
+    else if (!["/", "n", "x", "X"].includes(key)) return;
     event.preventDefault();
   });
 })();

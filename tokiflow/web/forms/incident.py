@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta, tzinfo
 
-from wtforms import DateTimeLocalField, SelectField, TextAreaField
+from wtforms import BooleanField, DateTimeLocalField, SelectField, StringField, TextAreaField
 
 from tokiflow import errors
-from tokiflow.web.forms.base import Form, choices
+from tokiflow.web.forms.base import Form, VersionedForm, choices
 
 MORNING = time(9)
 CHOICES = {
@@ -42,3 +42,11 @@ class CommentForm(Form):
     """Words for the timeline."""
 
     text = TextAreaField("Comment")
+
+
+class PresetForm(VersionedForm):
+    """A name for the filters at hand, and who may use them."""
+
+    name = StringField("Name")
+    shared = BooleanField("Share it with everybody here")
+    default = BooleanField("Open it first whenever I come to the incidents")
