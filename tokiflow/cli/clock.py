@@ -23,6 +23,7 @@ from tokiflow.core.outage import Gap
 LONGEST_SLEEP = timedelta(seconds=0.5)
 RING_EVERY = timedelta(seconds=1)
 CARRY_EVERY = timedelta(seconds=5)
+LOOK_EVERY = timedelta(minutes=5)
 KEEP_HOUSE_EVERY = timedelta(hours=1)
 FORGET_EVERY = timedelta(minutes=10)
 TROUBLE_SLEEP = 1.0
@@ -54,7 +55,7 @@ class Clock:
         self.lost_at: datetime | None = self.well_at
         self.interruption: Gap | None = None
         self.batch = 1  # how many are judged at once; overdue.next_batch says how many next
-        self.rang = self.carried = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
+        self.rang = self.carried = self.looked = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop`. A database that is away is waited for."""
@@ -123,6 +124,7 @@ class Clock:
             exports,
             heartbeats,
             invitations,
+            judging,
             letters,
             maintenance,
             organizations,
@@ -138,6 +140,7 @@ class Clock:
             deliveries.ring(now)
             sign_in.ring(now)
             letters.ring(now)
+            judging.ring(now)
         if now - self.carried >= CARRY_EVERY:
             self.carried = now
             outputs.ring(now)
@@ -145,6 +148,9 @@ class Clock:
             exports.ring(now)
             calendars.ring(now)
             people.ring(now)
+        if now - self.looked >= LOOK_EVERY:
+            self.looked = now
+            judging.look(now)
         if now - self.forgot >= FORGET_EVERY:
             self.forgot = now
             heartbeats.forget(now)

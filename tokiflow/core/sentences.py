@@ -52,10 +52,12 @@ def overlapped() -> str:
     return "started while the run before was still going, which is not allowed here"
 
 
-def recovered(opened_at: datetime, resolved_at: datetime, by: str = "") -> str:
-    """How long the trouble lasted, and who ended it if a person did."""
+def recovered(opened_at: datetime, resolved_at: datetime, by: str = "", *, unusual: bool = False) -> str:
+    """How long the trouble lasted, and who ended it if a person did. `unusual`: it was no outage."""
     lasted = durations.words(max((resolved_at - opened_at).total_seconds(), 0))
-    return f"was resolved by {by} after {lasted}" if by else f"is well again after {lasted}"
+    if by:
+        return f"was resolved by {by} after {lasted}"
+    return f"is {'as usual' if unusual else 'well'} again after {lasted}"
 
 
 def blind(start: datetime, end: datetime) -> str:
@@ -107,6 +109,19 @@ def unusual(found: anomaly.Finding, measure: Measure, name: str = "") -> str:
         now, before = amount(found.now, measure), amount(found.before, measure)
         return f"for {found.runs} runs it {_DOES[measure].format(name or 'the value')} {now}; before that, {before}"
     return f"as usual again after {found.runs} {'run' if found.runs == 1 else 'runs'}"
+
+
+def lead(kind: Kind, summary: str) -> str:
+    """`summary` as it goes on behind the monitor's name: `has become slower: the last 6 runs were…`."""
+    if kind is Kind.DEGRADED:
+        return f"has {'become slower' if ' slower than ' in summary else 'grown'}: {summary}"
+    return f"failed: {summary}" if kind is Kind.FAILED else summary
+
+
+def shifted(found: anomaly.Shift, measure: Measure, name: str = "") -> str:
+    """A new level, learnt and told once: `takes 20 m now, after 12 m`."""
+    now, before = amount(found.now, measure), amount(found.before, measure)
+    return f"{_DOES[measure].format(name or 'the value')} {now} now, after {before}"
 
 
 def amount(value: float, measure: Measure) -> str:

@@ -24,17 +24,20 @@ from tokiflow.services.timeline import Step
 
 log = structlog.get_logger()
 
-OUTAGE = "outage"
+OUTAGE, PERFORMANCE = "outage", "performance"
+"""The classes of incidents. The monitor is down, or it goes and yet is not as usual."""
 
 
 @dataclass
 class Book:
-    """The incidents of the monitors at hand, read at once, and brought up to date while verdicts are carried out.
+    """The incidents of one class of the monitors at hand, read at once, and brought up to date while verdicts are
+    carried out.
 
     By monitor: the unresolved one, and the last. By incident: the last step on its timeline. `spells` are those in
     which we could not listen, `opened` and `steps` what is still to be written.
     """
 
+    class_: str
     unresolved: dict[UUID, Incident]
     last: dict[UUID, Incident]
     latest_step: dict[UUID, IncidentEvent | Step]
@@ -48,12 +51,15 @@ class Book:
         self.latest_step[step.incident_id] = step
 
 
-def read(monitor_ids: Collection[UUID], blind_within: tuple[datetime, datetime] | None = None) -> Book:
+def read(
+    monitor_ids: Collection[UUID], blind_within: tuple[datetime, datetime] | None = None, class_: str = OUTAGE
+) -> Book:
     """What is known of the incidents of `monitor_ids`, and when we could not listen within a stretch of time."""
-    open_ones = db.session.execute(unresolved(monitor_ids)).scalars().all()
-    last = db.session.execute(_last(monitor_ids)).scalars()
+    open_ones = db.session.execute(unresolved(monitor_ids, class_)).scalars().all()
+    last = db.session.execute(_last(monitor_ids, class_)).scalars()
     steps = db.session.execute(_latest_steps([one.id for one in open_ones])).scalars() if open_ones else ()
     return Book(
+        class_=class_,
         unresolved={one.monitor_id: one for one in open_ones},
         last={one.monitor_id: one for one in last},
         latest_step={step.incident_id: step for step in steps},
@@ -61,18 +67,18 @@ def read(monitor_ids: Collection[UUID], blind_within: tuple[datetime, datetime] 
     )
 
 
-def unresolved(monitor_ids: Collection[UUID]) -> Select[Incident]:
-    """The outages of `monitor_ids` that nobody and nothing has resolved yet: one a monitor at most."""
+def unresolved(monitor_ids: Collection[UUID], *classes: str) -> Select[Incident]:
+    """The incidents of `classes` that nobody and nothing has resolved yet: of each, one a monitor at most."""
     return select(Incident).where(
-        Incident.monitor_id.in_(monitor_ids), Incident.class_ == OUTAGE, Incident.resolved_at.is_(None)
+        Incident.monitor_id.in_(monitor_ids), Incident.class_.in_(classes), Incident.resolved_at.is_(None)
     )
 
 
-def _last(monitor_ids: Collection[UUID]) -> Select[Incident]:
+def _last(monitor_ids: Collection[UUID], class_: str) -> Select[Incident]:
     """Each monitor reads its index from the end."""
     latest = (
         select(Incident)
-        .where(Incident.monitor_id == Monitor.id, Incident.class_ == OUTAGE)
+        .where(Incident.monitor_id == Monitor.id, Incident.class_ == class_)
         .order_by(Incident.opened_at.desc(), Incident.id.desc())
         .limit(1)
         .lateral()

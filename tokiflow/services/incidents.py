@@ -15,7 +15,7 @@ from tokiflow.core.actors import Actor
 from tokiflow.db import db, transaction
 from tokiflow.models import Incident, Monitor
 from tokiflow.services import alerts, audit, follow_ups, incident_rows, monitor_rows, timeline
-from tokiflow.services.incident_rows import OUTAGE
+from tokiflow.services.incident_rows import OUTAGE, PERFORMANCE
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News, told
 
@@ -24,9 +24,16 @@ LONGEST_COMMENT = 10_000
 
 def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
     """The monitor in `row` (locked) was paused: nobody waits for it any more."""
-    incident = db.session.execute(incident_rows.unresolved([row.id])).scalar_one_or_none()
-    if incident:
+    for incident in db.session.execute(incident_rows.unresolved([row.id], OUTAGE, PERFORMANCE)).scalars().all():
         _close_now(incident, row, f"the monitor was paused by {by.name}", by, now)
+        _audit("incident.resolved", incident, by, now)
+
+
+def close_for_sensitivity(row: MonitorRow, by: Actor, now: datetime) -> None:
+    """Of the monitor in `row` (locked) nobody wants to know any more what is unlike its usual."""
+    incident = db.session.execute(incident_rows.unresolved([row.id], PERFORMANCE)).scalar_one_or_none()
+    if incident:
+        _close_now(incident, row, f"{by.name} turned the judging of this monitor off", by, now)
         _audit("incident.resolved", incident, by, now)
 
 

@@ -12,6 +12,7 @@ from tokiflow.web import filters, troubles
 
 _MARKS = {
     "opened": "down", "reopened": "down", "flapping": "down", "missed": "down", "failed": "down", "overrun": "down",
+    "anomaly": "late", "degraded": "late", "not_a_problem": "",
     "acknowledged": "late", "resolved": "up", "muted": "paused", "held": "paused", "unmuted": "new", "blind": "late",
     "commented": "",
 }  # fmt: skip
@@ -60,8 +61,8 @@ def _step(event: IncidentEvent) -> Step:
 def _words(event: IncidentEvent) -> str:
     """`Failed with exit code 3: “disk full”`, `Acknowledged`, `Muted until tomorrow 09:00`."""
     what = event.what
-    if what in ("acknowledged", "commented", "unmuted"):
-        return {"acknowledged": "Acknowledged", "commented": "Wrote", "unmuted": "Ended the mute"}[what]
+    if what in _PLAIN:
+        return _PLAIN[what]
     if what == "muted":
         return f"Muted until {filters.clock(datetime.fromisoformat(event.detail['until']))}"
     if what == "resolved":
@@ -73,6 +74,11 @@ def _words(event: IncidentEvent) -> str:
     return f"{_LEADS.get(what, '')}{text}" if what in _LEADS else text[:1].upper() + text[1:]
 
 
+_PLAIN = {
+    "acknowledged": "Acknowledged",
+    "commented": "Wrote",
+    "unmuted": "Ended the mute",
+}
 _LEADS = {
     "opened": "Opened: ",
     "reopened": "Came back: ",
@@ -83,7 +89,9 @@ _LEADS = {
 def _resolved(event: IncidentEvent) -> str:
     if event.by_kind == "system":
         return event.text[:1].upper() + event.text[1:]
-    return "Resolved, because the monitor was paused" if "was paused" in event.text else "Resolved"
+    if "was paused" in event.text:
+        return "Resolved, because the monitor was paused"
+    return "Resolved: judging was turned off" if "turned the judging" in event.text else "Resolved"
 
 
 def _told(alerts: Iterable[AlertRecord]) -> list[Step]:
