@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
+from flask import Flask
 from sqlalchemy import select, update
 
-from tests.factories import make_channel, make_monitor, make_organization
+from tests.factories import make_channel, make_monitor
+from tests.fixtures.database import Database
 from tests.house.statements import statements
+from tokiflow import errors, queue
 from tokiflow.core.actors import Actor
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
-from tokiflow.models import Alert, Band, Baseline, Delivery, Incident, IncidentEvent, Monitor, Organization, Run
-from tokiflow.services import judging, pings
+from tokiflow.models import Alert, AuditEvent, Band, Baseline, Delivery, Incident, IncidentEvent, Monitor, Organization, Run
+from tokiflow.queue import gathered
+from tokiflow.services import acceptance, judging, monitors, pings
 from tokiflow.services.pings import Incoming
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -248,3 +254,118 @@ def test_a_thousand_monitors_take_as_many_statements_as_two(organization: Organi
 
     few, many = needed(2), needed(120)
     assert many == few <= 40
+
+
+ALICE = Actor("person", "Alice")
+
+
+def test_not_a_problem_teaches_and_ends_it(job: Job) -> None:
+    job.runs(3)
+    (incident,) = all_of(Incident)
+    acceptance.accept_incident(incident.id, ALICE, job.at)
+    acceptance.accept_incident(incident.id, ALICE, job.at)
+    (incident,) = all_of(Incident)
+    assert (incident.status, incident.resolved_by, incident.resolved_by_person) == ("resolved", "Alice", True)
+    assert sum(step.what == "resolved" for step in all_of(IncidentEvent)) == 1
+    assert [event.what for event in all_of(AuditEvent)] == ["incident.not_a_problem"]
+    assert next(run for run in all_of(Run) if run.findings).findings[0]["accepted_by"] == "Alice"
+    job.runs(3, 4, 720, 3)
+    assert len(all_of(Incident)) == 1
+
+
+def test_not_a_problem_said_of_a_run(job: Job) -> None:
+    job.runs(3)
+    run = next(run for run in all_of(Run) if run.findings)
+    acceptance.accept_run(job.monitor.id, run.id, ALICE, job.at)
+    acceptance.accept_run(job.monitor.id, run.id, ALICE, job.at)
+    assert all_of(Incident)[0].status == "resolved"
+    assert sorted(event.what for event in all_of(AuditEvent)) == ["incident.not_a_problem", "monitor.not_a_problem"]
+
+
+def test_two_say_at_once_that_it_is_not_a_problem(app: Flask, job: Job) -> None:
+    job.runs(3)
+    incident_id = all_of(Incident)[0].id
+    db.session.remove()
+
+    def say() -> None:
+        with app.app_context():
+            acceptance.accept_incident(incident_id, ALICE, job.at)
+
+    both = [threading.Thread(target=say) for _ in range(4)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert [event.what for event in all_of(AuditEvent)] == ["incident.not_a_problem"]
+    assert len(all_of(Alert)) == 2
+
+
+def test_slowness_that_is_not_a_problem_is_learnt(job: Job) -> None:
+    job.runs(*[980 + n for n in range(12)])
+    if all_of(Incident):
+        (incident,) = all_of(Incident)
+        assert incident.kind in ("degraded", "anomaly")
+        acceptance.accept_incident(incident.id, ALICE, job.at)
+        job.runs(*[985 + n for n in range(12)])
+        assert len(all_of(Incident)) == 1
+
+
+def test_an_outage_is_always_a_problem(job: Job) -> None:
+    pings.record([Incoming(job.monitor.token, Ping(Signal.FAIL, job.at + HOUR))], job.at + HOUR)
+    with pytest.raises(errors.Conflict):
+        acceptance.accept_incident(all_of(Incident)[0].id, ALICE, job.at + HOUR)
+
+
+def test_turning_it_off_ends_what_is_open(job: Job) -> None:
+    job.runs(3)
+    monitors.edit(job.monitor.id, {"sensitivity": "off"}, ALICE, job.at)
+    (incident,) = all_of(Incident)
+    assert (incident.status, incident.resolved_by) == ("resolved", "Alice")
+    edited = next(event for event in all_of(AuditEvent) if event.what == "monitor.edited")
+    assert (edited.before, edited.after) == ({"sensitivity": "normal"}, {"sensitivity": "off"})
+
+
+def test_pausing_ends_it_too(job: Job) -> None:
+    job.runs(3)
+    monitors.pause(job.monitor.id, None, ALICE, job.at)
+    assert all_of(Incident)[0].status == "resolved"
+
+
+def test_many_workers_teach_each_run_once(app: Flask, organization: Organization) -> None:
+    jobs = [Job(organization, name=f"job {n}") for n in range(12)]
+    monitor_ids = [one.monitor.id for one in jobs]
+    db.session.remove()
+
+    def work() -> None:
+        with app.app_context():
+            for _ in range(6):
+                judging.judge(monitor_ids, NOW)
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for one in workers:
+        one.start()
+    for one in jobs:
+        one.runs(*[720] * 5, judged=False)
+    for one in workers:
+        one.join()
+    judging.judge(monitor_ids, NOW)
+    assert [taught(one) for one in jobs] == [5] * 12
+
+
+def test_what_nobody_was_rung_for_is_found(app: Flask, database: Database, job: Job) -> None:
+    job.runs(720, judged=False)
+    redis.Redis.from_url(database.redis_url).flushdb()
+    assert gathered(queue.Job.JUDGE, 10) == []
+    judging.look(NOW)
+    assert gathered(queue.Job.JUDGE, 10) == [job.monitor.id]
+
+
+def test_pings_with_nothing_to_judge_ring_for_nobody(job: Job) -> None:
+    gathered(queue.Job.JUDGE, 10)
+    with statements() as plain:
+        pings.record([Incoming(job.monitor.token, Ping(Signal.SUCCESS, job.at + HOUR))], NOW)
+    assert gathered(queue.Job.JUDGE, 10) == []
+    with statements() as timed:
+        pings.record([Incoming(job.monitor.token, Ping(Signal.SUCCESS, job.at + 2 * HOUR, duration_ms=1))], NOW)
+    assert gathered(queue.Job.JUDGE, 10) == [job.monitor.id]
+    assert len(plain) == len(timed)

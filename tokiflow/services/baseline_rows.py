@@ -155,6 +155,13 @@ def lock_monitors(monitor_ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
     return {row.id: row for row in db.session.execute(statement.with_for_update(key_share=True, skip_locked=True))}
 
 
+def locked(monitor_id: UUID) -> Baseline | None:
+    """What is known of one monitor, whose row the caller has locked. Waits for who judges it just now."""
+    statement = select(Baseline).where(Baseline.monitor_id == monitor_id)
+    statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return db.session.execute(statement).scalar_one_or_none()
+
+
 def behind(most: int) -> list[UUID]:
     """Monitors with pings that nobody has looked at."""
     return list(db.session.execute(_BEHIND, {"most": most}).scalars())

@@ -5,9 +5,10 @@ Whoever changes an incident holds the lock on its monitor's row first, so there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -102,7 +103,7 @@ def _latest_steps(incident_ids: Collection[UUID]) -> Select[IncidentEvent]:
 
 def close(
     note: Callable[[Step], object], incident: Incident, at: datetime, by: Actor, row: MonitorRow, words: str,
-    *, by_person: bool,
+    *, by_person: bool, detail: Mapping[str, Any] | None = None,
 ) -> News:  # fmt: skip
     """It is over at `at`, in `words`; `note` keeps the step of its timeline. The news of it."""
     # An incident can't end before it began, whatever order pings arrive in.
@@ -111,7 +112,7 @@ def close(
     incident.resolved_at = at
     incident.resolved_by = by.name
     incident.resolved_by_person = by_person
-    note(timeline.step(incident.id, "resolved", at, by, words))
+    note(timeline.step(incident.id, "resolved", at, by, words, detail))
     log.info("incident_resolved", incident=str(incident.id), monitor=str(row.id))
     return News(incident, row, "resolved", at)
 

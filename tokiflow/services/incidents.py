@@ -41,7 +41,7 @@ def acknowledge(incident_id: UUID, by: Actor, now: datetime) -> None:
     """Somebody has seen it: nobody else is called, and who follows that hears of it. Again does nothing; a resolved
     one raises Conflict."""
     with transaction():
-        incident, row = _locked(incident_id)
+        incident, row = locked(incident_id)
         if incident.status == "resolved":
             raise errors.Conflict("This incident is resolved already; there is nothing left to acknowledge.")
         if incident.status == "acknowledged":
@@ -64,7 +64,7 @@ def _tell_what_was_done(incident: Incident, row: MonitorRow, what: str, by: Acto
 def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
     """A person says it is over: the monitor gets a fresh chance. Again does nothing."""
     with transaction():
-        incident, row = _locked(incident_id)
+        incident, row = locked(incident_id)
         if incident.status == "resolved":
             return
         _close_now(incident, row, f"resolved by {by.name}", by, now)
@@ -79,7 +79,7 @@ def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
     if until is not None and until <= now:
         raise errors.Invalid({"until": ["has passed already; write a time in the future"]})
     with transaction():
-        incident, row = _locked(incident_id)
+        incident, row = locked(incident_id)
         if incident.status == "resolved":
             raise errors.Conflict("This incident is resolved already; there is nothing left to mute.")
         incident.muted_until = until
@@ -99,14 +99,26 @@ def comment(incident_id: UUID, text: str, by: Actor, now: datetime) -> None:
     if len(text) > LONGEST_COMMENT:
         raise errors.Invalid({"text": [f"is longer than {LONGEST_COMMENT:,} characters; shorten it"]})
     with transaction():
-        incident, _ = _locked(incident_id)
+        incident, _ = locked(incident_id)
         timeline.write(timeline.step(incident.id, "commented", now, by, text))
         _audit("incident.commented", incident, by, now)
 
 
-def _close_now(incident: Incident, row: MonitorRow, words: str, by: Actor, now: datetime) -> None:
+def end_as_no_problem(incident: Incident, row: MonitorRow, by: Actor, now: datetime) -> None:
+    """A person (who holds the lock) says of what is unusual that it is no problem: it is over, and it is said so."""
+    if incident.status == "resolved":
+        detail = {"not_a_problem": True}
+        timeline.write(timeline.step(incident.id, "not_a_problem", now, by, "is not a problem", detail))
+    else:
+        _close_now(incident, row, f"is not a problem, says {by.name}", by, now, {"not_a_problem": True})
+    _audit("incident.not_a_problem", incident, by, now)
+
+
+def _close_now(
+    incident: Incident, row: MonitorRow, words: str, by: Actor, now: datetime, detail: Mapping[str, Any] | None = None
+) -> None:
     """A person ends it."""
-    news = incident_rows.close(timeline.write, incident, now, by, row, words, by_person=True)
+    news = incident_rows.close(timeline.write, incident, now, by, row, words, by_person=True, detail=detail)
     db.session.flush()
     alerts.plan([news], now)
     if incident.class_ == OUTAGE:
@@ -118,7 +130,7 @@ def _set_up_again(row: MonitorRow, now: datetime) -> None:
     monitor_rows.save(row.id, known, monitor_rows.runs_at_hand([row.id], now)[row.id])
 
 
-def _locked(incident_id: UUID) -> tuple[Incident, Monitor]:
+def locked(incident_id: UUID) -> tuple[Incident, Monitor]:
     """The incident and its monitor, both locked. Raises NotFound if it is gone meanwhile."""
     monitor_id = db.session.execute(select(Incident.monitor_id).where(Incident.id == incident_id)).scalar_one_or_none()
     if monitor_id is None:

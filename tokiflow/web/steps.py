@@ -78,6 +78,7 @@ _PLAIN = {
     "acknowledged": "Acknowledged",
     "commented": "Wrote",
     "unmuted": "Ended the mute",
+    "not_a_problem": "Said that it is not a problem",
 }
 _LEADS = {
     "opened": "Opened: ",
@@ -87,6 +88,8 @@ _LEADS = {
 
 
 def _resolved(event: IncidentEvent) -> str:
+    if event.detail.get("not_a_problem"):
+        return "Resolved: it is not a problem, and taken as usual from now on"
     if event.by_kind == "system":
         return event.text[:1].upper() + event.text[1:]
     if "was paused" in event.text:
