@@ -240,6 +240,7 @@ def test_off_is_learnt_and_not_told(organization: Organization) -> None:
 def test_a_thousand_monitors_take_as_many_statements_as_two(organization: Organization) -> None:
     def needed(monitors: int) -> int:
         jobs = [Job(organization, name=f"job {n}") for n in range(monitors)]
+        monitor_ids = [one.monitor.id for one in jobs]
         for n in range(14):
             at = NOW - (20 - n) * HOUR
             seconds = 3 if n == 13 else 720
@@ -249,7 +250,7 @@ def test_a_thousand_monitors_take_as_many_statements_as_two(organization: Organi
                 for start in range(0, monitors, judging.REPLAYS):
                     judging.judge([one.monitor.id for one in jobs[start : start + judging.REPLAYS]], at)
         with statements() as found:
-            assert judging.judge([one.monitor.id for one in jobs], at) == monitors
+            assert judging.judge(monitor_ids, at) == monitors
         return len(found)
 
     few, many = needed(2), needed(120)
@@ -369,3 +370,20 @@ def test_pings_with_nothing_to_judge_ring_for_nobody(job: Job) -> None:
         pings.record([Incoming(job.monitor.token, Ping(Signal.SUCCESS, job.at + 2 * HOUR, duration_ms=1))], NOW)
     assert gathered(queue.Job.JUDGE, 10) == [job.monitor.id]
     assert len(plain) == len(timed)
+
+
+def test_all_is_learnt_anew_from_the_kept_runs(job: Job) -> None:
+    job.runs(3, 720)
+    before = baseline(job).measures
+    assert judging.rebuild(None, job.at) == 22
+    assert baseline(job).measures == before
+    assert judging.rebuild(job.monitor.id, job.at) == 22
+    assert len(all_of(Incident)) == 1
+    assert judging.judge([job.monitor.id], job.at) == 0
+
+
+def test_what_was_normal_goes_with_the_runs_and_with_the_monitor(job: Job) -> None:
+    days = len(all_of(Band))
+    assert judging.forget(job.at.replace(hour=0)) == days - 1
+    monitors.delete(job.monitor.id, ALICE, job.at)
+    assert (all_of(Band), all_of(Baseline)) == ([], [])

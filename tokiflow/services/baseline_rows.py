@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tokiflow.core.judgement import Usual
-from tokiflow.db import db
-from tokiflow.models import Baseline, Incident, Monitor
+from tokiflow.db import changed, db
+from tokiflow.models import Band, Baseline, Incident, Monitor
 from tokiflow.services.incident_rows import PERFORMANCE
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -162,9 +162,37 @@ def locked(monitor_id: UUID) -> Baseline | None:
     return db.session.execute(statement).scalar_one_or_none()
 
 
+def in_turns(monitor_id: UUID | None, most: int) -> Iterator[list[UUID]]:
+    """One monitor, or all of them, so many at a time."""
+    if monitor_id is not None:
+        yield [monitor_id]
+        return
+    after = UUID(int=0)
+    while True:
+        statement = select(Monitor.id).where(Monitor.id > after).order_by(Monitor.id).limit(most)
+        some = list(db.session.execute(statement).scalars())
+        if not some:
+            return
+        yield some
+        after = some[-1]
+
+
 def behind(most: int) -> list[UUID]:
     """Monitors with pings that nobody has looked at."""
     return list(db.session.execute(_BEHIND, {"most": most}).scalars())
+
+
+def forget_bands(before: datetime) -> int:
+    """Delete what was normal on the days before."""
+    return changed(delete(Band).where(Band.day < before))
+
+
+def start_over(monitor_id: UUID | None) -> int:
+    """Take back all that was learnt of one monitor, or of all; of how many. They are learnt anew when they are judged
+    next."""
+    values = {"judged_until": NEVER, "judged_count": 0, "calm": 0, "measures": {}}
+    statement = update(Baseline).values(**values)
+    return changed(statement if monitor_id is None else statement.where(Baseline.monitor_id == monitor_id))
 
 
 def save(rows: Sequence[Mapping[str, Any]]) -> None:

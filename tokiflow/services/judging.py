@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -52,8 +52,10 @@ def look(_: datetime) -> None:
     gather(Job.JUDGE, baseline_rows.behind(MOST_BEHIND))
 
 
-def judge(monitor_ids: Collection[UUID], now: datetime) -> int:
+def judge(monitor_ids: Collection[UUID], now: datetime, *, tell: bool = True) -> int:
     """Judge what `monitor_ids` have finished since they were last judged; how many runs that were.
+
+    Without `tell` it is only learnt and noted. Monitors whose baseline could not be read are learnt anew, a few at once.
 
     Monitors that another worker judges, or that are busy just now, are rung for again. About a dozen statements,
     whatever the number.
@@ -61,7 +63,7 @@ def judge(monitor_ids: Collection[UUID], now: datetime) -> int:
     with transaction():
         baseline_rows.begin(monitor_ids)
     with transaction():
-        pages = _pages(baseline_rows.claim(monitor_ids), now)
+        pages = _pages(baseline_rows.claim(monitor_ids), now if tell else None)
         pages = _without_busy(pages)
         _write(pages, now)
         runs = sum(len(page.runs) for page in pages)
@@ -70,6 +72,25 @@ def judge(monitor_ids: Collection[UUID], now: datetime) -> int:
     if runs:
         log.info("judged", monitors=len(pages), runs=runs)
     return runs
+
+
+def rebuild(monitor_id: UUID | None, now: datetime) -> int:
+    """Learn anew, from the kept runs, what is normal for one monitor or for all; how many runs that took.
+
+    What people said to be no problem is forgotten with the rest, and nobody is told of what is found.
+    """
+    with transaction():
+        baseline_rows.start_over(monitor_id)
+    runs = 0
+    for some in baseline_rows.in_turns(monitor_id, REPLAYS):
+        runs += judge(some, now, tell=False)
+    return runs
+
+
+def forget(before: datetime) -> int:
+    """Delete what was normal on days of which no run is kept."""
+    with transaction():
+        return baseline_rows.forget_bands(before)
 
 
 @dataclass
@@ -91,8 +112,11 @@ class _Page:
         return max((run.finished_at for run in self.runs), default=self.row.judged_until)
 
 
-def _pages(rows: Sequence[Row[Any]], now: datetime) -> list[_Page]:
-    """What becomes of each monitor, not written yet. One that can't be judged is left out, and harms no other."""
+def _pages(rows: Sequence[Row[Any]], now: datetime | None) -> list[_Page]:
+    """What becomes of each monitor, not written yet. One that can't be judged is left out, and harms no other.
+
+    `now` is None if nobody is to be told.
+    """
     known, anew = _read(rows)
     filled = _with_new_runs(known) + _with_kept_runs(anew[:REPLAYS], now)
     reopened = baseline_rows.reopened([page.row.id for page in filled if page.runs])
@@ -157,7 +181,7 @@ def _overtaken(run: Row[Any]) -> bool:
     return bool(run.at == run.finished_at and run.started_at and run.started_at < run.at)
 
 
-def _with_kept_runs(pages: list[_Page], now: datetime) -> list[_Page]:
+def _with_kept_runs(pages: list[_Page], now: datetime | None) -> list[_Page]:
     by_monitor: dict[UUID, list[Row[Any]]] = {page.row.id: [] for page in pages}
     counts: dict[UUID, int] = {}
     for run in baseline_rows.kept_runs(list(by_monitor)):
@@ -168,7 +192,7 @@ def _with_kept_runs(pages: list[_Page], now: datetime) -> list[_Page]:
         page.judged_count = counts.get(page.row.id, 0)
         page.runs = _in_order(by_monitor[page.row.id])
         page.calm = 0
-        page.told_since = max(page.row.judged_until, now - STILL_NEWS)
+        page.told_since = max(page.row.judged_until, now - STILL_NEWS) if now else _FOREVER
     return pages
 
 
@@ -265,6 +289,7 @@ def _write(pages: Sequence[_Page], now: datetime) -> None:
     verdicts.carry_out(_verdicts(pages, now), now, PERFORMANCE)
 
 
+_FOREVER = datetime.max.replace(tzinfo=UTC)
 _AFTER_NEVER = baseline_rows.NEVER + timedelta(seconds=1)
 
 

@@ -17,7 +17,7 @@ from tokiflow import errors
 from tokiflow.adapters import storage
 from tokiflow.db import changed, db, transaction
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import api_key_uses, audit, exports, outputs, partitions
+from tokiflow.services import api_key_uses, audit, exports, judging, outputs, partitions
 from tokiflow.settings import Settings
 
 log = structlog.get_logger()
@@ -64,6 +64,7 @@ def _steps(now: datetime) -> Iterator[None]:
         yield
     exports.forget(now)
     api_key_uses.forget(now)
+    judging.forget(oldest)
     yield from _in_chunks("delete from pings_default", "at < :before", oldest)
     yield from _in_chunks("delete from runs_default", f"at < :before and not ({partitions.WATCHED})", oldest)
     has_output = "(body is not null or body_key is not null)"
