@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import update
 
 from tests.api.conftest import NOW, make_trouble, problem
+from tokiflow.db import db, transaction
+from tokiflow.models import Incident
 
 
 @pytest.fixture
@@ -106,3 +109,17 @@ def test_the_list_takes_the_same_number_of_questions_whatever_its_length(program
     for number in range(5):
         make_trouble(organization, NOW - timedelta(hours=number))
     assert count_queries(lambda: program.get("/incidents")) == few
+
+
+def test_an_outage_is_no_problem_for_nobody(program, path):
+    problem(program.post(f"{path}/not-a-problem"), 409)
+
+
+def test_what_is_unusual_may_be_no_problem(program, trouble):
+    with transaction():
+        db.session.execute(update(Incident).values(class_="performance", kind="anomaly"))
+    path = f"/incidents/{trouble.ids['incident_id']}"
+    answer = program.post(f"{path}/not-a-problem")
+    assert (answer.status_code, answer.json["status"], answer.json["resolved_by"]) == (200, "resolved", "API key ci")
+    again = program.post(f"{path}/not-a-problem")
+    assert again.json["timeline"] == answer.json["timeline"]
