@@ -19,7 +19,7 @@ from tokiflow.core.baseline import Measure
 START = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 DAILY, HOURLY, MINUTELY = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 LOW, NORMAL, HIGH, OFF = Sensitivity.LOW, Sensitivity.NORMAL, Sensitivity.HIGH, Sensitivity.OFF
-BACKUP = [720.0 + second for second in (0, 27, -27, 12, -12, 40, -40, 60, -60, 5, -5, 20, -20, 33, -33)]
+BACKUP = [720.0 + second for second in (0, 27.2, -27.2, 12, -12, 40, -40, 60, -60, 5, -5, 20, -20, 33, -33)]
 """Twelve minutes, give or take 40 seconds."""
 
 

@@ -65,6 +65,10 @@ RUNS_A_YEAR = (52.0, 1_051_200.0)
 YEAR = 365 * 86_400.0
 
 
+SURE = 100
+"""From so many runs on, the window ends a floor's reach beyond what it has: two levels in a week are no wide scatter."""
+
+
 class Sensitivity(StrEnum):
     """How much must be wrong before somebody is told."""
 
@@ -433,6 +437,9 @@ def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
     if baseline.additive:
         far = z * inflation * _spread(baseline)
         low, high = baseline.place(baseline.usual - far), baseline.place(baseline.usual + far)
+    if baseline.memory.total >= SURE:
+        edge = z * taste.floor
+        low, high = max(low, baseline.places[0] - edge), min(high, baseline.places[-1] + edge)
     if baseline.span < YOUNG:
         low, high = min(low, baseline.centre - taste.young), max(high, baseline.centre + taste.young)
     low, high = min(low, _tail_end(baseline, -1, chance)), max(high, _tail_end(baseline, 1, chance))
