@@ -66,7 +66,7 @@ YEAR = 365 * 86_400.0
 
 
 SURE = 100
-"""From so many runs on, the window ends a floor's reach beyond what it has: two levels in a week are no wide scatter."""
+"""From so many runs on, the window ends a floor's reach beyond what it has: two levels a week are no wide scatter."""
 
 
 class Sensitivity(StrEnum):
