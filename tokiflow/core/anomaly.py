@@ -58,7 +58,7 @@ PRIOR_SLOPE, TAIL_PRIOR = 0.7, 4
 """What is expected of a tail before it was seen, in standard deviations, and how many values that is worth."""
 NORMAL_SLOPE = 0.4
 """The slope of a normal distribution's tail there, in standard deviations."""
-WARY, MOST_WARY = 0.8, 0.5
+WARY, MOST_WARY = 0.8, 0.7
 """How much wider a tail is taken that is heavier than that."""
 RUNS_A_YEAR = (52.0, 1_051_200.0)
 """From weekly to each half minute: nothing is judged as if it were rarer or more frequent."""
