@@ -49,7 +49,7 @@ class Pace:
 PACES = (
     Pace("daily", timedelta(days=1), 730, 20),
     Pace("hourly", timedelta(hours=1), 8760, 4),
-    Pace("minutely", timedelta(minutes=1), 43_200, 2),
+    Pace("minutely", timedelta(minutes=1), 30_240, 2),
 )
 
 
