@@ -19,7 +19,7 @@ from tokiflow.core.baseline import Measure
 START = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 DAILY, HOURLY, MINUTELY = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 LOW, NORMAL, HIGH, OFF = Sensitivity.LOW, Sensitivity.NORMAL, Sensitivity.HIGH, Sensitivity.OFF
-BACKUP = [720.0 + second for second in (0, 27, -27, 12, -12, 40, -40, 60, -60, 5, -5, 20, -20, 33, -33)]
+BACKUP = [720.0 + second for second in (0, 27.2, -27.2, 12, -12, 40, -40, 60, -60, 5, -5, 20, -20, 33, -33)]
 """Twelve minutes, give or take 40 seconds."""
 
 
@@ -56,7 +56,8 @@ def noisy(usual: float, spread: float, count: int, seed: int = 1) -> list[float]
 def test_a_verdict_carries_its_reason_in_numbers():
     verdict = backup().judge(3.0)
     assert verdict
-    assert (verdict.value, verdict.usual, verdict.too_much) == (3.0, pytest.approx(720, rel=0.01), False)
+    assert (verdict.value, verdict.too_much) == (3.0, False)
+    assert verdict.usual == pytest.approx(720, rel=0.01)
     assert verdict.spread == pytest.approx(40, rel=0.1)
     assert verdict.z == pytest.approx((3 - verdict.usual) / verdict.spread)
     assert 3.0 < verdict.low < 600 < 840 < verdict.high < 2160
@@ -147,7 +148,9 @@ def test_a_new_level_is_told_once_as_a_change_and_then_normal():
     assert [one.in_a_row for one in found[:9] if isinstance(one, Verdict)] == list(range(1, 10))
     shift = found[9]
     assert isinstance(shift, Shift)
-    assert (shift.runs, shift.before, shift.now) == (10, pytest.approx(720, 0.01), pytest.approx(1800, 0.05))
+    assert shift.runs == 10
+    assert shift.before == pytest.approx(720, 0.01)
+    assert shift.now == pytest.approx(1800, 0.05)
     assert found[10:] == [None] * 20
     assert sentences.unusual(shift, Measure.RUN_TIME).startswith("for 10 runs it takes ")
     assert isinstance(job.run(5400)[0], Verdict)
@@ -180,10 +183,10 @@ def test_no_problem_is_remembered():
 def test_slow_runs_in_a_row_are_told_with_their_trend():
     job = backup(times=6)
     found = job.run(850, 860, 870, 880, 890, 900)
-    slower = found[-1]
-    assert found[:5] == [None] * 5
+    *quiet, slower = found
+    assert not any(quiet)
     assert isinstance(slower, Slower)
-    assert slower.values == (850, 860, 870, 880, 890, 900)
+    assert list(slower.values) == [850, 860, 870, 880, 890, 900]
     assert slower.usual < slower.p95 < 850
     assert sentences.unusual(slower, Measure.RUN_TIME) == (
         "the last 6 runs were slower than 95 % of those before: "

@@ -17,7 +17,19 @@ from tokiflow.local import demo
 from tokiflow.local.demo import history
 from tokiflow.local.demo.job import Ending, Job
 from tokiflow.local.demo.jobs import JOBS
-from tokiflow.models import Attempt, Baseline, Channel, Delivery, Incident, IncidentEvent, Membership, Monitor, Ping, Run, User
+from tokiflow.models import (
+    Attempt,
+    Baseline,
+    Channel,
+    Delivery,
+    Incident,
+    IncidentEvent,
+    Membership,
+    Monitor,
+    Ping,
+    Run,
+    User,
+)
 from tokiflow.queries import monitors
 from tokiflow.services import overdue
 
@@ -77,7 +89,8 @@ def _the_statuses_are_as_promised() -> None:
         ("failed", "acknowledged"),
         ("anomaly", "open"),
     }
-    assert {one.monitor_id for one in unresolved if one.class_ == "outage"} == {row.id for row in rows if row.status == "down"}
+    down = {row.id for row in rows if row.status == "down"}
+    assert {one.monitor_id for one in unresolved if one.class_ == "outage"} == down
 
 
 def _what_is_usual_is_known() -> None:

@@ -1,18 +1,13 @@
 """Is this run as usual? Each run is judged by what is normal (core/baseline.py) before it may teach.
 
-                        within the band, and no slower than p95
-                    ┌──────────┐ ◀──────────────────────────────────────────────┐
-                    │  usual   │ ──┐ teaches                                    │
-                    └──────────┘ ◀─┘                                            │
-          outside   │     ▲    │  slower than p95                               │
-          the band  │     │    │  SLOW_IN_A_ROW times, and by much              │
-                    ▼     │    ▼                                                │
-            ┌──────────┐  │  ┌──────────┐                                       │
-            │ Unusual  │  │  │ Slower   │ ── three runs as usual: Settled ──────┤
-            └──────────┘  │  └──────────┘                                       │
-                 │  │     │      │                                              │
-                 │  └─────┘      │   one run as usual: Settled                  │
-                 └───────────────┴── ten in a row, at one level: Shift (told once, and learnt) ─┘
+                      ┌─────────┐ ◀── one run as usual: Settled ──── ┌─────────┐
+      as usual,    ┌──│  usual  │ ──── outside the band: Verdict ──▶ │ unusual │ ─┐
+      and teaches  └─▶│         │                                    └─────────┘  │
+                      │         │ ◀── three runs as usual: Settled ─ ┌─────────┐  │
+                      │         │ ──── six above p95: Slower ──────▶ │ slower  │ ─┤
+                      └─────────┘                                    └─────────┘  │
+                           ▲                                                      │
+                           └── ten in a row, at one level: Shift, and learnt ─────┘
 
 **The band.** A value is unusual if it is far from what the last runs did *and* farther out than what was seen in weeks:
 
@@ -58,11 +53,13 @@ PRIOR_SLOPE, TAIL_PRIOR = 0.7, 4
 """What is expected of a tail before it was seen, in standard deviations, and how many values that is worth."""
 NORMAL_SLOPE = 0.4
 """The slope of a normal distribution's tail there, in standard deviations."""
-WARY, MOST_WARY = 0.8, 0.5
+WARY, MOST_WARY = 0.8, 0.7
 """How much wider a tail is taken that is heavier than that."""
 RUNS_A_YEAR = (52.0, 1_051_200.0)
 """From weekly to each half minute: nothing is judged as if it were rarer or more frequent."""
 YEAR = 365 * 86_400.0
+SURE = 100
+"""From so many runs on, the window ends a floor's reach beyond what it has: two levels a week are no wide scatter."""
 
 
 class Sensitivity(StrEnum):
@@ -170,7 +167,7 @@ class _Sight(NamedTuple):
 
 
 class State(NamedTuple):
-    """What judging remembers of a measure between runs: serialised about 1.5 KB, 2 KB at most.
+    """What judging remembers of a measure between runs: serialised about 1.4 KB, never 2.5 KB.
 
     `streak` are the last CHANGED_IN_A_ROW values of a row that is unusual or slow, all on one `side` (1 above, -1
     below), `length` of it so far, `odd` of these unusual; `calm` runs in it were neither. `sights` are the last unusual
@@ -425,7 +422,7 @@ def _spread(baseline: Baseline) -> float:
 
 def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
     """The places between which a run is usual."""
-    chance = taste.alarms / _runs_a_year(baseline)
+    chance = _chance(baseline, taste)
     inflation = 1 + SMALL_SAMPLE / len(baseline.window)
     z = _NORMAL.inv_cdf(1 - chance)
     reach = z * max(baseline.sigma * inflation, taste.floor)
@@ -433,6 +430,9 @@ def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
     if baseline.additive:
         far = z * inflation * _spread(baseline)
         low, high = baseline.place(baseline.usual - far), baseline.place(baseline.usual + far)
+    if baseline.memory.total >= SURE:
+        edge = z * taste.floor
+        low, high = max(low, baseline.places[0] - edge), min(high, baseline.places[-1] + edge)
     if baseline.span < YOUNG:
         low, high = min(low, baseline.centre - taste.young), max(high, baseline.centre + taste.young)
     low, high = min(low, _tail_end(baseline, -1, chance)), max(high, _tail_end(baseline, 1, chance))
@@ -444,9 +444,15 @@ def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
 _NORMAL = NormalDist()
 
 
-def _runs_a_year(baseline: Baseline) -> float:
+def _chance(baseline: Baseline, taste: _Taste) -> float:
+    """How probable it may be, for one run and one side, that it is told although nothing is wrong.
+
+    The first runs are judged like those of a daily job, however fast they come: there are few, and so few by chance.
+    Added up over all n, 6 / n² beyond the first fifty is an eighth of a year's alarms.
+    """
     fewest, most = RUNS_A_YEAR
-    return min(max(YEAR / baseline.every, fewest), most) if baseline.every else most
+    a_year = min(max(YEAR / baseline.every, fewest), most) if baseline.every else most
+    return taste.alarms * max(1 / a_year, min(1 / 365, 6 / max(baseline.memory.total, 1) ** 2))
 
 
 def _tail_end(baseline: Baseline, side: int, chance: float) -> float:

@@ -38,8 +38,6 @@ SLOWEST_TO_NOTICE = 0.05
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """What lies beyond is judged as if it were these."""
-
-
 ENOUGH_FOR_SHAPE = 20
 CLEARLY = 0.1
 """By so much must the skew be less."""

@@ -93,9 +93,7 @@ class Found(NamedTuple):
         return None
 
 
-def _told(
-    measure: str, kind: str, high: bool, numbers: tuple[float | None, ...], words: str
-) -> dict[str, Any]:
+def _told(measure: str, kind: str, high: bool, numbers: tuple[float | None, ...], words: str) -> dict[str, Any]:
     names = ("value", "usual", "spread", "z", "low", "high")
     return {
         "measure": measure,

@@ -127,7 +127,7 @@ def shifted(found: anomaly.Shift, measure: Measure, name: str = "") -> str:
 def amount(value: float, measure: Measure) -> str:
     """A measured value with its unit: `12 m`, `34 KB`, `8,000`."""
     if measure is Measure.RUN_TIME:
-        return durations.words(value)
+        return durations.words(round(value) if value >= 10 else value)
     if measure is Measure.OUTPUT_SIZE:
         return durations.size(round(value))
     # Four digits are enough to see what is meant, and all of a whole number.

@@ -1,4 +1,4 @@
-"""A person says of something unusual that it is not a problem: it is known from then on, and what is open of it ends."""
+"""A person says of something unusual that it is not a problem: it is known from then on, and what is open ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tokiflow.core.anomaly import Told
 from tokiflow.core.judgement import Notebook
 from tokiflow.core.status import Kind
 from tokiflow.db import db, transaction
-from tokiflow.models import Incident, IncidentEvent, Monitor, Run
+from tokiflow.models import IncidentEvent, Monitor, Run
 from tokiflow.services import audit, baseline_rows, incident_rows, incidents, monitor_rows
 from tokiflow.services.incident_rows import PERFORMANCE
 
@@ -108,6 +108,4 @@ def _mark(row: Monitor, run_id: UUID, by: Actor) -> None:
     said: list[dict[str, Any]] = [
         {**one, "accepted_by": by.name} if one["kind"] in UNUSUAL else one for one in run.findings
     ]
-    db.session.execute(
-        update(Run).where(Run.id == run.id, Run.at == run.at).values(findings=said)
-    )
+    db.session.execute(update(Run).where(Run.id == run.id, Run.at == run.at).values(findings=said))

@@ -55,8 +55,7 @@ def look(_: datetime) -> None:
 def judge(monitor_ids: Collection[UUID], now: datetime, *, tell: bool = True) -> int:
     """Judge what `monitor_ids` have finished since they were last judged; how many runs that were.
 
-    Without `tell` it is only learnt and noted. Monitors whose baseline could not be read are learnt anew, a few at once.
-
+    Without `tell` it is only learnt and noted. Monitors whose baseline can't be read are learnt anew, a few at once.
     Monitors that another worker judges, or that are busy just now, are rung for again. About a dozen statements,
     whatever the number.
     """
@@ -150,7 +149,9 @@ def _read(rows: Iterable[Row[Any]]) -> tuple[list[_Page], list[_Page]]:
 def _notebook(row: Row[Any]) -> Notebook:
     rules = monitor_rows.rules(row)
     return Notebook(
-        Sensitivity(row.sensitivity), row.capture_output, period_for(schedule.period_seconds(rules.schedule, row.updated_at))
+        Sensitivity(row.sensitivity),
+        row.capture_output,
+        period_for(schedule.period_seconds(rules.schedule, row.updated_at)),
     )
 
 
@@ -306,9 +307,7 @@ def _verdicts(pages: Sequence[_Page], now: datetime) -> list[Verdict]:
     """In maintenance, and while it is paused, a monitor has no trouble of this kind; what it had may end."""
     turned = [page for page in pages if page.causes]
     troubled = [page.row for page in turned if any(cause.kind for cause in page.causes)]
-    quiet = set(maintenance.during(troubled, now)) | {
-        row.id for row in troubled if row.status == Status.PAUSED.value
-    }
+    quiet = set(maintenance.during(troubled, now)) | {row.id for row in troubled if row.status == Status.PAUSED.value}
     return [
         Verdict(page.row, monitor_rows.rules(page.row), cause)
         for page in turned

@@ -55,7 +55,7 @@ class Ledger:
 
     @property
     def measured(self) -> bool:
-        """Whether a run has finished of which there is something to judge: how long it took, what it printed or told."""
+        """Whether a run has finished with something to judge: how long it took, what it printed or told."""
         return any(
             row["finished_at"] and (row["duration_ms"] is not None or "output_at" in row or "metrics" in row)
             for row in self.run_rows.values()

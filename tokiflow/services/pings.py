@@ -24,7 +24,6 @@ from tokiflow.services import audit, ledgers, monitor_rows, names, outputs, ping
 from tokiflow.services.ledgers import Ledger
 from tokiflow.services.verdicts import Verdict
 
-
 TEST = "test ping from the monitor's page"
 """What a ping says that a person has sent. It is no run to learn from."""
 

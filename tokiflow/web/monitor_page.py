@@ -117,7 +117,12 @@ def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
         ("Up after", f"{monitor.successes_to_resolve} good runs" if monitor.successes_to_resolve > 1 else ""),
         ("Overlaps", "" if monitor.overlaps_allowed else "are trouble"),
         ("Output", "kept" if monitor.capture_output else "not kept"),
-        ("Unusual runs", {"off": "are not told", "low": "are told if far off", "high": "are told early"}.get(monitor.sensitivity, "are told")),
+        (
+            "Unusual runs",
+            {"off": "are not told", "low": "are told if far off", "high": "are told early"}.get(
+                monitor.sensitivity, "are told"
+            ),
+        ),
         ("Alerts", ", ".join(channel.name for channel in heard) or "nobody hears of it"),
     ]
     return [(word, value) for word, value in facts if value]
