@@ -105,6 +105,9 @@ def _figures(monitor: Monitor, stats: Stats) -> list[tuple[str, str, str]]:
     ]
 
 
+_TOLD = {"off": "are not told", "low": "are told if far off", "normal": "are told", "high": "are told early"}
+
+
 def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
     """The schedule and the rules, in words."""
     facts = [
@@ -117,12 +120,7 @@ def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
         ("Up after", f"{monitor.successes_to_resolve} good runs" if monitor.successes_to_resolve > 1 else ""),
         ("Overlaps", "" if monitor.overlaps_allowed else "are trouble"),
         ("Output", "kept" if monitor.capture_output else "not kept"),
-        (
-            "Unusual runs",
-            {"off": "are not told", "low": "are told if far off", "high": "are told early"}.get(
-                monitor.sensitivity, "are told"
-            ),
-        ),
+        ("Unusual runs", _TOLD[monitor.sensitivity]),
         ("Alerts", ", ".join(channel.name for channel in heard) or "nobody hears of it"),
     ]
     return [(word, value) for word, value in facts if value]
