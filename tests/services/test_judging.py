@@ -132,7 +132,7 @@ def test_a_new_level_ends_it_once(job: Job) -> None:
     (incident,) = all_of(Incident)
     assert incident.status == "resolved"
     step = next(step for step in all_of(IncidentEvent) if step.what == "resolved")
-    assert step.text == "takes 40 m now, after 11 m 57 s"
+    assert step.text == "takes 40 m now, after 11 m 58 s"
     job.runs(2400, 2390)
     assert len(all_of(Incident)) == 1
 

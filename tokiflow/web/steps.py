@@ -17,6 +17,9 @@ _MARKS = {
     "commented": "",
 }  # fmt: skip
 
+_UNUSUAL = ("anomaly", "degraded")
+"""Trouble in which nothing is down."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -47,7 +50,7 @@ def _step(event: IncidentEvent) -> Step:
     comment = event.what == "commented"
     return Step(
         id=f"step-{event.id}",
-        mark=_MARKS.get(event.what, ""),
+        mark="late" if event.detail.get("kind") in _UNUSUAL else _MARKS.get(event.what, ""),
         words=_words(event),
         at=event.at,
         by=f"{event.by} (API key)" if event.by_kind == "api_key" else event.by,
