@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from uuid import UUID
 
-from tokiflow.queue import Job, gathered
+from tokiflow.queue import Job, gather, gathered
 from tokiflow.services import judging
 
 TURN_SECONDS = 2.0
@@ -13,8 +14,15 @@ TURN_SECONDS = 2.0
 
 
 def judge(_: list[str]) -> int:
-    """Judge the monitors that wait for it; how many runs."""
+    """Judge the monitors that wait for it, each once: what is left of one waits for the next ring. How many runs."""
     until, runs = time.monotonic() + TURN_SECONDS, 0
-    while time.monotonic() < until and (monitor_ids := gathered(Job.JUDGE, judging.BATCH)):
-        runs += judging.judge(monitor_ids, datetime.now(UTC))
+    seen: set[UUID] = set()
+    again: set[UUID] = set()
+    while time.monotonic() < until and (found := set(gathered(Job.JUDGE, judging.BATCH))):
+        again |= found & seen
+        if not found - seen:
+            break
+        runs += judging.judge(found - seen, datetime.now(UTC))
+        seen |= found
+    gather(Job.JUDGE, again)
     return runs

@@ -108,7 +108,10 @@ def gathered(job: Job, most: int) -> list[UUID]:
     """Up to `most` of what lies ready for `job`; it no longer does. Whoever is killed now leaves the rest to the rows.
     Empty if Redis is away."""
     try:
-        _, found = connection().pipeline().delete(_rung(job)).spop(_heap(job), most).execute()
+        pipeline = connection().pipeline()
+        pipeline.delete(_rung(job))
+        pipeline.spop(_heap(job), most)
+        _, found = pipeline.execute()
     except RedisError as error:
         log.warning("doorbell_unreachable", job=str(job), error=type(error).__name__)
         return []

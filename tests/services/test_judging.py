@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -345,7 +346,7 @@ def test_pausing_ends_it_too(job: Job) -> None:
 
 def test_many_workers_teach_each_run_once(app: Flask, organization: Organization) -> None:
     jobs = [Job(organization, name=f"job {n}") for n in range(12)]
-    monitor_ids = [one.monitor.id for one in jobs]
+    monitor_ids = [job.monitor.id for job in jobs]
     db.session.remove()
 
     def work() -> None:
@@ -356,12 +357,12 @@ def test_many_workers_teach_each_run_once(app: Flask, organization: Organization
     workers = [threading.Thread(target=work) for _ in range(3)]
     for one in workers:
         one.start()
-    for one in jobs:
-        one.runs(*[720] * 5, judged=False)
+    for job in jobs:
+        job.runs(*[720] * 5, judged=False)
     for one in workers:
         one.join()
     judging.judge(monitor_ids, NOW)
-    assert [taught(one) for one in jobs] == [5] * 12
+    assert [taught(job) for job in jobs] == [5] * 12
 
 
 def test_what_nobody_was_rung_for_is_found(app: Flask, database: Database, job: Job) -> None:
@@ -398,3 +399,32 @@ def test_what_was_normal_goes_with_the_runs_and_with_the_monitor(job: Job) -> No
     assert judging.forget(job.at.replace(hour=0)) == days - 1
     monitors.delete(job.monitor.id, ALICE, job.at)
     assert (all_of(Band), all_of(Baseline)) == ([], [])
+
+
+def test_one_that_cannot_be_judged_harms_no_other(organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = Job(organization), Job(organization, successes_to_resolve=99)
+    for job in (good, bad):
+        job.runs(720, judged=False)
+    judge = judging._judge
+
+    def stumble(page: Any, reopened: int | None) -> None:
+        if page.row.successes_to_resolve == 99:
+            raise RuntimeError("poison")
+        judge(page, reopened)
+
+    monkeypatch.setattr(judging, "_judge", stumble)
+    gathered(queue.Job.JUDGE, 10)
+    assert judging.judge([good.monitor.id, bad.monitor.id, uuid4()], NOW) == 1
+    assert gathered(queue.Job.JUDGE, 10) == [], "nobody rings again and again for what is broken or gone"
+    monkeypatch.undo()
+    assert judging.judge([bad.monitor.id], NOW) == 1
+
+
+def test_a_monitor_that_is_busy_is_rung_for_again(app: Flask, job: Job) -> None:
+    job.runs(3, judged=False)
+    gathered(queue.Job.JUDGE, 10)
+    with db.engine.connect() as busy:
+        busy.execute(select(Monitor.id).where(Monitor.id == job.monitor.id).with_for_update())
+        assert judging.judge([job.monitor.id], job.at) == 0
+    assert gathered(queue.Job.JUDGE, 10) == [job.monitor.id]
+    assert judging.judge([job.monitor.id], job.at) == 1

@@ -80,6 +80,7 @@ class Found(NamedTuple):
     def told(self) -> dict[str, Any] | None:
         """As it is kept with the run (runs.findings); None if there is nothing to keep."""
         found, which = self.finding, self.measure
+        numbers: tuple[float | None, ...]
         if isinstance(found, anomaly.Verdict):
             numbers = (found.value, found.usual, found.spread, found.z, found.low, found.high)
             return _told(which, "anomaly", found.too_much, numbers, self.words)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, delete, func, select, text, update
+from sqlalchemy import Row, delete, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tokiflow.core.judgement import Usual
@@ -80,13 +80,14 @@ limit :most
 """)
 
 
-def begin(monitor_ids: Collection[UUID]) -> None:
-    """Give those of `monitor_ids` an empty baseline that have none."""
+def begin(monitor_ids: Collection[UUID]) -> set[UUID]:
+    """Give those of `monitor_ids` an empty baseline that have none. Those that there are; the others were deleted."""
     known = select(Baseline.monitor_id).where(Baseline.monitor_id == Monitor.id).exists()
-    new = select(Monitor.id, func.cast(NEVER, Baseline.judged_until.type), func.cast({}, Baseline.measures.type))
+    new = select(Monitor.id, literal(NEVER, Baseline.judged_until.type), literal({}, Baseline.measures.type))
     new = new.where(Monitor.id.in_(monitor_ids), ~known).order_by(Monitor.id)
     columns = ["monitor_id", "judged_until", "measures"]
     db.session.execute(insert(Baseline).from_select(columns, new).on_conflict_do_nothing())
+    return set(db.session.execute(select(Monitor.id).where(Monitor.id.in_(monitor_ids))).scalars())
 
 
 def claim(monitor_ids: Collection[UUID]) -> Rows:

@@ -60,14 +60,13 @@ def judge(monitor_ids: Collection[UUID], now: datetime, *, tell: bool = True) ->
     whatever the number.
     """
     with transaction():
-        baseline_rows.begin(monitor_ids)
+        left = baseline_rows.begin(monitor_ids)
     with transaction():
-        pages = _pages(baseline_rows.claim(monitor_ids), now if tell else None)
+        pages, broken = _pages(baseline_rows.claim(monitor_ids), now if tell else None)
         pages = _without_busy(pages)
         _write(pages, now)
         runs = sum(len(page.runs) for page in pages)
-    done = {page.row.id for page in pages}
-    gather(Job.JUDGE, [one for one in monitor_ids if one not in done])
+    gather(Job.JUDGE, left - broken - {page.row.id for page in pages})
     if runs:
         log.info("judged", monitors=len(pages), runs=runs)
     return runs
@@ -108,31 +107,36 @@ class _Page:
 
     @property
     def judged_until(self) -> datetime:
-        return max((run.finished_at for run in self.runs), default=self.row.judged_until)
+        """When the last run finished that has been judged by now."""
+        moments: list[datetime] = [run.finished_at for run in self.runs]
+        return max(*moments, self.row.judged_until, _AFTER_NEVER)
 
 
-def _pages(rows: Sequence[Row[Any]], now: datetime | None) -> list[_Page]:
-    """What becomes of each monitor, not written yet. One that can't be judged is left out, and harms no other.
+def _pages(rows: Sequence[Row[Any]], now: datetime | None) -> tuple[list[_Page], set[UUID]]:
+    """What becomes of each monitor, not written yet; and which can't be judged: those harm no other, and the clock tries
+    them again when it looks.
 
     `now` is None if nobody is to be told.
     """
     known, anew = _read(rows)
     filled = _with_new_runs(known) + _with_kept_runs(anew[:REPLAYS], now)
     reopened = baseline_rows.reopened([page.row.id for page in filled if page.runs])
-    pages = []
+    pages, broken = [], set()
     for page in filled:
         try:
             _judge(page, reopened.get(page.row.id))
         except Exception:
             log.exception("monitor_cannot_be_judged", monitor=str(page.row.id))
-            continue
-        pages.append(page)
-    return pages
+            broken.add(page.row.id)
+        else:
+            pages.append(page)
+    return pages, broken
 
 
 def _read(rows: Iterable[Row[Any]]) -> tuple[list[_Page], list[_Page]]:
     """Those whose baseline can be read, and those that are to be learnt anew from their runs."""
-    known, anew = [], []
+    known: list[_Page] = []
+    anew: list[_Page] = []
     for row in rows:
         page = _Page(row, _notebook(row), row.judged_count, row.calm)
         try:
@@ -269,7 +273,7 @@ def _write(pages: Sequence[_Page], now: datetime) -> None:
         [
             {
                 "monitor_id": page.row.id,
-                "judged_until": max(page.judged_until, page.row.judged_until, _AFTER_NEVER),
+                "judged_until": page.judged_until,
                 "judged_count": page.judged_count,
                 "calm": page.calm,
                 "measures": page.notebook.to_dict(),
