@@ -121,5 +121,6 @@ def test_sensitivity_is_one_of_four_words():
     assert monitor_draft.create(values).sensitivity == "normal"
     assert monitor_draft.create({**values, "sensitivity": "off"}).sensitivity == "off"
     for wrong in ("loud", None, 3, ["low"]):
-        with pytest.raises(Invalid, match=r""):
+        with pytest.raises(Invalid) as refused:
             monitor_draft.create({**values, "sensitivity": wrong})
+        assert refused.value.fields == {"sensitivity": ["is unknown; write off, low, normal or high"]}

@@ -113,8 +113,8 @@ class _Page:
 
 
 def _pages(rows: Sequence[Row[Any]], now: datetime | None) -> tuple[list[_Page], set[UUID]]:
-    """What becomes of each monitor, not written yet; and which can't be judged: those harm no other, and the clock tries
-    them again when it looks.
+    """What becomes of each monitor, not written yet; and which can't be judged: those harm no other, and are tried
+    again when the clock looks.
 
     `now` is None if nobody is to be told.
     """
