@@ -114,8 +114,8 @@ def _verb(message: Message) -> str:
         return "is running too long"
     if message.incident_kind == "degraded":
         return "has become slower" if "slower" in message.summary else "has grown"
-    # The numbers are what there is to say: `took 3 s; usually 12 m ± 40 s (z = −18)`.
-    return message.summary.removeprefix(message.monitor_name).strip() or "needs a look"
+    # The first numbers are what there is to say: `took 3 s; usually 12 m`, without ± 40 s and z.
+    return message.summary.removeprefix(message.monitor_name).partition(" ± ")[0].strip() or "needs a look"
 
 
 LISTING_LIMIT = 20

@@ -109,7 +109,7 @@ class _Page:
     def judged_until(self) -> datetime:
         """When the last run finished that has been judged by now."""
         moments: list[datetime] = [run.finished_at for run in self.runs]
-        return max(*moments, self.row.judged_until, _AFTER_NEVER)
+        return max([*moments, self.row.judged_until, _AFTER_NEVER])
 
 
 def _pages(rows: Sequence[Row[Any]], now: datetime | None) -> tuple[list[_Page], set[UUID]]:
