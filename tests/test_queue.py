@@ -10,7 +10,7 @@ from flask import Flask
 
 from tests.fixtures.database import Database
 from tokiflow.core import ids
-from tokiflow.queue import Job, enqueue
+from tokiflow.queue import Job, enqueue, gather, gathered, ring_for_gathered
 
 
 def app_with(redis_url: str) -> Flask:
@@ -45,3 +45,26 @@ def test_a_redis_that_hangs_is_waited_for_once() -> None:
         took = [ring(flask) for _ in range(50)]
     assert not any(heard for heard, _ in took)
     assert sum(seconds for _, seconds in took) < 1
+
+
+def test_what_is_gathered_lies_ready_once(empty_database: Database) -> None:
+    one, other = ids.new(), ids.new()
+    with app_with(empty_database.redis_url).app_context():
+        assert ring_for_gathered(Job.JUDGE) is False
+        assert all(gather(Job.JUDGE, some) for some in ([one], [one, other]))
+        assert [ring_for_gathered(Job.JUDGE) for _ in range(3)] == [True, False, False]
+        assert sorted(gathered(Job.JUDGE, 10)) == sorted([one, other])
+        assert gathered(Job.JUDGE, 10) == []
+        gather(Job.JUDGE, [one])
+        assert ring_for_gathered(Job.JUDGE) is True, "somebody came for what was there before"
+
+
+def test_who_gathers_waits_for_no_redis_that_hangs_or_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        port = hangs.getsockname()[1]
+        for _ in ("it hangs", "it is left alone"):
+            began = time.monotonic()
+            with app_with(f"redis://127.0.0.1:{port}").app_context():
+                assert [gather(Job.JUDGE, [ids.new()]) for _ in range(20)] == [False] * 20
+                assert ring_for_gathered(Job.JUDGE) is False
+            assert time.monotonic() - began < 2

@@ -10,7 +10,7 @@ refused, unread and never imported: whoever can write there can ring, and do not
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -45,6 +45,7 @@ class Job(StrEnum):
     ERASE_ORGANIZATIONS = "jobs.organizations.erase_due"
     ERASE_PEOPLE = "jobs.people.erase_due"
     EXPORT = "jobs.exports.make"
+    JUDGE = "jobs.judging.judge"
     KEEP_HOUSE = "jobs.retention.keep_house"
     MAIL_LETTERS = "jobs.letters.mail"
     MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"
@@ -52,6 +53,12 @@ class Job(StrEnum):
     READ_CALENDARS = "jobs.calendars.read_due"
     ROLL_UP = "jobs.rollups.roll_up"
     WALK_AUDIT_LOGS = "jobs.audit.walk"
+
+
+SOON = 0.2
+"""Seconds that a ping may wait for Redis: what is gathered is found in the rows too, a few minutes later."""
+RUNG_FOR_SECONDS = 10
+"""So long nobody rings again for what is gathered, unless somebody has come for it."""
 
 
 class Ring(rq.job.Job):
@@ -101,6 +108,67 @@ def connection() -> Redis:
     return connect(settings.redis_url)
 
 
+@lru_cache(maxsize=8)
+def _connect_briefly(url: str) -> Redis:
+    return Redis.from_url(url, socket_connect_timeout=SOON, socket_timeout=SOON)
+
+
+def gather(job: Job, ids: Collection[UUID]) -> bool:
+    """Have `ids` lie ready for `job`, each once however often it is given, until somebody rings for them.
+
+    One command, for whoever calls may be a ping that waits for its answer. False if Redis does not answer: then it is
+    left alone for a while.
+    """
+    url = current_app.extensions["tokiflow.settings"].redis_url
+    if not ids or time.monotonic() < _left_alone_until.get(url, 0.0):
+        return False
+    try:
+        _connect_briefly(url).sadd(_heap(job), *(one.bytes for one in ids))
+    except RedisError as error:
+        _left_alone_until[url] = time.monotonic() + LEFT_ALONE_SECONDS
+        log.warning("doorbell_unreachable", job=str(job), error=type(error).__name__)
+        return False
+    return True
+
+
+def ring_for_gathered(job: Job) -> bool:
+    """Ring for `job` if anything lies ready for it and nobody is on the way. The clock calls this each second."""
+    url = current_app.extensions["tokiflow.settings"].redis_url
+    if time.monotonic() < _left_alone_until.get(url, 0.0):
+        return False
+    try:
+        redis = connection()
+        if not redis.exists(_heap(job)) or not redis.set(_rung(job), 1, nx=True, ex=RUNG_FOR_SECONDS):
+            return False
+    except RedisError as error:
+        _left_alone_until[url] = time.monotonic() + LEFT_ALONE_SECONDS
+        log.warning("doorbell_unreachable", job=str(job), error=type(error).__name__)
+        return False
+    return enqueue(job)
+
+
+def gathered(job: Job, most: int) -> list[UUID]:
+    """Up to `most` of what lies ready for `job`; it no longer does. Whoever is killed now leaves the rest to the rows.
+    Empty if Redis is away."""
+    try:
+        pipeline = connection().pipeline()
+        pipeline.delete(_rung(job))
+        pipeline.spop(_heap(job), most)
+        _, found = pipeline.execute()
+    except RedisError as error:
+        log.warning("doorbell_unreachable", job=str(job), error=type(error).__name__)
+        return []
+    return [UUID(bytes=one) for one in found]
+
+
+def _heap(job: Job) -> str:
+    return f"{QUEUE}:gathered:{job.name.lower()}"
+
+
+def _rung(job: Job) -> str:
+    return f"{QUEUE}:rung:{job.name.lower()}"
+
+
 def enqueue(job: Job, ids: Sequence[UUID] = ()) -> bool:
     """Ring for `job` with `ids`; some jobs need none and find what is to be done by themselves.
 
@@ -123,3 +191,5 @@ def enqueue(job: Job, ids: Sequence[UUID] = ()) -> bool:
 
 
 _hangs_until: dict[str, float] = {}
+_left_alone_until: dict[str, float] = {}
+"""Apart from the other: what is gathered may wait, alerts may not."""

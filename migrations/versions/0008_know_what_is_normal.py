@@ -57,6 +57,8 @@ def _add_baselines() -> None:
         "baselines",
         sa.Column("monitor_id", sa.Uuid(), nullable=False),
         sa.Column("judged_until", _MOMENT, nullable=False),
+        sa.Column("judged_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("calm", sa.Integer(), server_default="0", nullable=False),
         sa.Column("measures", _JSON, server_default="{}", nullable=False),
         _of("baselines", "monitor_id", "monitors"),
         sa.PrimaryKeyConstraint("monitor_id", name=op.f("pk_baselines")),

@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import update
 
 from tests.api.conftest import NOW, make_trouble, problem
 from tests.factories import make_membership, make_user
 from tokiflow.core import ids
 from tokiflow.core.roles import Role
+from tokiflow.db import db, transaction
+from tokiflow.models import Incident
 
 
 @pytest.fixture
@@ -147,3 +150,17 @@ def test_assign_to_a_member_by_id_and_address_and_to_nobody(program, organizatio
     assert [step["what"] for step in taken["timeline"]][1:] == ["assigned", "unassigned"]
     program.post(f"{path}/resolve")
     problem(program.post(f"{path}/assign", {"to": None}), 409)
+
+
+def test_an_outage_is_no_problem_for_nobody(program, path):
+    problem(program.post(f"{path}/not-a-problem"), 409)
+
+
+def test_what_is_unusual_may_be_no_problem(program, trouble):
+    with transaction():
+        db.session.execute(update(Incident).values(class_="performance", kind="anomaly"))
+    path = f"/incidents/{trouble.ids['incident_id']}"
+    answer = program.post(f"{path}/not-a-problem")
+    assert (answer.status_code, answer.json["status"], answer.json["resolved_by"]) == (200, "resolved", "API key ci")
+    again = program.post(f"{path}/not-a-problem")
+    assert again.json["timeline"] == answer.json["timeline"]

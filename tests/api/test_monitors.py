@@ -17,7 +17,7 @@ HOURLY = {"kind": "every", "seconds": 3600}
 FIELDS = [
     "id", "name", "slug", "tags", "description", "schedule", "grace_seconds", "max_runtime_seconds",
     "early_tolerance_seconds", "failures_to_open", "successes_to_resolve", "overlaps_allowed", "capture_output",
-    "channels", "depends_on", "status",
+    "sensitivity", "channels", "depends_on", "status",
     "running", "last_ping_at", "due_at", "deadline_at", "paused_until", "ping_url", "created_at", "updated_at",
 ]  # fmt: skip
 
@@ -99,7 +99,7 @@ def test_what_was_read_can_be_sent_back(program, organization):
     [
         {"name": "Other"}, {"slug": "other"}, {"tags": ["x"]}, {"description": "d"}, {"grace_seconds": 0},
         {"max_runtime_seconds": 1}, {"early_tolerance_seconds": 60}, {"failures_to_open": 3},
-        {"successes_to_resolve": 2}, {"capture_output": False}, {"overlaps_allowed": False},
+        {"successes_to_resolve": 2}, {"capture_output": False}, {"sensitivity": "low"}, {"overlaps_allowed": False},
         {"schedule": {"kind": "every", "seconds": 30}},
     ],
     ids=lambda change: next(iter(change)),

@@ -64,8 +64,17 @@ def test_the_headline_says_it_all(kind, trouble, headline):
     assert words.headline(message(kind, trouble)) == headline
 
 
+def test_what_is_unusual_says_so_in_numbers_and_was_never_down():
+    numbers = "took 3 s; usually 12 m"
+    assert words.headline(message("opened", "anomaly")) == f"Warning: Nightly database backup {numbers}"
+    assert words.headline(message("opened", "degraded")) == "Warning: Nightly database backup has become slower"
+    over = message("resolved", "anomaly")
+    assert words.headline(over) == "As usual: Nightly database backup is as usual again after 9 h 12 min"
+    assert "Was unusual" in dict(words.facts(over))
+
+
 def test_the_headline_knows_kinds_that_are_yet_to_come():
-    late = message(severity="warning", incident_kind="anomaly")
+    late = message(severity="warning", incident_kind="eclipse", summary="")
     assert words.headline(late) == "Warning: Nightly database backup needs a look"
 
 

@@ -114,3 +114,13 @@ def test_a_change_keeps_what_it_does_not_name() -> None:
 )
 def test_slugs_come_from_names(name: str, slug: str) -> None:
     assert monitor_draft.slug_from(name) == slug
+
+
+def test_sensitivity_is_one_of_four_words():
+    values = {"name": "Backup", "schedule": {"kind": "every", "seconds": 3600}}
+    assert monitor_draft.create(values).sensitivity == "normal"
+    assert monitor_draft.create({**values, "sensitivity": "off"}).sensitivity == "off"
+    for wrong in ("loud", None, 3, ["low"]):
+        with pytest.raises(Invalid) as refused:
+            monitor_draft.create({**values, "sensitivity": wrong})
+        assert refused.value.fields == {"sensitivity": ["is unknown; write off, low, normal or high"]}

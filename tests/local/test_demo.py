@@ -17,7 +17,19 @@ from tokiflow.local import demo
 from tokiflow.local.demo import history
 from tokiflow.local.demo.job import Ending, Job
 from tokiflow.local.demo.jobs import JOBS
-from tokiflow.models import Attempt, Channel, Delivery, Incident, IncidentEvent, Membership, Monitor, Ping, Run, User
+from tokiflow.models import (
+    Attempt,
+    Baseline,
+    Channel,
+    Delivery,
+    Incident,
+    IncidentEvent,
+    Membership,
+    Monitor,
+    Ping,
+    Run,
+    User,
+)
 from tokiflow.queries import monitors
 from tokiflow.services import overdue
 
@@ -50,6 +62,7 @@ def test_the_demo_fills_the_first_organization_once(app: Flask) -> None:
     assert filled.monitors == len(JOBS)
     _the_statuses_are_as_promised()
     _the_figures_agree()
+    _what_is_usual_is_known()
     _people_answered()
     _nothing_leaves_this_machine()
     _the_clock_finds_nothing_to_do()
@@ -71,8 +84,22 @@ def _the_statuses_are_as_promised() -> None:
     assert shown == {"up": len(JOBS) - 5, "down": 2, "late": 1, "paused": 1, "new": 1}
     assert sum(row.running for row in rows) == 1
     unresolved = db.session.execute(select(Incident).where(Incident.resolved_at.is_(None))).scalars().all()
-    assert {(one.kind, one.status) for one in unresolved} == {("missed", "open"), ("failed", "acknowledged")}
-    assert {one.monitor_id for one in unresolved} == {row.id for row in rows if row.status == "down"}
+    assert {(one.kind, one.status) for one in unresolved} == {
+        ("missed", "open"),
+        ("failed", "acknowledged"),
+        ("anomaly", "open"),
+    }
+    down = {row.id for row in rows if row.status == "down"}
+    assert {one.monitor_id for one in unresolved if one.class_ == "outage"} == down
+
+
+def _what_is_usual_is_known() -> None:
+    learnt = set(db.session.execute(select(Baseline.monitor_id).where(Baseline.measures != {})).scalars())
+    talking = {job.name for job in TALKING}
+    assert learnt == {row.id for row in _rows() if row.name in talking}
+    assert db.session.execute(select(func.count()).select_from(Run).where(Run.findings.is_not(None))).scalar_one() > 3
+    (unusual,) = db.session.execute(select(Incident).where(Incident.kind == "anomaly")).scalars()
+    assert unusual.summary.startswith("took 3.2 s; usually 1")
 
 
 def _the_figures_agree() -> None:

@@ -576,3 +576,20 @@ def test_the_page_says_what_a_summary_told(
     assert said in page
     assert ("Nobody has been reached yet" not in page) is reached
     assert ("Send again" in page) is (status == "dead")
+
+
+def test_what_is_unusual_can_be_said_to_be_no_problem(alice: User, monitor: Monitor, client_for: ClientFor) -> None:
+    client = client_for(alice)
+    incident = make_incident(monitor, class_="performance", kind="anomaly", summary="took 3 s; usually 12 m ± 40 s")
+    assert "Not a problem" in client.get(address(incident)).text
+    assert client.post(address(incident, "not-a-problem")).status_code == 303
+    assert kept(incident.id).status == "resolved"
+    shown = client.get(address(incident)).text
+    assert "it is not a problem, and taken as usual from now on" in shown
+    assert ">Not a problem<" not in shown
+
+
+def test_an_outage_has_no_such_button(alice: User, incident: Incident, client_for: ClientFor) -> None:
+    client = client_for(alice)
+    assert "Not a problem" not in client.get(address(incident)).text
+    assert client.post(address(incident, "not-a-problem")).status_code == 409

@@ -14,6 +14,7 @@ from tokiflow.api.shapes import incidents as shapes
 from tokiflow.core import ids
 from tokiflow.core.status import Kind
 from tokiflow.queries import incidents, memberships, people
+from tokiflow.services import acceptance
 from tokiflow.services import incidents as service
 
 operations = Operations("Incidents")
@@ -78,6 +79,14 @@ def acknowledge(incident_id: str) -> Response:
 def resolve(incident_id: str) -> Response:
     """Resolve an incident. The monitor gets a fresh chance; doing so again changes nothing."""
     service.resolve(access.incident(incident_id).id, access.actor(), moments.now())
+    return _answer(incident_id)
+
+
+@operations.post(f"{ONE}/not-a-problem", "incidents.not_a_problem", {200: _AN_INCIDENT}, problems=frozenset({409}))
+def not_a_problem(incident_id: str) -> Response:
+    """Say that an incident is not a problem. What was unusual is taken as usual from then on, and the incident
+    resolves; doing so again changes nothing. Only for anomalies and degraded runs: an outage is a conflict (409)."""
+    acceptance.accept_incident(access.incident(incident_id).id, access.actor(), moments.now())
     return _answer(incident_id)
 
 

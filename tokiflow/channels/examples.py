@@ -61,7 +61,33 @@ _OVERRUN = replace(
     duration_seconds=1801,
     runs=(*GOOD_RUNS, ("overran", 1.0)),
 )
-TROUBLES = {"missed": _MISSED, "failed": _FAILED, "overrun": _OVERRUN}
+_ANOMALY = replace(
+    _MISSED,
+    incident_kind="anomaly",
+    severity="warning",
+    summary="Nightly database backup took 3 s; usually 12 m ± 40 s (z = −18)",
+    reason="It runs every day at 02:00 in Berlin. Usual is from 9 m 48 s to 14 m 40 s.",
+    advice="Compare this run’s output with the last good one.",
+    duration_seconds=3.1,
+    runs=(*GOOD_RUNS, ("success", 0.01)),
+)
+_DEGRADED = replace(
+    _ANOMALY,
+    incident_kind="degraded",
+    summary="Nightly database backup has become slower: the last 6 runs were slower than 95 % of those before: "
+    "14 m 2 s, 14 m 20 s, 14 m 31 s, 15 m 3 s, 15 m 8 s, 15 m 30 s; usually 12 m",
+    reason="It runs every day at 02:00 in Berlin.",
+    advice="Look at what has grown: data, neighbours on the machine, or a slower service it depends on.",
+    duration_seconds=930.0,
+    runs=(*GOOD_RUNS[:18], *(("success", 0.8 + n / 30) for n in range(6))),
+)
+TROUBLES = {
+    "missed": _MISSED,
+    "failed": _FAILED,
+    "overrun": _OVERRUN,
+    "anomaly": _ANOMALY,
+    "degraded": _DEGRADED,
+}
 
 
 def message(kind: str = "opened", trouble: str = "missed", **changes: Any) -> Message:
@@ -149,11 +175,11 @@ def gallery() -> Mapping[str, Message]:
         "missed": message("opened", "missed", because=because),
         "failed": failed,
         "overrun": message("opened", "overrun", because=because),
-        "warning": message(
-            "opened", "overrun", severity="warning", incident_kind="anomaly", because=because,
-            summary="Nightly database backup took 31 min; usually 3 m 12 s ± 13 s",
-            reason="It took far longer than nearly all of its last 90 runs",
-            advice="Compare this run’s output with the last good one.",
+        "anomaly": message("opened", "anomaly", because=because),
+        "degraded": message("opened", "degraded", because=because),
+        "as-usual": message(
+            "resolved", "anomaly", because=told, **_over(message("opened", "anomaly")),
+            summary="Nightly database backup is as usual again after 9 h 12 min",
         ),
         "reopened": message("reopened", "failed", because=because),
         "flapping": message("flapping", "failed", because=because),

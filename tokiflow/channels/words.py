@@ -43,12 +43,17 @@ _TONES = {
 }
 _OF_TROUBLE = frozenset({"opened", "reopened", "escalated", "reminder", "assigned", "muted", "unmuted"})
 _WARNING = Tone("late", "Warning", "◔")
+_AS_USUAL = Tone("up", "As usual", "●")
+_UNUSUAL = frozenset({"anomaly", "degraded"})
+"""Kinds of trouble in which the monitor is up all the while."""
 
 
 def tone(message: Message) -> Tone:
     """How serious it is, at a glance."""
     if message.severity == "warning" and message.kind in _OF_TROUBLE:
         return _WARNING
+    if message.kind == "resolved" and message.incident_kind in _UNUSUAL:
+        return _AS_USUAL
     if message.kind == "summary" and all(one.status == "up" for one in message.listed):
         return _TONES["resolved"]
     return _TONES.get(message.kind, _WARNING)
@@ -95,10 +100,11 @@ def _summary_headline(message: Message) -> str:
 
 def _verb(message: Message) -> str:
     if message.kind == "resolved":
-        how = f"was resolved by {message.by}" if message.by else "is back"
+        back = "is as usual again" if message.incident_kind in _UNUSUAL else "is back"
+        how = f"was resolved by {message.by}" if message.by else back
         return how if message.down_seconds is None else f"{how} after {durations.words(message.down_seconds)}"
     if message.kind == "flapping":
-        return "keeps failing and recovering"
+        return "is unusual again and again" if message.incident_kind in _UNUSUAL else "keeps failing and recovering"
     if message.kind == "acknowledged":
         return f"is being looked at by {message.acknowledged_by}" if message.acknowledged_by else "is being looked at"
     if message.incident_kind == "missed":
@@ -107,7 +113,10 @@ def _verb(message: Message) -> str:
         return "failed" if message.exit_code is None else f"failed with exit code {message.exit_code}"
     if message.incident_kind == "overrun":
         return "is running too long"
-    return "needs a look"
+    if message.incident_kind == "degraded":
+        return "has become slower" if "slower" in message.summary else "has grown"
+    # The first numbers are what there is to say: `took 3 s; usually 12 m`, without ± 40 s and z.
+    return message.summary.removeprefix(message.monitor_name).partition(" ± ")[0].strip() or "needs a look"
 
 
 LISTING_LIMIT = 20
@@ -158,7 +167,9 @@ def _duration_label(message: Message) -> str:
 def _time_label(message: Message) -> str:
     if not message.about_incident:
         return "Since" if message.kind == "summary" else "Sent"
-    return "Was down" if message.resolved_at else "Since"
+    if not message.resolved_at:
+        return "Since"
+    return "Was unusual" if message.incident_kind in _UNUSUAL else "Was down"
 
 
 def _time_words(message: Message) -> str:

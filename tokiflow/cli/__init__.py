@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "db": "tokiflow.cli.db:database",
     "api-key": "tokiflow.cli.api_key:api_key",
     "ping-key": "tokiflow.cli.ping_key:ping_key",
+    "baselines": "tokiflow.cli.baselines:baselines",
     "audit": "tokiflow.cli.audit:audit",
     "rollups": "tokiflow.cli.rollups:rollups",
     "secrets": "tokiflow.cli.secrets:secrets",

@@ -14,6 +14,7 @@ from tokiflow.services import (
     exports,
     heartbeats,
     invitations,
+    judging,
     letters,
     maintenance,
     organizations,
@@ -27,9 +28,9 @@ from tokiflow.services import (
 )
 
 ROUNDS: dict[timedelta, tuple[Callable[[datetime], object], ...]] = {
-    timedelta(seconds=1): (deliveries.ring, sign_in_letters.ring, letters.ring),
+    timedelta(seconds=1): (deliveries.ring, sign_in_letters.ring, letters.ring, judging.ring),
     timedelta(seconds=5): (outputs.ring, erasures.ring, exports.ring, calendars.ring, people.ring),
-    timedelta(minutes=5): (lambda _: rollups.ring(),),
+    timedelta(minutes=5): (lambda _: rollups.ring(), judging.look),
     timedelta(minutes=10): (
         heartbeats.forget,
         sign_in.forget,

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from tokiflow.core import ids, schedule
+from tokiflow.core.anomaly import Sensitivity
 from tokiflow.core.schedule import Schedule
 from tokiflow.errors import Invalid, NotFound
 
@@ -38,6 +39,7 @@ FIELDS = frozenset(
         "schedule",
         "overlaps_allowed",
         "capture_output",
+        "sensitivity",
         "channels",
         "depends_on",
         *_NUMBERS,
@@ -50,7 +52,7 @@ class MonitorDraft:
     """A monitor as people wish it. Seconds. `slug` is empty to have one made from the name.
 
     `channels` is None for the organization's channels, or the ids of its own. Nobody is told while one of the monitors
-    in `depends_on` is down.
+    in `depends_on` is down. `sensitivity` is a core.anomaly.Sensitivity.
     """
 
     name: str
@@ -65,13 +67,14 @@ class MonitorDraft:
     successes_to_resolve: int = 1
     overlaps_allowed: bool = True
     capture_output: bool = True
+    sensitivity: str = Sensitivity.NORMAL.value
     channels: frozenset[UUID] | None = None
     depends_on: frozenset[UUID] = frozenset()
 
 
 PLAIN = (
     "name", "description", "grace_seconds", "max_runtime_seconds", "early_tolerance_seconds", "failures_to_open",
-    "successes_to_resolve", "overlaps_allowed", "capture_output",
+    "successes_to_resolve", "overlaps_allowed", "capture_output", "sensitivity",
 )  # fmt: skip
 """What a draft, a row of `monitors` and the API call by the same name and mean in the same form."""
 
@@ -233,6 +236,12 @@ def _flag(value: Any) -> bool:
     return value
 
 
+def _sensitivity(value: Any) -> str:
+    if not isinstance(value, str) or value not in {one.value for one in Sensitivity}:
+        raise ValueError("is unknown; write off, low, normal or high")
+    return value
+
+
 def _channels(value: Any) -> frozenset[UUID] | None:
     if value is None:
         return None
@@ -263,6 +272,7 @@ _READERS = {
     "schedule": _schedule,
     "overlaps_allowed": _flag,
     "capture_output": _flag,
+    "sensitivity": _sensitivity,
     "channels": _channels,
     "depends_on": _depends_on,
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tokiflow.core import durations
+from tokiflow.core import anomaly, durations
+from tokiflow.core.baseline import Measure
 from tokiflow.core.schedule import zones
 from tokiflow.core.status import Kind
 
@@ -51,10 +52,12 @@ def overlapped() -> str:
     return "started while the run before was still going, which is not allowed here"
 
 
-def recovered(opened_at: datetime, resolved_at: datetime, by: str = "") -> str:
-    """How long the trouble lasted, and who ended it if a person did."""
+def recovered(opened_at: datetime, resolved_at: datetime, by: str = "", *, unusual: bool = False) -> str:
+    """How long the trouble lasted, and who ended it if a person did. `unusual`: it was no outage."""
     lasted = durations.words(max((resolved_at - opened_at).total_seconds(), 0))
-    return f"was resolved by {by} after {lasted}" if by else f"is well again after {lasted}"
+    if by:
+        return f"was resolved by {by} after {lasted}"
+    return f"is {'as usual' if unusual else 'well'} again after {lasted}"
 
 
 def blind(start: datetime, end: datetime) -> str:
@@ -84,6 +87,72 @@ def last_line(output: str) -> str:
         if clean:
             return clean
     return ""
+
+
+def unusual(found: anomaly.Finding, measure: Measure, name: str = "") -> str:
+    """What was found out about a run, in its numbers: `took 3 s; usually 12 m ± 40 s (z = −18)`.
+
+    `name` is that of a metric.
+    """
+    if isinstance(found, anomaly.Verdict):
+        usual = f"usually {amount(found.usual, measure)} ± {amount(found.spread, measure)}"
+        row = f", {found.in_a_row} runs in a row" if found.in_a_row > 1 else ""
+        return f"{_did(found.value, measure, name)}; {usual} (z = {_signed(found.z)}){row}"
+    if isinstance(found, anomaly.Slower):
+        values = ", ".join(amount(value, measure) for value in found.values)
+        than = "slower" if measure is Measure.RUN_TIME else "higher"
+        return (
+            f"the last {len(found.values)} runs were {than} than 95 % of those before: {values}; "
+            f"usually {amount(found.usual, measure)}"
+        )
+    if isinstance(found, anomaly.Shift):
+        now, before = amount(found.now, measure), amount(found.before, measure)
+        return f"for {found.runs} runs it {_DOES[measure].format(name or 'the value')} {now}; before that, {before}"
+    return f"as usual again after {found.runs} {'run' if found.runs == 1 else 'runs'}"
+
+
+def lead(kind: Kind, summary: str) -> str:
+    """`summary` as it goes on behind the monitor's name: `has become slower: the last 6 runs were…`."""
+    if kind is Kind.DEGRADED:
+        return f"has {'become slower' if ' slower than ' in summary else 'grown'}: {summary}"
+    return f"failed: {summary}" if kind is Kind.FAILED else summary
+
+
+def shifted(found: anomaly.Shift, measure: Measure, name: str = "") -> str:
+    """A new level, learnt and told once: `takes 20 m now, after 12 m`."""
+    now, before = amount(found.now, measure), amount(found.before, measure)
+    return f"{_DOES[measure].format(name or 'the value')} {now} now, after {before}"
+
+
+def amount(value: float, measure: Measure) -> str:
+    """A measured value with its unit: `12 m`, `34 KB`, `8,000`."""
+    if measure is Measure.RUN_TIME:
+        return durations.words(round(value) if value >= 10 else value)
+    if measure is Measure.OUTPUT_SIZE:
+        return durations.size(round(value))
+    # Four digits are enough to see what is meant, and all of a whole number.
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.4g}"
+
+
+_DOES = {
+    Measure.RUN_TIME: "takes",
+    Measure.OUTPUT_SIZE: "prints",
+    Measure.RUN_COUNT: "runs so often:",
+    Measure.METRIC: "has {} at",
+}
+
+
+def _did(value: float, measure: Measure, name: str) -> str:
+    if measure is Measure.RUN_COUNT:
+        return f"ran {amount(value, measure)} {'time' if value == 1 else 'times'}"
+    verb = {Measure.RUN_TIME: "took", Measure.OUTPUT_SIZE: "printed"}.get(measure, f"{name or 'the value'} was")
+    return f"{verb} {amount(value, measure)}"
+
+
+def _signed(z: float) -> str:
+    """With a real minus sign, and no more digits than say something."""
+    digits = f"{abs(z):.1f}" if abs(z) < 9.95 else f"{abs(z):,.0f}"
+    return f"{'−' if z < 0 else '+'}{digits.removesuffix('.0')}"
 
 
 def _short(text: str) -> str:

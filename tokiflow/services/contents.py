@@ -13,6 +13,7 @@ from tokiflow.core.status import Kind
 from tokiflow.db import among, db
 from tokiflow.models import Incident, Monitor, Run
 from tokiflow.services import monitor_rows
+from tokiflow.services.incident_rows import PERFORMANCE
 from tokiflow.services.news import Facts, News, facts_of
 
 STRIP = 24
@@ -96,8 +97,9 @@ def predicate(incident: Incident) -> str:
     """What goes on, behind the name of the monitor: “is well again after 3 m 12 s”."""
     if incident.resolved_at:
         by = incident.resolved_by if incident.resolved_by_person else ""
-        return sentences.recovered(incident.last_opened_at, incident.resolved_at, by)
-    return incident.summary if incident.kind != "failed" else f"failed: {incident.summary}"
+        unusual = incident.class_ == PERFORMANCE
+        return sentences.recovered(incident.last_opened_at, incident.resolved_at, by, unusual=unusual)
+    return sentences.lead(Kind(incident.kind), incident.summary)
 
 
 def _strip(runs: Sequence[PastRun]) -> list[list[Any]]:

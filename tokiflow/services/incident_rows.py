@@ -5,9 +5,10 @@ Whoever changes an incident holds the lock on its monitor's row first, so there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -25,17 +26,20 @@ from tokiflow.services.timeline import Step
 
 log = structlog.get_logger()
 
-OUTAGE = "outage"
+OUTAGE, PERFORMANCE = "outage", "performance"
+"""The classes of incidents. The monitor is down, or it goes and yet is not as usual."""
 
 
 @dataclass
 class Book:
-    """The incidents of the monitors at hand, read at once, and brought up to date while verdicts are carried out.
+    """The incidents of one class of the monitors at hand, read at once, and brought up to date while verdicts are
+    carried out.
 
     By monitor: the unresolved one, and the last. By incident: the last step on its timeline. `spells` are those in
     which we could not listen, `opened` and `steps` what is still to be written.
     """
 
+    class_: str
     unresolved: dict[UUID, Incident]
     last: dict[UUID, Incident]
     latest_step: dict[UUID, IncidentEvent | Step]
@@ -49,12 +53,15 @@ class Book:
         self.latest_step[step.incident_id] = step
 
 
-def read(monitor_ids: Collection[UUID], blind_within: tuple[datetime, datetime] | None = None) -> Book:
+def read(
+    monitor_ids: Collection[UUID], blind_within: tuple[datetime, datetime] | None = None, class_: str = OUTAGE
+) -> Book:
     """What is known of the incidents of `monitor_ids`, and when we could not listen within a stretch of time."""
-    open_ones = db.session.execute(unresolved(monitor_ids)).scalars().all()
-    last = db.session.execute(_last(monitor_ids)).scalars()
+    open_ones = db.session.execute(unresolved(monitor_ids, class_)).scalars().all()
+    last = db.session.execute(_last(monitor_ids, class_)).scalars()
     steps = db.session.execute(_latest_steps([one.id for one in open_ones])).scalars() if open_ones else ()
     return Book(
+        class_=class_,
         unresolved={one.monitor_id: one for one in open_ones},
         last={one.monitor_id: one for one in last},
         latest_step={step.incident_id: step for step in steps},
@@ -74,18 +81,18 @@ def locked(incident_id: UUID) -> tuple[Incident, Monitor]:
     return incident, row
 
 
-def unresolved(monitor_ids: Collection[UUID]) -> Select[Incident]:
-    """The outages of `monitor_ids` that nobody and nothing has resolved yet: one a monitor at most."""
+def unresolved(monitor_ids: Collection[UUID], *classes: str) -> Select[Incident]:
+    """The incidents of `classes` that nobody and nothing has resolved yet: of each, one a monitor at most."""
     return select(Incident).where(
-        among(Incident.monitor_id, monitor_ids), Incident.class_ == OUTAGE, Incident.resolved_at.is_(None)
+        among(Incident.monitor_id, monitor_ids), Incident.class_.in_(classes), Incident.resolved_at.is_(None)
     )
 
 
-def _last(monitor_ids: Collection[UUID]) -> Select[Incident]:
+def _last(monitor_ids: Collection[UUID], class_: str) -> Select[Incident]:
     """Each monitor reads its index from the end."""
     latest = (
         select(Incident)
-        .where(Incident.monitor_id == Monitor.id, Incident.class_ == OUTAGE)
+        .where(Incident.monitor_id == Monitor.id, Incident.class_ == class_)
         .order_by(Incident.opened_at.desc(), Incident.id.desc())
         .limit(1)
         .lateral()
@@ -112,7 +119,7 @@ def _latest_steps(incident_ids: Collection[UUID]) -> Select[IncidentEvent]:
 
 def close(
     note: Callable[[Step], object], incident: Incident, at: datetime, by: Actor, row: MonitorRow, words: str,
-    *, by_person: bool,
+    *, by_person: bool, detail: Mapping[str, Any] | None = None,
 ) -> News:  # fmt: skip
     """It is over at `at`, in `words`; `note` keeps the step of its timeline. The news of it."""
     # An incident can't end before it began, whatever order pings arrive in.
@@ -121,7 +128,7 @@ def close(
     incident.resolved_at = at
     incident.resolved_by = by.name
     incident.resolved_by_person = by_person
-    note(timeline.step(incident.id, "resolved", at, by, words))
+    note(timeline.step(incident.id, "resolved", at, by, words, detail))
     log.info("incident_resolved", incident=str(incident.id), monitor=str(row.id))
     return News(incident, row, "resolved", at)
 

@@ -19,16 +19,23 @@ from tokiflow.models import Incident, Membership
 from tokiflow.queries import memberships
 from tokiflow.queries.people import called
 from tokiflow.services import alerts, audit, comments, follow_ups, incident_rows, monitor_rows, notices, timeline
-from tokiflow.services.incident_rows import OUTAGE
+from tokiflow.services.incident_rows import OUTAGE, PERFORMANCE
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News, told
 
 
 def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
     """The monitor in `row` (locked) was paused: nobody waits for it any more."""
-    incident = db.session.execute(incident_rows.unresolved([row.id])).scalar_one_or_none()
-    if incident:
+    for incident in db.session.execute(incident_rows.unresolved([row.id], OUTAGE, PERFORMANCE)).scalars().all():
         _close_now(incident, row, f"the monitor was paused by {by.name}", by, now)
+        _audit("incident.resolved", incident, by, now)
+
+
+def close_for_sensitivity(row: MonitorRow, by: Actor, now: datetime) -> None:
+    """Of the monitor in `row` (locked) nobody wants to know any more what is unlike its usual."""
+    incident = db.session.execute(incident_rows.unresolved([row.id], PERFORMANCE)).scalar_one_or_none()
+    if incident:
+        _close_now(incident, row, f"{by.name} turned the judging of this monitor off", by, now)
         _audit("incident.resolved", incident, by, now)
 
 
@@ -168,9 +175,21 @@ def comment(incident_id: UUID, text: str, by: Actor, now: datetime) -> None:
         _audit("incident.commented", incident, by, now)
 
 
-def _close_now(incident: Incident, row: MonitorRow, words: str, by: Actor, now: datetime) -> None:
+def end_as_no_problem(incident: Incident, row: MonitorRow, by: Actor, now: datetime) -> None:
+    """A person (who holds the lock) says of what is unusual that it is no problem: it is over, and it is said so."""
+    if incident.status == "resolved":
+        detail = {"not_a_problem": True}
+        timeline.write(timeline.step(incident.id, "not_a_problem", now, by, "is not a problem", detail))
+    else:
+        _close_now(incident, row, f"is not a problem, says {by.name}", by, now, {"not_a_problem": True})
+    _audit("incident.not_a_problem", incident, by, now)
+
+
+def _close_now(
+    incident: Incident, row: MonitorRow, words: str, by: Actor, now: datetime, detail: Mapping[str, Any] | None = None
+) -> None:
     """A person ends it."""
-    news = incident_rows.close(timeline.write, incident, now, by, row, words, by_person=True)
+    news = incident_rows.close(timeline.write, incident, now, by, row, words, by_person=True, detail=detail)
     db.session.flush()
     alerts.plan([news], now)
     if incident.class_ == OUTAGE:

@@ -53,6 +53,14 @@ class Ledger:
         """Whether there is anything to write."""
         return bool(self.pings) or self.limited_at is not self.was.limited_at
 
+    @property
+    def measured(self) -> bool:
+        """Whether a run has finished with something to judge: how long it took, what it printed or told."""
+        return any(
+            row["finished_at"] and (row["duration_ms"] is not None or "output_at" in row or "metrics" in row)
+            for row in self.run_rows.values()
+        )
+
     def remember(self, run: Run) -> None:
         """A run that is in the database."""
         self.runs[run.id] = run

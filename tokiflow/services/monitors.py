@@ -15,6 +15,7 @@ from sqlalchemy import delete as delete_rows
 from tokiflow import errors
 from tokiflow.core import ids, monitor_draft, runs, schedule, status, tokens
 from tokiflow.core.actors import Actor
+from tokiflow.core.anomaly import Sensitivity
 from tokiflow.core.monitor_draft import MonitorDraft
 from tokiflow.core.runs import Run
 from tokiflow.core.status import Status
@@ -102,6 +103,8 @@ def edit(monitor_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
         if after.depends_on != before.depends_on:
             _name_upstream(row.id, after.depends_on)
             silences.judge_again(row.organization_id, silences.DEPENDENCY, now)
+        if after.sensitivity == Sensitivity.OFF.value != before.sensitivity:
+            incidents.close_for_sensitivity(row, by, now)
         at_hand = _with_max_runtime(row, old_rules.max_runtime)
         known = status.edit(monitor_rows.state(row), old_rules, monitor_rows.rules(row), now)
         monitor_rows.save(row.id, known, at_hand)
@@ -118,11 +121,10 @@ def pause(monitor_id: UUID, until: datetime | None, by: Actor, now: datetime) ->
         raise errors.Invalid({"until": ["has passed already; write a time in the future, or none"]})
     with transaction():
         row = monitor_rows.locked(monitor_id)
-        known, change = status.pause(monitor_rows.state(row), until, now)
+        known, _ = status.pause(monitor_rows.state(row), until, now)
         monitor_rows.save(row.id, known, _open_runs(row, now))
         db.session.execute(update(Monitor).where(Monitor.id == row.id).values(paused_at=now, paused_by=by.name))
-        if change:
-            incidents.close_for_pause(row, by, now)
+        incidents.close_for_pause(row, by, now)
         after = {"until": until.isoformat() if until else None}
         audit.record(
             "monitor.paused", by, row.organization_id, now, object_id=row.id, object_name=row.name, after=after

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,11 +17,15 @@ from tokiflow.core.actors import Actor
 from tokiflow.core.names import UNKNOWN, Known, Named, Refused
 from tokiflow.core.rates import Rate
 from tokiflow.core.signals import Ping, Signal
-from tokiflow.db import db, transaction
+from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import Monitor
+from tokiflow.queue import Job, gather
 from tokiflow.services import audit, ledgers, monitor_rows, names, outputs, ping_rows, verdicts
 from tokiflow.services.ledgers import Ledger
 from tokiflow.services.verdicts import Verdict
+
+TEST = "test ping from the monitor's page"
+"""What a ping says that a person has sent. It is no run to learn from."""
 
 
 class Incoming(NamedTuple):
@@ -54,6 +59,8 @@ def record(
         turns = _verdicts([ledger for ledger in changed if ledger.changes])
         _write(raw, changed)
         verdicts.carry_out(turns, now)
+        if told := [ledger.was.id for ledger in changed if ledger.measured]:
+            on_commit(partial(gather, Job.JUDGE, told))
     return outcomes
 
 
@@ -70,7 +77,7 @@ def send_test(monitor_id: UUID, by: Actor, now: datetime) -> None:
     row = db.session.execute(
         select(Monitor.token, Monitor.organization_id, Monitor.name).where(Monitor.id == monitor_id)
     ).one()
-    ping = Ping(Signal.SUCCESS, now, message="test ping from the monitor's page", method="POST", user_agent="Tokiflow")
+    ping = Ping(Signal.SUCCESS, now, message=TEST, method="POST", user_agent="Tokiflow")
     with transaction():
         record([Incoming(row.token, ping)], now)
         audit.record("monitor.tested", by, row.organization_id, now, object_id=monitor_id, object_name=row.name)

@@ -18,7 +18,7 @@ from tokiflow.adapters import storage
 from tokiflow.db import changed, db, transaction
 from tokiflow.queries import rollups
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import api_key_uses, audit, exports, outputs, partitions
+from tokiflow.services import api_key_uses, audit, exports, judging, outputs, partitions
 from tokiflow.settings import Settings
 
 log = structlog.get_logger()
@@ -65,6 +65,7 @@ def _steps(now: datetime) -> Iterator[None]:
         yield
     exports.forget(now)
     api_key_uses.forget(now)
+    judging.forget(oldest)
     yield from _in_chunks("delete from pings_default", "at < :before", oldest)
     yield from _in_chunks("delete from runs_default", f"at < :before and not ({partitions.WATCHED})", oldest)
     hours = rollups.day_of(now - rollups.HOURS_KEPT)

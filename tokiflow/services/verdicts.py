@@ -18,7 +18,7 @@ from tokiflow.core.status import Kind, Rules
 from tokiflow.db import by_index, db
 from tokiflow.models import Incident, Monitor
 from tokiflow.services import alerts, follow_ups, incident_rows, sets, timeline
-from tokiflow.services.incident_rows import OUTAGE, Book
+from tokiflow.services.incident_rows import OUTAGE, PERFORMANCE, Book
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News
 
@@ -27,7 +27,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Cause:
-    """What made an incident turn: the kind of trouble (None for a recovery), when, and what the job said."""
+    """What made an incident turn: the kind of trouble (None for a recovery), when, and what the job said.
+
+    `words` and `usual` say what was found out about a run that was no outage, and `measure` and `value` what of; words
+    of a recovery say how it came about.
+    """
 
     kind: Kind | None
     at: datetime
@@ -39,6 +43,10 @@ class Cause:
     due_at: datetime | None = None
     environment: str = ""
     overlapped: bool = False
+    words: str = ""
+    usual: str = ""
+    measure: str = ""
+    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -50,22 +58,24 @@ class Verdict:
     cause: Cause
 
 
-def carry_out(verdicts: Sequence[Verdict], now: datetime) -> None:
-    """What follows from `verdicts`, in their order: incidents open, reopen, go on or resolve, and people are told.
+def carry_out(verdicts: Sequence[Verdict], now: datetime, class_: str = OUTAGE) -> None:
+    """What follows from `verdicts`, in their order: incidents of `class_` open, reopen, go on or resolve, and people
+    are told.
 
     A handful of statements, whatever the number: all is read before the first verdict and written after the last.
     """
     if not verdicts:
         return
     by_index()
-    book = _read(verdicts)
+    book = _read(verdicts, class_)
     news = [one for verdict in verdicts if (one := _carry_out(book, verdict, now))]
     # An incident has to be there before what speaks of it.
     db.session.flush()
     sets.add(book.opened)
     timeline.write(*book.steps)
     alerts.plan(news, now)
-    follow_ups.release_blocked([one.row.id for one in news if one.kind == "resolved"], now)
+    if class_ == OUTAGE:
+        follow_ups.release_blocked([one.row.id for one in news if one.kind == "resolved"], now)
 
 
 def _carry_out(book: Book, verdict: Verdict, now: datetime) -> News | None:
@@ -86,11 +96,11 @@ def _trouble(book: Book, verdict: Verdict, now: datetime) -> News:
     opening = _opening(last, verdict)
     summary = _summary(row, cause, now)
     if last is None or opening is Opening.NEW:
-        incident = _open(verdict, summary)
+        incident = _open(verdict, summary, book.class_)
         book.opened.append(incident)
     else:
         incident = _reopen(last, verdict, summary)
-    if opening is Opening.FLAPPING:
+    if opening is Opening.FLAPPING and book.class_ == OUTAGE:
         db.session.execute(update(Monitor).where(Monitor.id == row.id).values(flapping=True))
     book.unresolved[row.id] = book.last[row.id] = incident
     detail = _detail(cause) | {"kind": cause.kind.value}
@@ -106,26 +116,30 @@ def _join(book: Book, incident: Incident, verdict: Verdict, now: datetime) -> No
     cause = verdict.cause
     assert cause.kind is not None
     summary, by, last = _summary(verdict.row, cause, now), _by(cause), book.latest_step.get(incident.id)
-    if last is None or (last.what, last.by) != (cause.kind.value, by.name):
+    same = last is not None and (last.what, last.by) == (cause.kind.value, by.name)
+    if last is None or not same or last.detail.get("measure", "") != cause.measure:
         book.note(timeline.step(incident.id, cause.kind.value, cause.at, by, summary, _detail(cause)))
         return
     last.times += 1
     last.last_at = max(cause.at, last.last_at)
     last.text = summary
+    if cause.measure:
+        last.detail = _detail(cause)
 
 
 def _recover(book: Book, incident: Incident, verdict: Verdict) -> News:
     """It is well again by itself: whoever was told of the trouble hears of it."""
     at = verdict.cause.at
     del book.unresolved[verdict.row.id]
-    words = sentences.recovered(incident.last_opened_at, at)
+    unusual = book.class_ == PERFORMANCE
+    words = verdict.cause.words or sentences.recovered(incident.last_opened_at, at, unusual=unusual)
     return incident_rows.close(book.note, incident, at, TOKIFLOW, verdict.row, words, by_person=False)
 
 
-def _read(verdicts: Sequence[Verdict]) -> Book:
+def _read(verdicts: Sequence[Verdict], class_: str) -> Book:
     missed = [(one.cause.due_at, one.cause.at) for one in verdicts if one.cause.due_at]
     within = (min(due for due, _ in missed), max(at for _, at in missed)) if missed else None
-    return incident_rows.read({verdict.row.id for verdict in verdicts}, within)
+    return incident_rows.read({verdict.row.id for verdict in verdicts}, within, class_)
 
 
 def _opening(last: Incident | None, verdict: Verdict) -> Opening:
@@ -141,7 +155,7 @@ def _as_last(incident: Incident | None) -> incidents.Last | None:
     return incidents.Last(incident.kind, incident.resolved_at, incident.resolved_by_person, incident.reopened)
 
 
-def _open(verdict: Verdict, summary: str) -> Incident:
+def _open(verdict: Verdict, summary: str, class_: str) -> Incident:
     """A new one, which names every column that trouble and its end have, so that many are written at once."""
     row, cause = verdict.row, verdict.cause
     assert cause.kind is not None
@@ -149,7 +163,7 @@ def _open(verdict: Verdict, summary: str) -> Incident:
         id=ids.new(),
         organization_id=row.organization_id,
         monitor_id=row.id,
-        class_=OUTAGE,
+        class_=class_,
         kind=cause.kind.value,
         status="open",
         summary=summary,
@@ -191,6 +205,8 @@ def _note_blindness(book: Book, incident_id: UUID, cause: Cause) -> None:
 
 
 def _summary(row: MonitorRow, cause: Cause, now: datetime) -> str:
+    if cause.words:
+        return cause.words
     if cause.kind is Kind.MISSED:
         return sentences.missed(cause.at, now, row.schedule_timezone)
     if cause.overlapped:
@@ -205,7 +221,7 @@ def _reason(verdict: Verdict) -> str:
     if cause.kind is Kind.MISSED:
         due = sentences.clock(cause.due_at or cause.at, cause.at, verdict.row.schedule_timezone)
         return f"It runs {words}; the ping due at {due} never came."
-    return f"It runs {words}."
+    return f"It runs {words}. {cause.usual}".rstrip()
 
 
 def _by(cause: Cause) -> Actor:
@@ -218,4 +234,6 @@ def _detail(cause: Cause) -> dict[str, Any]:
         facts["run"] = ids.public("run", cause.run_id)
     if cause.exit_code is not None:
         facts["exit_code"] = cause.exit_code
+    if cause.measure:
+        facts |= {"measure": cause.measure, "value": cause.value}
     return facts

@@ -16,14 +16,15 @@ _MEASURES = {"run_time": "Run time", "output_size": "Output", "run_count": "Runs
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was unlike the usual: what kind, of what measure, the words of whoever judged, and its numbers as
-    (word, value) pairs."""
+    """One thing that was unlike the usual: what kind, of what measure, the words of whoever judged, its numbers as
+    (word, value) pairs, and who said that it is no problem."""
 
     kind: str
     head: str
     measure: str
     words: str
     facts: Sequence[tuple[str, str]]
+    accepted_by: str = ""
 
 
 def of(told: Sequence[Mapping[str, Any]] | None) -> list[Finding]:
@@ -38,7 +39,9 @@ def said(told: Sequence[Mapping[str, Any]] | None, measure: str = bands.RUN_TIME
 
 def _finding(one: Mapping[str, Any]) -> Finding:
     kind, measure = str(one.get("kind", "anomaly")), str(one.get("measure", bands.RUN_TIME))
-    return Finding(kind, _HEADS.get(kind, _HEADS["anomaly"]), _measure(measure), _words(one), _facts(one, measure))
+    head = _HEADS.get(kind, _HEADS["anomaly"])
+    accepted_by = str(one.get("accepted_by") or "")
+    return Finding(kind, head, _measure(measure), _words(one), _facts(one, measure), accepted_by)
 
 
 def _measure(measure: str) -> str:

@@ -51,6 +51,8 @@ _DEEDS = {
     "monitor.paused": ("paused", "Paused"),
     "monitor.resumed": ("up", "Resumed"),
     "monitor.token_rotated": ("", "New ping URL"),
+    "monitor.new_usual": ("", "New usual: "),
+    "monitor.not_a_problem": ("", "Said not to be a problem: "),
 }
 
 
@@ -62,6 +64,8 @@ def _of_audit(event: AuditEvent) -> Happening:
 def _details(event: AuditEvent) -> str:
     if event.what == "monitor.edited":
         return f": {', '.join(words_of(name) for name in event.after)}" if event.after else ""
+    if event.what in ("monitor.new_usual", "monitor.not_a_problem"):
+        return str(event.after.get("words", ""))
     until = _moment(event.after)
     return f" until {filters.clock(until)}" if event.what == "monitor.paused" and until else ""
 
@@ -83,6 +87,7 @@ _WORDS = {
     "successes_to_resolve": "when it counts as up",
     "overlaps_allowed": "whether runs may overlap",
     "capture_output": "keeping output",
+    "sensitivity": "how far from usual is told",
     "own_channels": "who hears of it",
     "channels": "channels",
     "depends_on": "what it depends on",

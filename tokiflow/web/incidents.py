@@ -34,8 +34,8 @@ from tokiflow.queries import (
     runs,
     undelivered,
 )
+from tokiflow.services import acceptance, exports
 from tokiflow.services import deliveries as delivery_service
-from tokiflow.services import exports
 from tokiflow.services import incidents as service
 from tokiflow.services.exporting import incidents as csv
 from tokiflow.web import (
@@ -129,6 +129,18 @@ def resolve(incident_id: str) -> Response:
         return _too_late(incident, errors.Conflict("This incident is resolved already."))
     service.resolve(incident.id, access.actor(), frame.now())
     return _done(incident, "Resolved. The monitor gets a fresh chance.")
+
+
+@blueprint.post("/<incident_id>/not-a-problem")
+@access.requires(Right.WORK_INCIDENTS)
+def not_a_problem(incident_id: str) -> Response:
+    """Say that what is unusual is no problem: it is learnt, and the incident is over."""
+    incident = access.incident(incident_id)
+    try:
+        acceptance.accept_incident(incident.id, access.actor(), frame.now())
+    except errors.Conflict as conflict:
+        return _too_late(incident, conflict)
+    return _done(incident, "Not a problem. Runs like this are taken as usual from now on.")
 
 
 @blueprint.route("/<incident_id>/mute", methods=["GET", "POST"])

@@ -19,7 +19,8 @@ blueprint = Blueprint("message_gallery", __name__, url_prefix="/dev/gallery/mess
 
 SCHEMES = ("light", "dark")
 TITLES = {
-    "missed": "A ping is missed", "failed": "A run failed", "overrun": "A run takes too long", "warning": "A warning",
+    "missed": "A ping is missed", "failed": "A run failed", "overrun": "A run takes too long",
+    "anomaly": "A run unlike the usual", "degraded": "Runs have become slower", "as-usual": "It is as usual again",
     "reopened": "It is back", "flapping": "It comes and goes", "escalated": "The next step is told",
     "reminder": "A reminder", "acknowledged": "Somebody is on it", "assigned": "It is somebody’s",
     "muted": "Somebody muted it",

@@ -125,6 +125,9 @@ def _figures(trend: Trend) -> list[tuple[str, str, str]]:
     ]
 
 
+_TOLD = {"off": "are not told", "low": "are told if far off", "normal": "are told", "high": "are told early"}
+
+
 def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
     """The schedule and the rules, in words."""
     facts = [
@@ -137,6 +140,7 @@ def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
         ("Up after", f"{monitor.successes_to_resolve} good runs" if monitor.successes_to_resolve > 1 else ""),
         ("Overlaps", "" if monitor.overlaps_allowed else "are trouble"),
         ("Output", "kept" if monitor.capture_output else "not kept"),
+        ("Unusual runs", _TOLD[monitor.sensitivity]),
         ("Last ping", filters.ago(monitor.last_ping_at)),
         ("Pings in all", filters.number(monitor.ping_count)),
         ("Alerts", ", ".join(channel.name for channel in heard) or "nobody hears of it"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, flash, render_template, request, url_for
 
 from tokiflow import errors
 from tokiflow.core import ids
@@ -14,8 +14,9 @@ from tokiflow.core.roles import Right
 from tokiflow.models import Monitor, Run
 from tokiflow.queries import runs
 from tokiflow.queries.runs import Output
+from tokiflow.services import acceptance
 from tokiflow.services import outputs as service
-from tokiflow.web import access, filters, findings, metric_charts, output_differences, outputs, run_views
+from tokiflow.web import access, filters, findings, frame, htmx, metric_charts, output_differences, outputs, run_views
 
 blueprint = Blueprint("runs", __name__, url_prefix="/app/monitors/<monitor_id>/runs")
 
@@ -72,6 +73,7 @@ def show(monitor_id: str, run_id: str) -> str:
         bar=run_views.bar(run.progress),
         steps=run_views.steps(pings, run.finished_at),
         metrics=[(name, metric_charts.number(float(value))) for name, value in sorted(run.metrics.items())],
+        unusual=[one for one in run.findings or () if one["kind"] in acceptance.UNUSUAL and not one.get("accepted_by")],
         pings=pings,
         kept=kept,
         viewer=_viewer(monitor, run, kept.output) if kept.output else None,
@@ -94,6 +96,22 @@ def _viewer_url(monitor: Monitor, run: Run, anchor: str = "output", **asked: Any
     """The run's page, with its viewer in sight, asked for these things."""
     monitor_id, run_id = ids.public("mon", monitor.id), ids.public("run", run.id)
     return url_for("runs.show", monitor_id=monitor_id, run_id=run_id, _anchor=anchor, **asked)
+
+
+@blueprint.post("/<run_id>/not-a-problem")
+@access.requires(Right.WORK_INCIDENTS)
+def not_a_problem(monitor_id: str, run_id: str) -> Response:
+    """Say that what was unusual about it is no problem: it is learnt, and what is open of it is over."""
+    monitor = access.monitor(monitor_id)
+    run = access.run(run_id, monitor)
+    acceptance.accept_run(monitor.id, run.id, access.actor(), frame.now())
+    flash("Not a problem. Runs like this are taken as usual from now on.", "success")
+    return htmx.see_other(_page_of(monitor, run))
+
+
+def _page_of(monitor: Monitor, run: Run) -> str:
+    monitor_id, run_id = ids.public("mon", monitor.id), ids.public("run", run.id)
+    return url_for("runs.show", monitor_id=monitor_id, run_id=run_id)
 
 
 @blueprint.get("/<run_id>/output")

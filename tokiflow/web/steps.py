@@ -17,9 +17,13 @@ from tokiflow.web.markdown import markdown
 
 _MARKS = {
     "opened": "down", "reopened": "down", "flapping": "down", "missed": "down", "failed": "down", "overrun": "down",
+    "anomaly": "late", "degraded": "late", "not_a_problem": "",
     "acknowledged": "late", "resolved": "up", "muted": "paused", "held": "paused", "unmuted": "new", "blind": "late",
     "snoozed": "paused", "assigned": "new", "unassigned": "new", "commented": "",
 }  # fmt: skip
+
+_UNUSUAL = ("anomaly", "degraded")
+"""Trouble in which nothing is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def _step(event: IncidentEvent, reader: UUID | None) -> Step:
     edited = event.detail.get("edited_at")
     return Step(
         id=f"step-{event.id}",
-        mark=_MARKS.get(event.what, ""),
+        mark="late" if event.detail.get("kind") in _UNUSUAL else _MARKS.get(event.what, ""),
         words=_words(event),
         at=event.at,
         by=f"{event.by} (API key)" if event.by_kind == "api_key" else event.by,
@@ -78,8 +82,8 @@ def _words(event: IncidentEvent) -> str:
     what = event.what
     if what == "commented" and not event.text:
         return "Wrote something, and deleted it"
-    if what in ("acknowledged", "commented", "unmuted"):
-        return {"acknowledged": "Acknowledged", "commented": "Wrote", "unmuted": "Ended the mute"}[what]
+    if what in _PLAIN:
+        return _PLAIN[what]
     if what in ("muted", "snoozed"):
         return f"{what.capitalize()} until {filters.clock(datetime.fromisoformat(event.detail['until']))}"
     if what == "assigned":
@@ -95,6 +99,12 @@ def _words(event: IncidentEvent) -> str:
     return f"{_LEADS.get(what, '')}{text}" if what in _LEADS else text[:1].upper() + text[1:]
 
 
+_PLAIN = {
+    "acknowledged": "Acknowledged",
+    "commented": "Wrote",
+    "unmuted": "Ended the mute",
+    "not_a_problem": "Said that it is not a problem",
+}
 _LEADS = {
     "opened": "Opened: ",
     "reopened": "Came back: ",
@@ -103,9 +113,13 @@ _LEADS = {
 
 
 def _resolved(event: IncidentEvent) -> str:
+    if event.detail.get("not_a_problem"):
+        return "Resolved: it is not a problem, and taken as usual from now on"
     if event.by_kind == "system":
         return event.text[:1].upper() + event.text[1:]
-    return "Resolved, because the monitor was paused" if "was paused" in event.text else "Resolved"
+    if "was paused" in event.text:
+        return "Resolved, because the monitor was paused"
+    return "Resolved: judging was turned off" if "turned the judging" in event.text else "Resolved"
 
 
 def _told(alerts: Iterable[AlertRecord]) -> list[Step]:

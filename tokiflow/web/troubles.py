@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from tokiflow.core import alerting, durations, ids
+from tokiflow.core import alerting, durations, ids, sentences
+from tokiflow.core.status import Kind
 from tokiflow.models import Delivery, Incident
 from tokiflow.web import filters
 
@@ -98,6 +99,8 @@ def sentence(incident: Incident, now: datetime) -> str:
         return _missed(incident, now)
     if incident.kind == "failed":
         return failed(incident.summary)
+    if incident.kind == "degraded":
+        return sentences.lead(Kind.DEGRADED, incident.summary)
     if incident.resolved_at:
         return incident.summary.replace("has been running", "was running", 1)
     return incident.summary

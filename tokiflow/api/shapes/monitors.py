@@ -10,6 +10,7 @@ from uuid import UUID
 from tokiflow.api import moments
 from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, obj, ref, text, whole, word
 from tokiflow.core import ids, schedule
+from tokiflow.core.anomaly import Sensitivity
 from tokiflow.core.monitor_draft import LONGEST, MOST_DEPENDENCIES, MOST_TAGS
 from tokiflow.core.schedule.kinds import LONGEST_EVERY, SHORTEST_EVERY
 from tokiflow.core.status import Status
@@ -40,6 +41,7 @@ def monitor(
         "successes_to_resolve": row.successes_to_resolve,
         "overlaps_allowed": row.overlaps_allowed,
         "capture_output": row.capture_output,
+        "sensitivity": row.sensitivity,
         "channels": [ids.public("chn", one) for one in own_channels] if row.own_channels else None,
         "depends_on": [ids.public("mon", one) for one in depends_on],
         "status": monitors.shown_status(row, now).value,
@@ -72,6 +74,10 @@ _CHOSEN: dict[str, Schema] = {
     "successes_to_resolve": whole("Good results in a row that resolve it.", minimum=1, maximum=100),
     "overlaps_allowed": flag("Whether a run may start while another is going; if not, that is an overrun."),
     "capture_output": flag("Whether what the job prints is kept."),
+    "sensitivity": word(
+        [one.value for one in Sensitivity],
+        "How far from usual a run must be for somebody to be told. With `off` nobody is.",
+    ),
     "channels": maybe(
         {
             "type": "array",
@@ -154,6 +160,7 @@ EXAMPLE: dict[str, Any] = {
     "successes_to_resolve": 1,
     "overlaps_allowed": True,
     "capture_output": True,
+    "sensitivity": "normal",
     "channels": None,
     "depends_on": [],
     "status": "up",

@@ -21,7 +21,7 @@ from tokiflow.models import Monitor, Run
 from tokiflow.services import pings
 from tokiflow.services.pings import Incoming
 
-ALIVE = frozenset({Ending.WELL, Ending.RUNNING})
+ALIVE = frozenset({Ending.WELL, Ending.RUNNING, Ending.UNUSUAL})
 AHEAD = timedelta(seconds=2)
 
 

@@ -23,7 +23,7 @@ from tokiflow.local.demo.jobs import JOBS
 from tokiflow.local.demo.replay import Life
 from tokiflow.local.demo.story import Story, date_back
 from tokiflow.models import Membership, Monitor, Organization, User
-from tokiflow.services import channels, monitor_rows, monitors, people, recipients
+from tokiflow.services import channels, judging, monitor_rows, monitors, people, recipients
 
 SEED = 2026
 COMPANY = "Harbour Freight"
@@ -74,7 +74,12 @@ def fill(now: datetime, say: Callable[[str], object] = lambda text: None, seed: 
             story.tell(job, row, life)
             if job.ending is Ending.PAUSED:
                 story.add(now - history.PAUSED_FOR, partial(monitors.pause, row.id, None, team["Bob"]))
+            if job.ending is Ending.UNUSUAL and row.last_ping_at:
+                story.add(row.last_ping_at, partial(story.judge, row.id))
         story.happen()
+        say("What is usual")
+        for _, row in made:
+            judging.judge([row.id], now, tell=False)
         found = date_back([row.id for _, row in made])
         return Filled(organization.name, len(made), sum(len(life.run_rows) for life in lives), found)
 

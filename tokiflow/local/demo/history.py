@@ -19,6 +19,7 @@ OUTPUTS_KEPT = timedelta(days=7)
 PAUSED_FOR = timedelta(days=2)
 RUNNING_FOR = timedelta(minutes=11)
 LATE_BY = timedelta(minutes=50)
+HASTY_SECONDS = 3.2
 SILENT_FOR = timedelta(minutes=30)
 AGENTS = {True: "tokiflow-run/0.1", False: "curl/8.5.0"}
 
@@ -39,7 +40,8 @@ def pings(job: Job, plan: Schedule, now: datetime, chance: random.Random) -> Ite
     for number, one in enumerate(planned, 1):
         if one.trouble is None or one.trouble.kind != "missed":
             under_way = job.ending is Ending.RUNNING and number == len(planned)
-            yield from _still_running(job, one, now) if under_way else _run(job, one, now, chance)
+            hasty = job.ending is Ending.UNUSUAL and number == len(planned)
+            yield from _still_running(job, one, now) if under_way else _run(job, one, now, chance, hasty=hasty)
 
 
 def seconds(job: Job, chance: random.Random) -> float:
@@ -123,9 +125,9 @@ def _with_troubles(job: Job, found: Sequence[datetime], now: datetime) -> list[P
     return [Planned(at, wrong.get(index)) for index, at in enumerate(found)]
 
 
-def _run(job: Job, one: Planned, now: datetime, chance: random.Random) -> Iterator[Ping]:
+def _run(job: Job, one: Planned, now: datetime, chance: random.Random, *, hasty: bool = False) -> Iterator[Ping]:
     began = one.at + timedelta(seconds=chance.uniform(0.2, 2.5))
-    took = seconds(job, chance)
+    took = HASTY_SECONDS if hasty else seconds(job, chance)
     if one.trouble and one.trouble.kind == "overrun":
         took = job.max_runtime * 1.4
     # Nothing has happened in the future: a run that began a moment ago was quick.

@@ -20,6 +20,7 @@ class Ending(StrEnum):
     PAUSED = "paused"
     NEW = "new"
     RUNNING = "running"
+    UNUSUAL = "unusual"
 
 
 @dataclass(frozen=True)

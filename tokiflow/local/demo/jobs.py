@@ -260,6 +260,7 @@ JOBS = (
         metrics={"gigabytes": 3.1},
         steps=("compare", "copy", "verify"),
         output="compared 88,412 files\ncopied 1,204\nverified",
+        ending=Ending.UNUSUAL,
     ),
     Job(
         "New York rate sheets",

@@ -15,7 +15,7 @@ from tokiflow.db import db
 from tokiflow.local.demo.job import Deed, Job
 from tokiflow.local.demo.replay import Life
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Incident, Monitor
-from tokiflow.services import incidents, verdicts
+from tokiflow.services import incidents, judging, verdicts
 from tokiflow.services.verdicts import Cause, Verdict
 
 NOTICED_AFTER = timedelta(milliseconds=380)
@@ -72,6 +72,14 @@ class Story:
 
     def _turn(self, verdict: Verdict, at: datetime) -> None:
         verdicts.carry_out([verdict], at + NOTICED_AFTER)
+        self._send_all(at)
+
+    def judge(self, monitor_id: UUID, at: datetime) -> None:
+        """Judge what the monitor's runs did up to the last one, which has just finished."""
+        judging.judge([monitor_id], at + NOTICED_AFTER)
+        self._send_all(at)
+
+    def _send_all(self, at: datetime) -> None:
         pending = select(Delivery).where(Delivery.channel_id.in_(self.channels), Delivery.status == "pending")
         for delivery in db.session.execute(pending).scalars():
             self._send(delivery, at + NOTICED_AFTER)

@@ -23,6 +23,7 @@ from tokiflow.core.schedule import zones
 from tokiflow.web.forms.base import DraftForm, Reading, choices
 
 KINDS = {"every": "Every so often", "cron": "Cron", "calendar": "Calendar"}
+SENSITIVITIES = {"off": "Off", "low": "Low", "normal": "Normal", "high": "High"}
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 
@@ -51,6 +52,10 @@ class MonitorForm(DraftForm):
     successes_to_resolve = StringField("Up again after", default="1")
     overlaps_allowed = BooleanField("Runs may overlap", default=True)
     capture_output = BooleanField("Keep what the job prints", default=True)
+    sensitivity = RadioField(
+        "Tell of runs that are unlike the usual", choices=choices(SENSITIVITIES.items()), default="normal",
+        validate_choice=False,
+    )  # fmt: skip
     heard_by = RadioField(
         "Who hears of it",
         choices=choices([("all", "Whom the rules choose"), ("own", "Its own channels")]),
@@ -80,6 +85,9 @@ class MonitorForm(DraftForm):
         reading.take("tags", lambda: [tag for tag in (self.tags.data or "").split(",") if tag.strip()])
         reading.take("overlaps_allowed", lambda: bool(self.overlaps_allowed.data))
         reading.take("capture_output", lambda: bool(self.capture_output.data))
+        # Who sends the form without it leaves it as it is.
+        if self.sensitivity.raw_data:
+            reading.take("sensitivity", lambda: self.sensitivity.data)
         reading.take("channels", lambda: list(self.channels.data or []) if self.heard_by.data == "own" else None)
         reading.take("grace_seconds", lambda: _length(self.grace.data))
         if (self.max_runtime.data or "").strip():
@@ -165,6 +173,7 @@ def typed(values: Mapping[str, Any]) -> dict[str, Any]:
         "successes_to_resolve": str(values["successes_to_resolve"]),
         "overlaps_allowed": values["overlaps_allowed"],
         "capture_output": values["capture_output"],
+        "sensitivity": values["sensitivity"],
         "heard_by": "all" if values["channels"] is None else "own",
         "channels": list(values["channels"] or ()),
         "depends_on": list(values["depends_on"]),

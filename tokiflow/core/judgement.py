@@ -1,0 +1,246 @@
+"""A monitor's runs, judged one after another: each measure by what is normal for it, and how many runs a period has.
+
+core.anomaly judges one value of one measure; here is what a whole run is held against.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from tokiflow.core import anomaly, baseline, sentences
+from tokiflow.core.anomaly import Finding, Sensitivity, Shift, Slower, State, Told
+from tokiflow.core.baseline import Measure
+from tokiflow.core.status import Kind
+
+RUN_TIME, OUTPUT_SIZE, RUN_COUNT = Measure.RUN_TIME.value, Measure.OUTPUT_SIZE.value, Measure.RUN_COUNT.value
+METRIC = "metric:"
+MOST_METRICS = 20
+"""Of a monitor. The first ones it tells are judged, however many more there are."""
+LONGEST_NAME = 80
+"""Letters of a measure's name, with `metric:`."""
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+FEW = 4
+"""A period in which fewer runs are expected says nothing that a missed run doesn't."""
+
+
+class Run(NamedTuple):
+    """A run that finished `at`. `run_time` in seconds and `output` in bytes; None is unknown.
+
+    `good`: it was a success. Others have their own trouble, and only count.
+    """
+
+    at: datetime
+    good: bool
+    run_time: float | None = None
+    output: float | None = None
+    metrics: Mapping[str, Any] = {}
+
+
+class Found(NamedTuple):
+    """What was found out about `measure` when a run finished, or a period ended, `at`."""
+
+    measure: str
+    finding: Finding
+    at: datetime
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of trouble it is, if it is any."""
+        if isinstance(self.finding, anomaly.Verdict):
+            return Kind.ANOMALY
+        return Kind.DEGRADED if isinstance(self.finding, Slower) else None
+
+    @property
+    def of_run(self) -> bool:
+        """Whether it is about the run at hand, and not about a period."""
+        return self.measure != RUN_COUNT
+
+    @property
+    def words(self) -> str:
+        """In numbers: `took 3 s; usually 12 m ± 40 s (z = −18)`."""
+        which, name = measure_of(self.measure), self.measure.removeprefix(METRIC)
+        if isinstance(self.finding, Shift):
+            return sentences.shifted(self.finding, which, name)
+        return sentences.unusual(self.finding, which, name)
+
+    @property
+    def usual_words(self) -> str:
+        """What would be usual: `Usual is from 9 m to 15 m.`; nothing where words say it already."""
+        if not isinstance(self.finding, anomaly.Verdict):
+            return ""
+        which = measure_of(self.measure)
+        low, high = (sentences.amount(end, which) for end in (self.finding.low, self.finding.high))
+        return f"Usual is from {low} to {high}."
+
+    def told(self) -> dict[str, Any] | None:
+        """As it is kept with the run (runs.findings); None if there is nothing to keep."""
+        found, which = self.finding, self.measure
+        numbers: tuple[float | None, ...]
+        if isinstance(found, anomaly.Verdict):
+            numbers = (found.value, found.usual, found.spread, found.z, found.low, found.high)
+            return _told(which, "anomaly", found.too_much, numbers, self.words)
+        if isinstance(found, Slower):
+            value = found.values[-1]
+            z = (value - found.usual) / found.spread if found.spread else math.inf
+            return _told(which, "degraded", True, (value, found.usual, found.spread, z, None, found.p95), self.words)
+        if isinstance(found, Shift):
+            numbers = (found.now, found.before, None, None, None, None)
+            return _told(which, "shift", found.now > found.before, numbers, self.words)
+        return None
+
+
+def _told(measure: str, kind: str, high: bool, numbers: tuple[float | None, ...], words: str) -> dict[str, Any]:
+    names = ("value", "usual", "spread", "z", "low", "high")
+    return {
+        "measure": measure,
+        "kind": kind,
+        "direction": "high" if high else "low",
+        **{name: _finite(number) for name, number in zip(names, numbers, strict=True)},
+        "words": words,
+    }
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+class Usual(NamedTuple):
+    """What was normal on a day, in the unit of the measure."""
+
+    low: float
+    usual: float
+    high: float
+
+
+@dataclass
+class Count:
+    """Runs counted since `since`, for one period. `whole`: we have been counting from its beginning."""
+
+    since: datetime
+    length: timedelta
+    runs: int
+    whole: bool
+
+
+@dataclass
+class Notebook:
+    """What is known of one monitor while its runs are judged. `period`: by what runs are counted, if they are.
+
+    `usual` says of the run at hand that nothing about it was unlike the usual. `bands` are by measure and day.
+    """
+
+    sensitivity: Sensitivity = Sensitivity.NORMAL
+    keeps_output: bool = True
+    period: timedelta | None = None
+    states: dict[str, State] = field(default_factory=dict)
+    count: Count | None = None
+    usual: bool = True
+    bands: dict[tuple[str, datetime], Usual] = field(default_factory=dict)
+
+    def judge(self, run: Run) -> list[Found]:
+        """What is to be told of `run`, after which it has taught what it can."""
+        found = list(self._counted(run.at))
+        values = list(self._values(run)) if run.good else []
+        for measure, value in values:
+            found += self._observe(measure, value, run.at)
+        seen = [self.states[measure] for measure, _ in values]
+        if RUN_COUNT in self.states:
+            seen.append(self.states[RUN_COUNT])
+        self.usual = self.sensitivity is Sensitivity.OFF or not any(state.told for state in seen)
+        return found
+
+    def accept(self, measure: str, value: float) -> None:
+        """A person said that `value` is no problem."""
+        state = self.states.get(measure)
+        if state is None:
+            return
+        slow = state.streak if state.told is Told.SLOWER else ()
+        state = anomaly.accept(state, value)
+        # Slow runs are within the band: only by teaching do they become normal.
+        self.states[measure] = state._replace(baseline=baseline.taught(state.baseline, *slow))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: the states by measure (models.Baseline.measures)."""
+        kept = {measure: state.to_dict() for measure, state in self.states.items()}
+        if self.count:
+            counting = [self.count.since.timestamp(), self.count.length.total_seconds(), self.count.runs]
+            kept.setdefault(RUN_COUNT, anomaly.fresh(Measure.RUN_COUNT).to_dict())
+            kept[RUN_COUNT]["counting"] = [*counting, self.count.whole]
+        return kept
+
+    def read(self, kept: Mapping[str, Any]) -> None:
+        """Take up what `to_dict` wrote. Raises ValueError for another version, or anything else: replay the runs."""
+        try:
+            self.states = {measure: State.from_dict(state) for measure, state in kept.items()}
+            counting = kept.get(RUN_COUNT, {}).get("counting")
+            if counting:
+                since, length, runs, whole = counting
+                self.count = Count(datetime.fromtimestamp(since, UTC), timedelta(seconds=length), runs, whole)
+        except (TypeError, AttributeError, OverflowError) as broken:
+            raise ValueError("these are no states of measures; replay the runs") from broken
+
+    def _values(self, run: Run) -> Iterator[tuple[str, float]]:
+        if run.run_time is not None:
+            yield RUN_TIME, run.run_time
+        # Who has never printed anything is not known to print nothing.
+        if self.keeps_output and (run.output is not None or OUTPUT_SIZE in self.states):
+            yield OUTPUT_SIZE, run.output or 0.0
+        room = MOST_METRICS - sum(measure.startswith(METRIC) for measure in self.states)
+        for name, value in run.metrics.items():
+            measure = f"{METRIC}{name}"
+            if isinstance(value, bool) or not isinstance(value, int | float) or len(measure) > LONGEST_NAME:
+                continue
+            if measure not in self.states:
+                if not room:
+                    continue
+                room -= 1
+            yield measure, float(value)
+
+    def _observe(self, measure: str, value: float, at: datetime) -> Iterator[Found]:
+        state = self.states.get(measure) or anomaly.fresh(measure_of(measure))
+        state, finding = anomaly.observe(state, value, at, self.sensitivity)
+        self.states[measure] = state
+        band = anomaly.band(state.baseline, self.sensitivity)
+        if band:
+            day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            self.bands[measure, day] = Usual(band.low, state.baseline.usual, band.high)
+        if finding:
+            yield Found(measure, finding, at)
+
+    def _counted(self, at: datetime) -> Iterator[Found]:
+        """Count the run. The first one of a period judges the period before, if that was counted to its end: after an
+        empty one nobody knows whether the job was off."""
+        if self.period is None:
+            self.count = None
+            return
+        begun = _floor(at, self.period)
+        last = self.count
+        if last is None or last.length != self.period:
+            self.count = Count(begun, self.period, 1, whole=False)
+        elif begun == last.since:
+            last.runs += 1
+        elif begun > last.since:
+            follows = begun == last.since + last.length
+            self.count = Count(begun, self.period, 1, whole=follows)
+            if follows and last.whole:
+                yield from self._observe(RUN_COUNT, float(last.runs), begun)
+
+
+def period_for(seconds: float) -> timedelta | None:
+    """By which period the runs of a job are counted that runs each `seconds`: an hour or a day; None if it is rare."""
+    return next((one for one in (HOUR, DAY) if seconds and one.total_seconds() / seconds >= FEW), None)
+
+
+def measure_of(name: str) -> Measure:
+    """The kind of measure `name` is: `metric:rows` is a metric."""
+    return Measure.METRIC if name.startswith(METRIC) else Measure(name)
+
+
+def _floor(at: datetime, length: timedelta) -> datetime:
+    seconds = length.total_seconds()
+    return datetime.fromtimestamp(at.timestamp() // seconds * seconds, UTC)
