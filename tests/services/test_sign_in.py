@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 from flask import current_app
-from rq import Queue
 from sqlalchemy import func, select
 
 from tests.channels.conftest import KeptMail
 from tests.factories import make_user
+from tests.fixtures.doorbell import rings
 from tests.fixtures.post import Post, free_port, serving
 from tokiflow import errors, outside, queue
 from tokiflow.adapters import mail
@@ -87,9 +87,9 @@ def token_in(text: str) -> str:
     return found[1]
 
 
-def rung() -> list[tuple[str | None, list[str]]]:
+def rung() -> list[tuple[queue.Job, list[str]]]:
     """What waits in the queue: jobs with their ids."""
-    return [(job.func_name, job.args[0]) for job in Queue(queue.QUEUE, connection=queue.connection()).jobs]
+    return rings(queue.connection())
 
 
 def in_context(work):
