@@ -50,6 +50,7 @@ class Job(StrEnum):
     MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"
     OFFLOAD = "jobs.outputs.offload"
     READ_CALENDARS = "jobs.calendars.read_due"
+    ROLL_UP = "jobs.rollups.roll_up"
     WALK_AUDIT_LOGS = "jobs.audit.walk"
 
 

@@ -75,7 +75,7 @@ def _add_baselines() -> None:
 
 
 def _add_rollups() -> None:
-    counts = ("succeeded", "failed", "overran", "missed", "unfinished", "anomalies", "timed")
+    counts = ("succeeded", "failed", "overran", "missed", "unfinished", "awaited", "anomalies", "timed")
     op.create_table(
         "rollups",
         sa.Column("monitor_id", sa.Uuid(), nullable=False),
@@ -93,10 +93,12 @@ def _add_rollups() -> None:
         sa.PrimaryKeyConstraint("monitor_id", "grain", "at", name=op.f("pk_rollups")),
     )
     op.create_index("ix_rollups_grain_at", "rollups", ["grain", "at"])
+    op.create_index("ix_rollups_open", "rollups", ["at"], postgresql_where=sa.text("unfinished > 0 or awaited > 0"))
     op.create_table(
         "rollup_marks",
         sa.Column("grain", sa.String(length=4), nullable=False),
         sa.Column("until", _MOMENT, nullable=False),
+        sa.Column("after", sa.Uuid(), nullable=True),
         sa.PrimaryKeyConstraint("grain", name=op.f("pk_rollup_marks")),
     )
 

@@ -8,10 +8,12 @@ from sqlalchemy import update
 from tests.api.conftest import NOW, make_trouble, problem
 from tests.factories import make_monitor
 from tokiflow.adapters import storage
+from tokiflow.api import moments
 from tokiflow.core import ids
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Ping as PingRow
+from tokiflow.queries import analytics
 from tokiflow.services import pings
 
 
@@ -96,8 +98,39 @@ def test_stats_look_back_as_far_as_asked(program, organization):
     )
     month = program.get(f"{path}/stats").json
     assert (month["finished"], month["succeeded"], month["success_rate"]) == (2, 1, 0.5)
-    assert (month["duration_seconds"]["mean"], month["duration_seconds"]["max"]) == (2.0, 3.0)
+    assert (month["failed"], month["overran"], month["missed"], month["running"]) == (1, 0, 0, 0)
+    assert (month["duration_seconds"]["mean"], month["duration_seconds"]["max"]) == (1.0, 1.0), (
+        "of those that succeeded"
+    )
     assert program.get(f"{path}/stats?days=60").json["finished"] == 3
+
+
+@pytest.mark.parametrize(("period", "finished"), [("24h", 2), ("7d", 2), ("30d", 2), ("90d", 3), ("1y", 3)])
+def test_stats_are_those_of_the_page(program, organization, period, finished):
+    monitor = make_monitor(organization, created_at=NOW - timedelta(days=50))
+    path = record(
+        monitor,
+        Ping(Signal.SUCCESS, NOW - timedelta(days=40), duration_ms=9_000),
+        Ping(Signal.SUCCESS, NOW - timedelta(hours=2), duration_ms=1_000),
+        Ping(Signal.FAIL, NOW - timedelta(hours=1), duration_ms=3_000),
+    )
+    stats = program.get(f"{path}/stats?period={period}").json
+    shown = analytics.picture(monitor, analytics.PERIODS[period], moments.read(stats["until"])).figures
+    assert stats["finished"] == finished == shown.counts.expected
+    assert stats["since"] == moments.say(shown.since)
+    assert stats["duration_seconds"]["p95"] == shown.p95
+    assert (stats["outages"], stats["uptime"]) == (1, pytest.approx(shown.uptime.share))
+    assert stats["mttr_seconds"] == pytest.approx(shown.uptime.mttr)
+    assert (stats["health"]["score"], stats["planned"]) == (shown.health.score, pytest.approx(
+        analytics.planned(monitor, shown.watched)
+    ))  # fmt: skip
+    assert stats["health"]["performance"] == 1.0
+
+
+def test_a_period_and_days_are_two_questions(program, trouble):
+    path = f"/monitors/{trouble.ids['monitor_id']}/stats"
+    assert list(problem(program.get(f"{path}?period=7d&days=7"), 422)["errors"]) == ["days"]
+    assert list(problem(program.get(f"{path}?period=fortnight"), 422)["errors"]) == ["period"]
 
 
 def test_a_monitor_without_runs_has_empty_figures(program, organization):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from flask import Response
+from flask import Response, request
 
 from tokiflow import errors
 from tokiflow.api import access, answers, moments, parameters
 from tokiflow.api.operations import V1, Answer, Operations
 from tokiflow.api.shapes import runs as shapes
 from tokiflow.core import ids
-from tokiflow.queries import runs
+from tokiflow.queries import analytics, runs
 from tokiflow.services import outputs
 
 operations = Operations("Runs")
@@ -19,6 +19,9 @@ MONITOR = f"{V1}/monitors/<monitor_id>"
 ONE = f"{MONITOR}/runs/<run_id>"
 
 DAYS = parameters.whole("days", "How many days to look back.", 1, 366, 30)
+PERIOD = parameters.word(
+    "period", "How far to look back, as on the monitor’s page; instead of days.", list(analytics.PERIODS)
+)
 
 
 @operations.get(
@@ -71,10 +74,21 @@ def output(monitor_id: str, run_id: str) -> Response:
 
 
 @operations.get(
-    f"{MONITOR}/stats", "monitors.stats", Answer("The figures.", "Stats", shapes.STATS_EXAMPLE), query=(DAYS,)
+    f"{MONITOR}/stats", "monitors.stats", Answer("The figures.", "Stats", shapes.STATS_EXAMPLE), query=(PERIOD, DAYS)
 )
 def stats(monitor_id: str) -> Response:
-    """Read a monitor's figures. Of the last 30 days, or of as many `days` as you ask for."""
+    """Read a monitor's figures. Of a `period` as on its page, or of as many `days` as you ask for, else of 30 days."""
     monitor = access.monitor(monitor_id)
     now = moments.now()
-    return answers.ok(shapes.stats(runs.stats(monitor.id, now, timedelta(days=DAYS.value())), now))
+    since = _since(now)
+    figures = analytics.figures([monitor.id], since, now)[monitor.id]
+    return answers.ok(shapes.stats(figures, analytics.planned(monitor, figures.watched)))
+
+
+def _since(now: datetime) -> datetime:
+    period = analytics.PERIODS.get(PERIOD.value())
+    if period is None:
+        return now - timedelta(days=DAYS.value())
+    if request.args.get(DAYS.name):
+        raise errors.Invalid({"days": ["can’t be combined with period; leave one of them out"]})
+    return period.since(now)

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "api-key": "tokiflow.cli.api_key:api_key",
     "ping-key": "tokiflow.cli.ping_key:ping_key",
     "audit": "tokiflow.cli.audit:audit",
+    "rollups": "tokiflow.cli.rollups:rollups",
     "secrets": "tokiflow.cli.secrets:secrets",
     "import": "tokiflow.cli.importing:restore",
     "demo": "tokiflow.cli.demo:demo",

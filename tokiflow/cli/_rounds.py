@@ -20,6 +20,7 @@ from tokiflow.services import (
     outputs,
     people,
     retention,
+    rollups,
     sessions,
     sign_in,
 )
@@ -27,6 +28,7 @@ from tokiflow.services import (
 ROUNDS: dict[timedelta, tuple[Callable[[datetime], object], ...]] = {
     timedelta(seconds=1): (deliveries.ring, sign_in.ring, letters.ring),
     timedelta(seconds=5): (outputs.ring, erasures.ring, exports.ring, calendars.ring, people.ring),
+    timedelta(minutes=5): (lambda _: rollups.ring(),),
     timedelta(minutes=10): (
         heartbeats.forget,
         sign_in.forget,

@@ -6,7 +6,8 @@ Every formula is told in words in docs/analytics.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,7 +20,7 @@ Interval = tuple[datetime, datetime]
 @dataclass(frozen=True, slots=True)
 class Times:
     """Run times summed up, such that two sums can be added: how many, their sum and the sum of their squares, the
-    shortest and the longest (milliseconds), and their histogram."""
+    shortest and the longest (milliseconds), and their histogram. `known` are all of them in order, or none."""
 
     count: int = 0
     total_ms: int = 0
@@ -27,6 +28,7 @@ class Times:
     min_ms: int | None = None
     max_ms: int | None = None
     histogram: Mapping[int, int] = field(default_factory=dict)
+    known: tuple[int, ...] = ()
 
     @property
     def mean(self) -> float | None:
@@ -52,14 +54,24 @@ class Times:
         return None if self.max_ms is None else self.max_ms / 1000
 
     def quantile(self, share: float) -> float | None:
-        """In seconds, off by `histogram.ACCURACY` at most and never outside of what there was."""
+        """In seconds: exact where all times are known, else off by `histogram.ACCURACY` at most, and never outside of
+        what there was."""
         return self.quantiles(share)[0]
 
     def quantiles(self, *shares: float) -> list[float | None]:
         """`quantile` for each of `shares`."""
+        if self.known:
+            return [_interpolated(self.known, share) / 1000 for share in shares]
         low, high = self.min_ms or 0, self.max_ms or 0
         found = histogram.quantiles(self.histogram, shares)
         return [None if one is None else min(max(one, low), high) / 1000 for one in found]
+
+
+def _interpolated(values: Sequence[int], share: float) -> float:
+    """Between two neighbours, as numpy.percentile and percentile_cont do."""
+    rank = share * (len(values) - 1)
+    low = math.floor(rank)
+    return values[low] + (rank - low) * (values[min(low + 1, len(values) - 1)] - values[low])
 
 
 def added(several: Iterable[Times]) -> Times:
@@ -130,10 +142,39 @@ def uptime(
     Time in maintenance counts as up time, whatever happens meanwhile. Time in which the monitor was paused is not part
     of the period at all. An outage that lies wholly in such time is none.
     """
-    watched = without([(since, until)], paused)
-    excused = [*maintenance, *paused]
-    down = [seconds(without([one], excused)) for one in within(merged(outages), since, until)]
-    return Uptime(seconds(watched), sum(down), sum(one > 0 for one in down))
+    return uptimes([since, until], outages, maintenance, paused)[0]
+
+
+def uptimes(
+    edges: Sequence[datetime],
+    outages: Iterable[Interval],
+    maintenance: Iterable[Interval] = (),
+    paused: Iterable[Interval] = (),
+) -> list[Uptime]:
+    """`uptime` between each of `edges` and the next; they are in order. An outage over an edge is one on both sides."""
+    since, until = edges[0], edges[-1]
+    watched, down, counts = ([0.0] * (len(edges) - 1) for _ in range(3))
+    for place, length in _parts(without([(since, until)], paused), edges):
+        watched[place] += length
+    excused = merged([*maintenance, *paused])
+    for outage in within(merged(outages), since, until):
+        touched = set()
+        for place, length in _parts(_cut(outage, excused), edges):
+            down[place] += length
+            touched.add(place)
+        for place in touched:
+            counts[place] += 1
+    return [Uptime(*one, int(count)) for *one, count in zip(watched, down, counts, strict=True)]
+
+
+def _parts(intervals: Iterable[Interval], edges: Sequence[datetime]) -> Iterator[tuple[int, float]]:
+    """Between which of `edges` and the next they lie, and for how many seconds."""
+    for start, end in intervals:
+        place = bisect_right(edges, start) - 1
+        while start < end:
+            stop = min(end, edges[place + 1])
+            yield place, (stop - start).total_seconds()
+            start, place = stop, place + 1
 
 
 def merged(intervals: Iterable[Interval]) -> list[Interval]:
@@ -155,21 +196,21 @@ def within(intervals: Iterable[Interval], since: datetime, until: datetime) -> l
 
 def without(intervals: Iterable[Interval], holes: Iterable[Interval]) -> list[Interval]:
     """The time of `intervals` that is in none of `holes`, the earliest first."""
-    kept, gaps = merged(intervals), merged(holes)
-    found: list[Interval] = []
-    for start, end in kept:
-        at = start
-        for begins, ends in gaps:
-            if begins >= end:
-                break
-            if ends <= at:
-                continue
-            if begins > at:
-                found.append((at, begins))
-            at = ends
-        if at < end:
-            found.append((at, end))
-    return found
+    gaps = merged(holes)
+    return [part for one in merged(intervals) for part in _cut(one, gaps)]
+
+
+def _cut(interval: Interval, gaps: Sequence[Interval]) -> Iterator[Interval]:
+    """What is left of it; `gaps` are in order and don't overlap."""
+    at, end = interval
+    for begins, ends in gaps[max(0, bisect_right(gaps, (at, at)) - 1) :]:
+        if begins >= end:
+            break
+        if begins > at:
+            yield at, begins
+        at = max(at, ends)
+    if at < end:
+        yield at, end
 
 
 def seconds(intervals: Iterable[Interval]) -> float:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tokiflow.db import Model, UtcDateTime
@@ -24,8 +24,9 @@ class Rollup(Model):
     failed: Mapped[Count]
     overran: Mapped[Count]
     missed: Mapped[Count]
-    # Not finished when this was made: it is to be made again.
+    # Under way when this was made, or ran too long and may still finish: it is to be made again.
     unfinished: Mapped[Count]
+    awaited: Mapped[Count]
     anomalies: Mapped[Count]
     # Successful runs whose time is known: how many, and what their times add up to (milliseconds and their squares).
     timed: Mapped[Count]
@@ -39,14 +40,18 @@ class Rollup(Model):
 
     __table_args__ = (
         CheckConstraint("grain in ('hour', 'day')", name="grain"),
-        # services.rollups: what is to be made again, and what is too old to be kept
+        # services.retention: hours that are too old to be kept
         Index("ix_rollups_grain_at", "grain", "at"),
+        # services.rollups: what is to be made again
+        Index("ix_rollups_open", "at", postgresql_where=text("unfinished > 0 or awaited > 0")),
     )
 
 
 class RollupMark(Model):
-    """Up to when the roll-ups of a grain are made. One row a grain; rows are locked by whoever makes them."""
+    """Up to when the roll-ups of a grain are made, one row a grain. Whoever makes any has locked that of the hours."""
 
     __tablename__ = "rollup_marks"
     grain: Mapped[str] = mapped_column(String(4), primary_key=True)
     until: Mapped[Moment]
+    # Of the day that is being made: monitors up to this one are done.
+    after: Mapped[UUID | None]

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, func, select, text
 
 from tokiflow.core import health, histogram, schedule
-from tokiflow.core.health import Health, Times, Uptime
+from tokiflow.core.health import Health, Interval, Times, Uptime
 from tokiflow.core.histogram import Bar
+from tokiflow.core.schedule import Schedule
 from tokiflow.db import db
 from tokiflow.models import Monitor, Run
-from tokiflow.queries import downtime
+from tokiflow.queries import downtime, rollups
 from tokiflow.queries.downtime import Downtime
+from tokiflow.queries.rollups import DAY, HOUR, Bucket, Counts
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FEW = 500
-"""Up to so many runs are drawn one by one."""
+"""Up to so many runs are drawn one by one, and their percentiles are exact."""
+
+SILENCES = 100
+"""So many of the latest occurrences that passed in silence are looked at one by one."""
+
+LONGEST = timedelta(days=364)
+"""So many days, and today, are a year."""
+
+NO_TIME = Uptime(0.0, 0.0, 0)
 
 
 @dataclass(frozen=True)
@@ -33,9 +42,8 @@ class Period:
     step: timedelta
 
     def since(self, now: datetime) -> datetime:
-        """When it begins; those of many days begin at a midnight (UTC)."""
-        begins = now.astimezone(UTC) - self.length
-        return _day(begins) if self.step >= DAY else begins
+        """When it begins. Those of many days begin at a midnight (UTC), so that today is the last of them."""
+        return _day(now) - (self.length - DAY) if self.step >= DAY else now - self.length
 
 
 PERIODS = {
@@ -51,38 +59,14 @@ PERIODS = {
 """By name: what a page or a program may ask for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Runs by how they ended. `anomalies` of them were unlike the usual, whatever their outcome."""
-
-    succeeded: int = 0
-    failed: int = 0
-    overran: int = 0
-    missed: int = 0
-    running: int = 0
-    anomalies: int = 0
-
-    @property
-    def expected(self) -> int:
-        """Those that ended or should have been."""
-        return self.succeeded + self.failed + self.overran + self.missed
-
-    @property
-    def success_rate(self) -> float | None:
-        """0–1 of those expected; None without any."""
-        return health.success_rate(self.succeeded, self.failed, self.overran, self.missed)
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in Counts.__slots__))
-
-
 @dataclass(frozen=True)
 class Figures:
-    """What a monitor did from `since` up to `until`. `times` are those of its successful runs, `health` is None where
-    nothing is known."""
+    """What a monitor did from `since` up to `until`. `watched`: when something was expected of it. `times` are those of
+    its successful runs, `health` is None where nothing is known."""
 
     since: datetime
     until: datetime
+    watched: Sequence[Interval]
     counts: Counts
     times: Times
     uptime: Uptime
@@ -174,119 +158,259 @@ class Picture:
 
 def picture(monitor: Monitor, period: Period, now: datetime) -> Picture:
     """All of it at once, which takes fewer statements than one after the other."""
-    since = period.since(now)
+    since, year = period.since(now), _day(now) - LONGEST
+    marks = rollups.marks()
+    by_day, fine = rollups.read(
+        [monitor.id],
+        rollups.sources(year, now, marks),
+        rollups.sources(since, now, marks, by_day=period.step >= DAY),
+    )
+    spells = _spells([monitor], by_day, year, now)[monitor.id]
+    drawn = _few_runs(monitor.id, fine, since, now)
+    times = _summed(fine)
+    if drawn is None:
+        times = _exact_where_few({monitor.id: times}, since, now)[monitor.id]
+    else:
+        times = _exactly(times, [run.duration_ms for run in drawn if run.outcome == "success"])
+    found = _figures(rollups.counted(one.counts for one in fine), times, spells, since, now)
     return Picture(
-        period,
-        figures([monitor.id], since, now)[monitor.id],
-        trend(monitor.id, period, now),
-        days(monitor.id, now - timedelta(days=364), now),
-        bars(monitor.id, since, now),
-        ledger(monitor, since, now),
+        period=period,
+        figures=found,
+        trend=_trend(period, since, now, fine, drawn),
+        days=_days(by_day, spells, year, now),
+        bars=histogram.bars(times.histogram),
+        ledger=_ledger(monitor, by_day, found.counts, spells, since, now),
     )
 
 
 def trend(monitor_id: UUID, period: Period, now: datetime) -> Trend:
     """The run times of `period`: each run where they are few, and what is rolled up where they are many."""
     since = period.since(now)
-    rows = _runs([monitor_id], since, now)
-    if len(rows) <= FEW:
-        return Trend(period, since, now, None, [_point(row) for row in rows])
-    groups: dict[datetime, list[Run]] = {}
-    for row in rows:
-        at = _day(row.at) if period.step >= DAY else _day(row.at) + (row.at - _day(row.at)) // period.step * period.step
-        groups.setdefault(at, []).append(row)
-    points = [_joined(at, at + period.step, some) for at, some in sorted(groups.items())]
-    return Trend(period, since, now, period.step, points)
+    fine = _read([monitor_id], since, now, by_day=period.step >= DAY)
+    return _trend(period, since, now, fine, _few_runs(monitor_id, fine, since, now))
 
 
 def figures(monitor_ids: Sequence[UUID], since: datetime, until: datetime) -> Mapping[UUID, Figures]:
-    """By monitor: its figures from `since` up to `until`. A handful of statements, whatever the number of monitors."""
+    """By monitor: its figures from `since` up to `until`. Ten statements at most, whatever the number of monitors.
+
+    Before the last five weeks it is exact to the day (UTC) only where the runs themselves are kept.
+    """
     monitors = _monitors(monitor_ids)
-    spells = downtime.of(monitors, since, until)
-    by_monitor: dict[UUID, list[Run]] = {monitor.id: [] for monitor in monitors}
-    for row in _runs(monitor_ids, since, until):
-        by_monitor[row.monitor_id].append(row)
+    buckets = _read([monitor.id for monitor in monitors], since, until)
+    spells = _spells(monitors, buckets, since, until)
+    by_monitor: dict[UUID, list[Bucket]] = {monitor.id: [] for monitor in monitors}
+    for bucket in buckets:
+        by_monitor[bucket.monitor_id].append(bucket)
+    times = _exact_where_few({one: _summed(some) for one, some in by_monitor.items()}, since, until)
     return {
-        monitor.id: _figures(_counts(rows), _times(rows), spells[monitor.id], since, until)
-        for monitor in monitors
-        for rows in [by_monitor[monitor.id]]
+        one: _figures(rollups.counted(bucket.counts for bucket in some), times[one], spells[one], since, until)
+        for one, some in by_monitor.items()
     }
 
 
 def days(monitor_id: UUID, since: datetime, now: datetime) -> Sequence[DayFigures]:
     """Every day from that of `since` to that of `now`, oldest first, the days on which nothing ran too."""
-    first = _day(since)
-    monitors = _monitors([monitor_id])
+    first, monitors = _day(since), _monitors([monitor_id])
     if not monitors:
         return []
-    spells = downtime.of(monitors, first, now)[monitor_id]
-    groups: dict[datetime, list[Run]] = {}
-    for row in _runs([monitor_id], first, now):
-        groups.setdefault(_day(row.at), []).append(row)
-    starts = [first + n * DAY for n in range((_day(now) - first) // DAY + 1)]
-    return [
-        DayFigures(at, _counts(rows), _times(rows), spells.uptime(at, min(at + DAY, now)))
-        for at in starts
-        for rows in [groups.get(at, [])]
-    ]
+    buckets = _read([monitor_id], first, now)
+    return _days(buckets, _spells(monitors, buckets, first, now)[monitor_id], first, now)
 
 
 def bars(monitor_id: UUID, since: datetime, until: datetime, most: int = 40) -> Sequence[Bar]:
     """How the times of successful runs are distributed, at most `most` bars, the shortest times first."""
-    return histogram.bars(_times(_runs([monitor_id], since, until)).histogram, most)
+    return histogram.bars(_summed(_read([monitor_id], since, until)).histogram, most)
 
 
 def ledger(monitor: Monitor, since: datetime, until: datetime) -> Ledger:
     """The runs that the schedule planned from `since` up to `until` against those there were. Time before the monitor
     was made or first heard of, and in which it was paused, plans nothing."""
-    plan = schedule.from_columns(
+    buckets = _read([monitor.id], since, until)
+    spells = _spells([monitor], buckets, since, until)[monitor.id]
+    counts = rollups.counted(one.counts for one in buckets)
+    return _ledger(monitor, buckets, counts, spells, since, until)
+
+
+def planned(monitor: Monitor, watched: Sequence[Interval]) -> int:
+    """How many runs the schedule planned in these stretches of time, as in `Figures.watched`."""
+    return sum(schedule.count_between(_plan(monitor), *stretch) for stretch in watched)
+
+
+def _plan(monitor: Monitor) -> Schedule:
+    return schedule.from_columns(
         monitor.schedule_kind, monitor.schedule_seconds, monitor.schedule_expression, monitor.schedule_timezone
     )
-    rows = _runs([monitor.id], since, until)
-    counts = _counts(rows)
-    spells = downtime.of([monitor], since, until)[monitor.id]
-    watched = health.without([(max(since, spells.watched_since), until)], spells.paused)
-    expected = sum(len(schedule.expected_between(plan, *stretch)) for stretch in watched)
-    silences = [Silence(row.due_at or row.at, None, 1) for row in reversed(rows) if row.outcome == "missed"]
-    ran = counts.expected - counts.missed + counts.running
-    return Ledger(since, until, expected, ran, len(silences), silences)
 
 
 def _monitors(monitor_ids: Sequence[UUID]) -> Sequence[Monitor]:
     return db.session.execute(select(Monitor).where(Monitor.id.in_(monitor_ids))).scalars().all()
 
 
-def _runs(monitor_ids: Sequence[UUID], since: datetime, until: datetime) -> Sequence[Run]:
-    statement = select(Run).where(Run.monitor_id.in_(monitor_ids), Run.at >= since, Run.at < until)
-    return db.session.execute(statement.order_by(Run.at, Run.id)).scalars().all()
+def _read(monitor_ids: Sequence[UUID], since: datetime, until: datetime, *, by_day: bool = True) -> list[Bucket]:
+    (found,) = rollups.read(monitor_ids, rollups.sources(since, until, rollups.marks(), by_day=by_day))
+    return found
 
 
-def _point(row: Run) -> Point:
-    seconds = None if row.duration_ms is None else row.duration_ms / 1000
-    return Point(row.at, row.at, _counts([row]), seconds, seconds, seconds, row.id, row.findings or ())
+def _spells(
+    monitors: Sequence[Monitor], buckets: Sequence[Bucket], since: datetime, until: datetime
+) -> Mapping[UUID, Downtime]:
+    ran: dict[UUID, list[Interval]] = {}
+    for one in buckets:
+        ran.setdefault(one.monitor_id, []).append((one.at, one.until))
+    found = downtime.of(monitors, since, until)
+    return {monitor_id: spells.heard_of(ran.get(monitor_id, ())) for monitor_id, spells in found.items()}
 
 
-def _joined(at: datetime, until: datetime, rows: Sequence[Run]) -> Point:
-    times = _times(rows)
-    return Point(at, until, _counts(rows), times.quantile(0.5), times.shortest, times.longest)
+def _summed(buckets: Sequence[Bucket]) -> Times:
+    return health.added(one.times for one in buckets)
 
 
-def _counts(rows: Sequence[Run]) -> Counts:
-    outcomes = [row.outcome for row in rows]
-    named = ("success", "failed", "overran", "missed", "running")
-    return Counts(*(outcomes.count(name) for name in named), sum(row.findings is not None for row in rows))
+def _few_runs(monitor_id: UUID, buckets: Sequence[Bucket], since: datetime, until: datetime) -> Sequence[Run] | None:
+    """The runs that were counted in `buckets`, oldest first; None if they are many, or not all of them are kept."""
+    number = sum(one.counts.all for one in buckets)
+    if number > FEW:
+        return None
+    statement = select(Run).where(Run.monitor_id == monitor_id, Run.at >= since, Run.at < until)
+    found = db.session.execute(statement.order_by(Run.at, Run.id).limit(FEW + 1)).scalars().all()
+    return found if number <= len(found) <= FEW else None
 
 
-def _times(rows: Sequence[Run]) -> Times:
-    return health.of([row.duration_ms for row in rows if row.outcome == "success" and row.duration_ms is not None])
+def _exact_where_few(times: Mapping[UUID, Times], since: datetime, until: datetime) -> Mapping[UUID, Times]:
+    """The same, with the times one by one where they are few."""
+    few = [one for one, some in times.items() if 0 < some.count <= FEW]
+    if not few:
+        return times
+    statement = (
+        select(Run.monitor_id, func.array_agg(Run.duration_ms))
+        .where(Run.monitor_id.in_(few), Run.at >= since, Run.at < until)
+        .where(Run.outcome == "success", Run.duration_ms.is_not(None))
+        .group_by(Run.monitor_id)
+    )
+    exact = {one: _exactly(times[one], found) for one, found in db.session.execute(statement)}
+    return {**times, **exact}
+
+
+def _exactly(times: Times, found: Sequence[int | None]) -> Times:
+    """`times` with those `found`, if these are all of them."""
+    known = tuple(sorted(one for one in found if one is not None))
+    return replace(times, known=known) if len(known) == times.count else times
+
+
+def _trend(
+    period: Period, since: datetime, until: datetime, buckets: Sequence[Bucket], drawn: Sequence[Run] | None
+) -> Trend:
+    if drawn is not None:
+        return Trend(period, since, until, None, [_of_run(run) for run in drawn])
+    groups: dict[datetime, list[Bucket]] = {}
+    for one in buckets:
+        midnight = _day(one.at)
+        groups.setdefault(midnight + (one.at - midnight) // period.step * period.step, []).append(one)
+    points = [_joined(at, min(at + period.step, until), some) for at, some in sorted(groups.items())]
+    return Trend(period, since, until, period.step, points)
+
+
+_COUNTED_AS = {
+    "success": Counts(succeeded=1), "failed": Counts(failed=1), "overran": Counts(overran=1),
+    "missed": Counts(missed=1), "running": Counts(running=1),
+}  # fmt: skip
+
+
+def _of_run(run: Run) -> Point:
+    seconds = None if run.duration_ms is None else run.duration_ms / 1000
+    counts = _COUNTED_AS[run.outcome]._replace(anomalies=int(run.findings is not None))
+    return Point(run.at, run.at, counts, seconds, seconds, seconds, run.id, run.findings or ())
+
+
+def _joined(at: datetime, until: datetime, buckets: Sequence[Bucket]) -> Point:
+    times = _summed(buckets)
+    counts = rollups.counted(one.counts for one in buckets)
+    return Point(at, until, counts, times.quantile(0.5), times.shortest, times.longest)
+
+
+def _days(buckets: Sequence[Bucket], spells: Downtime, first: datetime, now: datetime) -> Sequence[DayFigures]:
+    groups: dict[datetime, list[Bucket]] = {}
+    for one in buckets:
+        groups.setdefault(_day(one.at), []).append(one)
+    starts = [first + n * DAY for n in range((_day(now) - first) // DAY + 1)]
+    uptimes = spells.uptimes([*starts, now]) if now > starts[-1] else [*spells.uptimes(starts), NO_TIME]
+    return [
+        DayFigures(at, rollups.counted(one.counts for one in some), _summed(some), uptime)
+        for at, uptime in zip(starts, uptimes, strict=True)
+        for some in [groups.get(at, [])]
+    ]
 
 
 def _figures(counts: Counts, times: Times, spells: Downtime, since: datetime, until: datetime) -> Figures:
     uptime = spells.uptime(since, until)
     performance = health.performance(times.count, counts.anomalies)
-    return Figures(since, until, counts, times, uptime, health.score(uptime.share, counts.success_rate, performance))
+    score = health.score(uptime.share, counts.success_rate, performance)
+    return Figures(since, until, spells.watched(since, until), counts, times, uptime, score)
+
+
+def _ledger(
+    monitor: Monitor, buckets: Sequence[Bucket], counts: Counts, spells: Downtime, since: datetime, until: datetime
+) -> Ledger:
+    recorded = _missed(monitor.id, buckets, since, until)
+    silences = _silences(monitor, recorded, spells, until)
+    return Ledger(
+        since=since,
+        until=until,
+        expected=planned(monitor, spells.watched(since, until)),
+        ran=counts.ran,
+        missed=counts.missed - len(recorded) + sum(one.missed for one in silences),
+        silences=silences,
+    )
+
+
+def _missed(monitor_id: UUID, buckets: Sequence[Bucket], since: datetime, until: datetime) -> Sequence[Row[Any]]:
+    """The latest occurrences that passed in silence, newest first: when they were due, and when it spoke again.
+
+    They are looked for only where the roll-ups count some.
+    """
+    spans = [(one.at, one.until) for one in buckets if one.counts.missed]
+    places = health.within(health.merged(spans), since, until)[::-1][:SILENCES]
+    if not places:
+        return []
+    told = {
+        "monitor": monitor_id,
+        "begins": [begin for begin, _ in places],
+        "ends": [end for _, end in places],
+        "most": SILENCES,
+    }
+    return db.session.execute(_MISSED, told).all()
+
+
+_MISSED = text(
+    """
+    select m.due_at, m.at, (
+        select r.at from runs r
+        where r.monitor_id = :monitor and r.at > m.at and r.outcome <> 'missed' order by r.at limit 1
+    ) as spoke_at
+    from unnest(cast(:begins as timestamptz[]), cast(:ends as timestamptz[])) with ordinality s (begins, ends, n)
+    cross join lateral (
+        select coalesce(due_at, at) as due_at, at from runs
+        where monitor_id = :monitor and outcome = 'missed' and at >= s.begins and at < s.ends
+        order by at desc limit :most
+    ) m
+    order by s.n, m.at desc
+    limit :most
+    """
+)
+
+
+def _silences(monitor: Monitor, recorded: Sequence[Row[Any]], spells: Downtime, until: datetime) -> Sequence[Silence]:
+    """Occurrences that were missed one after the other are one silence. While a monitor is down nothing more is
+    recorded, so those that fell into it are counted by the plan."""
+    plan, grace = _plan(monitor), timedelta(seconds=monitor.grace_seconds)
+    found: dict[datetime | None, Silence] = {}
+    for row in recorded:
+        pauses = [start for start, _ in spells.paused if start > row.due_at]
+        ended = min((one for one in (row.spoke_at, *pauses) if one and one < until), default=None)
+        more = schedule.count_between(plan, row.due_at, (ended or until) - grace)
+        known = found.get(ended)
+        found[ended] = Silence(row.due_at, ended, max(1 + more, 1 + known.missed if known else 0))
+    return list(found.values())
 
 
 def _day(at: datetime) -> datetime:
-    """The midnight (UTC) before `at`."""
-    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return rollups.day_of(at)

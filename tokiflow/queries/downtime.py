@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -14,6 +14,8 @@ from tokiflow.core.health import Interval, Uptime
 from tokiflow.db import db
 from tokiflow.models import AuditEvent, Incident, IncidentEvent, Monitor
 from tokiflow.queries import maintenance
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,25 @@ class Downtime:
     paused: Sequence[Interval] = ()
 
     def uptime(self, since: datetime, until: datetime) -> Uptime:
-        """Up time from `since`, or from when it is watched, up to `until`."""
-        begins = max(since, self.watched_since)
-        return health.uptime(begins, until, self.outages, self.maintenance, self.paused)
+        """Up time from `since` up to `until`; time before it is watched is no part of that."""
+        return self.uptimes([since, until])[0]
+
+    def uptimes(self, edges: Sequence[datetime]) -> list[Uptime]:
+        """The same between each of `edges` and the next."""
+        return health.uptimes(edges, self.outages, self.maintenance, self._unwatched)
+
+    def heard_of(self, stretches: Iterable[Interval]) -> Downtime:
+        """The same, of a monitor that ran in all of `stretches`: some have runs that are older than they are."""
+        before = [start for start, end in stretches if end <= self.watched_since]
+        return replace(self, watched_since=min(before)) if before else self
+
+    def watched(self, since: datetime, until: datetime) -> Sequence[Interval]:
+        """When something was expected of the job."""
+        return health.without([(since, until)], self._unwatched)
+
+    @property
+    def _unwatched(self) -> Sequence[Interval]:
+        return [(_EVER, self.watched_since), *self.paused]
 
 
 def of(monitors: Sequence[Monitor], since: datetime, until: datetime) -> Mapping[UUID, Downtime]:

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from tokiflow import errors
 from tokiflow.adapters import storage
 from tokiflow.db import changed, db, transaction
+from tokiflow.queries import rollups
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import api_key_uses, audit, exports, outputs, partitions
 from tokiflow.settings import Settings
@@ -66,6 +67,8 @@ def _steps(now: datetime) -> Iterator[None]:
     api_key_uses.forget(now)
     yield from _in_chunks("delete from pings_default", "at < :before", oldest)
     yield from _in_chunks("delete from runs_default", f"at < :before and not ({partitions.WATCHED})", oldest)
+    hours = rollups.day_of(now - rollups.HOURS_KEPT)
+    yield from _in_chunks("delete from rollups", "grain = 'hour' and at < :before", hours)
     has_output = "(body is not null or body_key is not null)"
     yield from _in_chunks(
         "update pings_default set body = null, body_key = null", f"at < :before and {has_output}", oldest_output

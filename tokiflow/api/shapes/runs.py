@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from tokiflow.api import moments
@@ -11,7 +10,7 @@ from tokiflow.core import ids
 from tokiflow.core.runs import Outcome
 from tokiflow.core.signals import Signal
 from tokiflow.models import Ping, Run
-from tokiflow.queries.runs import Stats
+from tokiflow.queries.analytics import Figures
 
 
 def run(row: Run) -> dict[str, Any]:
@@ -55,24 +54,36 @@ def ping(row: Ping) -> dict[str, Any]:
     }
 
 
-def stats(figures: Stats, now: datetime) -> dict[str, Any]:
-    """`figures` for outsiders."""
+def stats(figures: Figures, planned: int) -> dict[str, Any]:
+    """`figures` for outsiders, of a monitor whose schedule `planned` so many runs."""
+    counts, times, uptime, health = figures.counts, figures.times, figures.uptime, figures.health
     return {
         "since": moments.say(figures.since),
-        "until": moments.say(now),
-        "finished": figures.finished,
-        "succeeded": figures.succeeded,
-        "missed": figures.missed,
-        "success_rate": figures.success_rate,
+        "until": moments.say(figures.until),
+        "planned": planned,
+        "finished": counts.succeeded + counts.failed + counts.overran,
+        "succeeded": counts.succeeded,
+        "failed": counts.failed,
+        "overran": counts.overran,
+        "missed": counts.missed,
+        "running": counts.running,
+        "anomalies": counts.anomalies,
+        "success_rate": counts.success_rate,
         "duration_seconds": {
-            "mean": figures.mean,
+            "mean": times.mean,
             "p50": figures.p50,
             "p95": figures.p95,
             "p99": figures.p99,
-            "min": figures.shortest,
-            "max": figures.longest,
-            "stddev": figures.stddev,
+            "min": times.shortest,
+            "max": times.longest,
+            "stddev": times.stddev,
         },
+        "uptime": uptime.share,
+        "down_seconds": uptime.down,
+        "outages": uptime.outages,
+        "mtbf_seconds": uptime.mtbf,
+        "mttr_seconds": uptime.mttr,
+        "health": health and {"score": health.score} | {part.name: part.share for part in health.parts},
     }
 
 
@@ -148,12 +159,33 @@ SCHEMAS: dict[str, Schema] = {
         {
             "since": moment(),
             "until": moment(),
-            "finished": whole("Runs that ended.", minimum=0),
+            "planned": whole("Runs that the schedule planned while the monitor was watched.", minimum=0),
+            "finished": whole("Runs that ended, or ran too long.", minimum=0),
             "succeeded": whole(minimum=0),
+            "failed": whole(minimum=0),
+            "overran": whole("Runs that took longer than they may.", minimum=0),
             "missed": whole("Runs that never came.", minimum=0),
+            "running": whole("Runs under way.", minimum=0),
+            "anomalies": whole("Runs that were unlike the usual.", minimum=0),
             "success_rate": maybe(number("0 to 1 of all that were expected; null if none was.")),
             "duration_seconds": obj(
-                {name: maybe(number()) for name in ("mean", "p50", "p95", "p99", "min", "max", "stddev")}
+                {name: maybe(number()) for name in ("mean", "p50", "p95", "p99", "min", "max", "stddev")},
+                description="Of runs that succeeded. Percentiles of more than 500 runs may be off by 2 %.",
+            ),
+            "uptime": maybe(number("0 to 1 of the time in which it was watched; null if it never was.")),
+            "down_seconds": number("How long it was down.", minimum=0),
+            "outages": whole("How often it was down.", minimum=0),
+            "mtbf_seconds": maybe(number("Mean time between failures; null without one.")),
+            "mttr_seconds": maybe(number("Mean time to recovery; null without a failure.")),
+            "health": maybe(
+                obj(
+                    {
+                        "score": whole("uptime × 0.4 + success × 0.3 + performance × 0.3.", minimum=0, maximum=100),
+                        "uptime": maybe(number("0 to 1, like the others; null where nothing is known of it.")),
+                        "success": maybe(number("The success rate.")),
+                        "performance": maybe(number("The share of runs that took as long as usual.")),
+                    }
+                )
             ),
         }
     ),
@@ -194,11 +226,22 @@ PING_EXAMPLE: dict[str, Any] = {
 STATS_EXAMPLE: dict[str, Any] = {
     "since": "2026-10-21T01:02:11.500Z",
     "until": "2026-11-20T01:02:11.500Z",
+    "planned": 30,
     "finished": 30,
     "succeeded": 29,
+    "failed": 1,
+    "overran": 0,
     "missed": 0,
+    "running": 0,
+    "anomalies": 1,
     "success_rate": 0.9667,
     "duration_seconds": {
         "mean": 130.2, "p50": 131.0, "p95": 140.1, "p99": 141.9, "min": 121.0, "max": 142.3, "stddev": 4.4,
     },
+    "uptime": 0.9667,
+    "down_seconds": 86400.0,
+    "outages": 1,
+    "mtbf_seconds": 2505600.0,
+    "mttr_seconds": 86400.0,
+    "health": {"score": 97, "uptime": 0.9667, "success": 0.9667, "performance": 0.9655},
 }  # fmt: skip
