@@ -19,7 +19,7 @@ from tokiflow.core.roles import Right, Role
 from tokiflow.db import db, transaction
 from tokiflow.models import Membership, Organization
 from tokiflow.queries import memberships
-from tokiflow.services import api_keys, audit, invitations, notices, organizations, sessions
+from tokiflow.services import api_keys, audit, invitations, notices, organizations, report_schedules, sessions
 
 log = structlog.get_logger()
 
@@ -171,4 +171,5 @@ def _take_out(row: Membership, what: str, by: Actor, now: datetime, session_id: 
     )
     mine = Membership.organization_id == row.organization_id, Membership.user_id == row.user_id
     db.session.execute(delete(Membership).where(*mine).execution_options(synchronize_session=False))
+    report_schedules.stop(row.organization_id, row.user)
     sessions.end_all(row.user_id, now, but=session_id)

@@ -67,7 +67,7 @@ Owned = TypeVar("Owned", bound=Belonging)
 RULE = "tokiflow_access"
 PROVED = "tokiflow_proved"
 
-EXPORTED = {"audit": Right.SEE_AUDIT, "organization": Right.EXPORT_ORGANIZATION}
+EXPORTED = {"audit": Right.SEE_AUDIT, "organization": Right.EXPORT_ORGANIZATION, "report": Right.SEE}
 """By kind of export: what somebody must be allowed to, to fetch it."""
 
 PROOF_LASTS = timedelta(minutes=15)

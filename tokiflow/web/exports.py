@@ -17,6 +17,7 @@ TITLES = {
     "audit": "The log of who did what",
     "organization": "All of an organization",
     "person": "All that is known about you",
+    "report": "A report",
 }
 
 

@@ -31,6 +31,6 @@ Maker = Callable[[Asked, Path, Progress], str]
 
 def makers() -> Mapping[str, Maker]:
     """By kind: what makes its file."""
-    from tokiflow.services.exporting import audit_csv, organization, person
+    from tokiflow.services.exporting import audit_csv, organization, person, report
 
-    return {"audit": audit_csv.make, "organization": organization.make, "person": person.make}
+    return {"audit": audit_csv.make, "organization": organization.make, "person": person.make, "report": report.make}

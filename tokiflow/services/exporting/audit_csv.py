@@ -15,12 +15,12 @@ from tokiflow.core import deeds
 from tokiflow.queries import audit, organizations
 from tokiflow.queries.audit import Filter
 from tokiflow.services.exporting import Asked, Progress
+from tokiflow.services.exporting.cells import harmless
 
 COLUMNS = (
     "number", "at", "what", "said", "by", "by_kind", "by_id", "object", "object_id", "address", "before", "after",
     "hash",
 )  # fmt: skip
-_FORMULAS = tuple("=+-@\t\r\n\0＝＋－＠")
 
 
 def make(asked: Asked, path: Path, progress: Progress) -> str:
@@ -49,13 +49,8 @@ def _row(event: Row[Any]) -> list[str]:
         event.by, event.by_kind, event.by_id or "", event.object_name, event.object_id or "", event.address,
         _json(event.before), _json(event.after), event.hash,
     ]  # fmt: skip
-    return [_harmless(str(cell)) for cell in cells]
+    return [harmless(cell) for cell in cells]
 
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else ""
-
-
-def _harmless(cell: str) -> str:
-    """A spreadsheet must not take what a stranger wrote for a formula, nor after blanks (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULAS) else cell

@@ -1,0 +1,82 @@
+"""The numbers of a report: those of each monitor's page, for many monitors at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from tokiflow.core import reports
+from tokiflow.core.health import Uptime
+from tokiflow.core.reports import Line, Report, Stretch
+from tokiflow.db import db
+from tokiflow.models import Incident, Monitor, ReportSchedule
+from tokiflow.queries import analytics
+from tokiflow.queries.analytics import Figures
+
+
+def report(organization_id: UUID, organization: str, tag: str, stretch: Stretch, now: datetime) -> Report:
+    """The report of all monitors of an organization, or of those with `tag`, the worst first.
+
+    A dozen statements, whatever the number of monitors.
+    """
+    monitors = _monitors(organization_id, tag)
+    return Report(organization, tag, stretch, now, reports.worst_first(lines(monitors, stretch)))
+
+
+def lines(monitors: Sequence[Monitor], stretch: Stretch) -> list[Line]:
+    """What each of them did."""
+    ids = [monitor.id for monitor in monitors]
+    found = analytics.figures_and_uptimes(ids, stretch.edges) if ids else {}
+    incidents = _incidents(ids, stretch) if ids else {}
+    return [_line(one, *found[one.id], incidents.get(one.id, 0)) for one in monitors if one.id in found]
+
+
+def began(organization_id: UUID) -> datetime | None:
+    """When the first of its monitors was made; None without any."""
+    return db.session.scalar(select(func.min(Monitor.created_at)).where(Monitor.organization_id == organization_id))
+
+
+def schedules(organization_id: UUID, user_id: UUID) -> Sequence[ReportSchedule]:
+    """What a person gets by mail of an organization, by tag."""
+    mine = ReportSchedule.organization_id == organization_id, ReportSchedule.user_id == user_id
+    return db.session.execute(select(ReportSchedule).where(*mine).order_by(ReportSchedule.tag)).scalars().all()
+
+
+def _monitors(organization_id: UUID, tag: str) -> Sequence[Monitor]:
+    statement = select(Monitor).where(Monitor.organization_id == organization_id)
+    if tag:
+        statement = statement.where(Monitor.tags.contains([tag.replace("\x00", "")]))
+    return db.session.execute(statement.order_by(Monitor.name, Monitor.id)).scalars().all()
+
+
+def _incidents(monitor_ids: Sequence[UUID], stretch: Stretch) -> Mapping[UUID, int]:
+    statement = (
+        select(Incident.monitor_id, func.count())
+        .where(Incident.monitor_id.in_(monitor_ids))
+        .where(Incident.opened_at >= stretch.since, Incident.opened_at < stretch.until)
+        .group_by(Incident.monitor_id)
+    )
+    return {monitor_id: number for monitor_id, number in db.session.execute(statement)}
+
+
+def _line(monitor: Monitor, figures: Figures, days: Sequence[Uptime], incidents: int) -> Line:
+    counts = figures.counts
+    return Line(
+        monitor_id=monitor.id,
+        name=monitor.name,
+        slug=monitor.slug,
+        tags=tuple(monitor.tags),
+        uptime=figures.uptime,
+        expected=counts.expected,
+        succeeded=counts.succeeded,
+        failed=counts.failed,
+        overran=counts.overran,
+        missed=counts.missed,
+        incidents=incidents,
+        p95=figures.p95,
+        score=figures.health.score if figures.health else None,
+        days=days,
+    )
