@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from tokiflow.core import reports
 from tokiflow.core.health import Uptime
 from tokiflow.core.reports import Line, Report, Stretch
 from tokiflow.db import db
-from tokiflow.models import Incident, Monitor, ReportSchedule
+from tokiflow.errors import NotFound
+from tokiflow.models import Incident, Monitor, Organization, ReportSchedule, User
 from tokiflow.queries import analytics
 from tokiflow.queries.analytics import Figures
 
@@ -45,11 +46,27 @@ def schedules(organization_id: UUID, user_id: UUID) -> Sequence[ReportSchedule]:
     return db.session.execute(select(ReportSchedule).where(*mine).order_by(ReportSchedule.tag)).scalars().all()
 
 
+def count(organization_id: UUID, tag: str) -> int:
+    """How many monitors a report is about."""
+    return db.session.scalar(select(func.count()).where(*_which(organization_id, tag))) or 0
+
+
+def reader(organization_id: UUID, user_id: UUID, tag: str) -> tuple[User, Organization, str]:
+    """Who gets which report by mail. Raises NotFound if one of them is gone."""
+    user, organization = db.session.get(User, user_id), db.session.get(Organization, organization_id)
+    if user is None or organization is None:
+        raise NotFound("The account or the organization is gone, and nothing more is sent.")
+    return user, organization, tag
+
+
 def _monitors(organization_id: UUID, tag: str) -> Sequence[Monitor]:
-    statement = select(Monitor).where(Monitor.organization_id == organization_id)
-    if tag:
-        statement = statement.where(Monitor.tags.contains([tag.replace("\x00", "")]))
-    return db.session.execute(statement.order_by(Monitor.name, Monitor.id)).scalars().all()
+    statement = select(Monitor).where(*_which(organization_id, tag)).order_by(Monitor.name, Monitor.id)
+    return db.session.execute(statement).scalars().all()
+
+
+def _which(organization_id: UUID, tag: str) -> list[ColumnElement[bool]]:
+    tagged = [Monitor.tags.contains([tag.replace("\x00", "")])] if tag else []
+    return [Monitor.organization_id == organization_id, *tagged]
 
 
 def _incidents(monitor_ids: Sequence[UUID], stretch: Stretch) -> Mapping[UUID, int]:

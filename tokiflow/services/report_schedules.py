@@ -156,22 +156,12 @@ def _numbers(line: Line) -> dict[str, Any]:
     return {
         "name": line.name,
         "path": f"/app/monitors/{ids.public('mon', line.monitor_id)}",
-        "tone": _tone(line),
         "uptime": shares.percent(line.uptime.share),
         "down": durations.words(line.uptime.down) if line.uptime.down else "",
         "success": shares.percent(line.success_rate),
         "incidents": line.incidents,
-        "mttr": durations.words(line.uptime.mttr) if line.uptime.mttr else "–",
         "health": "–" if line.score is None else str(line.score),
     }
-
-
-def _tone(line: Line) -> str:
-    if line.uptime.down > 0:
-        return "down"
-    if line.success_rate is not None and line.success_rate < 1:
-        return "late"
-    return "up" if line.known else "rest"
 
 
 def _note(what: str, organization_id: UUID, tag: str, by: Actor, now: datetime) -> None:

@@ -16,7 +16,7 @@ NOUNS = (
     "front", "auth", "passkeys", "second_step", "second_factor_proofs", "sign_in_links", "google_sign_in", "prove",
     # What is watched, and who is told.
     "organizations", "overview", "monitors", "runs", "incidents", "maintenance",
-    "channels", "undelivered", "slack", "slack_hooks", "rules",
+    "reports", "channels", "undelivered", "slack", "slack_hooks", "rules",
     # Settings of a person and of an organization.
     "profile", "second_factors", "organization", "api_keys", "invitations", "ownership", "members", "exports", "audit",
     "sessions", "google_accounts", "security_txt", "privacy",

@@ -205,10 +205,13 @@ class _Cover:
         worst = self.report.worst_days
         if not worst:
             return y
-        said = "; ".join(
+        told = [
             f"{_short(one.day)}, {_length(one.down)} of {one.monitors} monitor{'' if one.monitors == 1 else 's'}"
             for one in worst[:3]
-        )
+        ]
+        said = "; ".join(told)
+        while len(told) > 1 and width(f"Down longest on {said}", 8.5) > WIDE - 2 * SIDE:
+            said = "; ".join(told := told[:-1])
         self.canvas.setFillColor(SOFT)
         draw(self.canvas, SIDE, y + 12, cut(f"Down longest on {said}", 8.5, WIDE - 2 * SIDE), 8.5)
         return y - 20
@@ -240,7 +243,7 @@ def _row(canvas: Canvas, row: Row, y: float) -> None:
         canvas.setFillColor(INK)
         draw(canvas, SIDE, at, text, 8.5, STRONG)
         at -= LINE
-    _bars(canvas, line.days, BARS_X, y - 2, BARS_WIDE, 10, gap=0.8)
+    _bars(canvas, line.days, BARS_X, y - 2, BARS_WIDE, 10, gap=0.9)
     for column in COLUMNS:
         bad = (column.head == "Uptime" and line.uptime.down > 0) or (
             column.head == "Success" and (line.success_rate or 1) < 1
@@ -266,7 +269,7 @@ def _bars(
     if not drawn:
         return
     step = wide / len(drawn)
-    gap = min(gap, step / 4)
+    gap = min(gap, step / 3)
     for n, one in enumerate(drawn):
         left = x + n * step
         if one.watched <= 0:
