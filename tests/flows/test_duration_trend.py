@@ -1,4 +1,4 @@
-"""`scripts/duration-trend` as an operator runs it after a deployment: with the Python of the system, against anything."""
+"""`scripts/duration-trend` as an operator runs it after a deployment: with nothing installed, against anything."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ LONGEST = 366
 LAST_DAYS = 30
 SENT_AT = time(7)
 """On the first of the month, where the reader is."""
-OLDEST = date(2000, 1, 1)
+OLDEST, FARTHEST = date(2000, 1, 1), 2999
 
 
 # --- of when ----------------------------------------------------------------------------------------------------
@@ -145,6 +145,8 @@ def _month(text: str) -> date:
         found = date.fromisoformat(f"{text}-01")
     except ValueError:
         raise errors.Invalid({"period": ["is no month; write it like 2026-10"]}) from None
+    if found.year > FARTHEST:
+        raise errors.Invalid({"period": ["is still to come; choose an earlier one"]})
     if found < OLDEST:
         raise errors.Invalid({"period": [f"is too long ago; choose one after {OLDEST.year}"]})
     return found
@@ -157,7 +159,7 @@ def _date(asked: Mapping[str, str], name: str) -> date:
     except ValueError:
         said = "is no day; write it like 2026-10-31" if given else "is missing; choose a day"
         raise errors.Invalid({name: [said]}) from None
-    if found.year > 2999:
+    if found.year > FARTHEST:
         raise errors.Invalid({name: ["is too far away; choose an earlier day"]})
     return found
 

@@ -71,12 +71,12 @@ def _which(organization_id: UUID, tag: str) -> list[ColumnElement[bool]]:
 
 def _incidents(monitor_ids: Sequence[UUID], stretch: Stretch) -> Mapping[UUID, int]:
     statement = (
-        select(Incident.monitor_id, func.count())
+        select(Incident.monitor_id, func.count().label("number"))
         .where(Incident.monitor_id.in_(monitor_ids))
         .where(Incident.opened_at >= stretch.since, Incident.opened_at < stretch.until)
         .group_by(Incident.monitor_id)
     )
-    return {monitor_id: number for monitor_id, number in db.session.execute(statement)}
+    return {row.monitor_id: row.number for row in db.session.execute(statement)}
 
 
 def _line(monitor: Monitor, figures: Figures, days: Sequence[Uptime], incidents: int) -> Line:

@@ -47,7 +47,12 @@ FORGOTTEN_AT_ONCE = 1_000
 AT_ONCE_MARK = "at_once"
 """In `wanted`: whoever asked has it before their eyes, and needs no mail."""
 
-NAMES = {"audit": "the audit log", "organization": "all of the organization", "person": "their own data", "report": "a report"}
+NAMES = {
+    "audit": "the audit log",
+    "organization": "all of the organization",
+    "person": "their own data",
+    "report": "a report",
+}
 """By kind: what the log says was asked for."""
 
 NO_STORE = "There is no place for files: set S3_BUCKET, or TOKIFLOW_DATA for a folder."

@@ -54,7 +54,7 @@ def subscribe(organization_id: UUID, tag: str, by: Actor, now: datetime) -> None
             id=ids.new(), organization_id=organization_id, user_id=by.id, tag=tag, created_at=now,
             next_at=reports.next_sending(now, user.timezone or "UTC"),
         )  # fmt: skip
-        if changed(row.on_conflict_do_nothing()):
+        if db.session.execute(row.on_conflict_do_nothing().returning(ReportSchedule.id)).scalar_one_or_none():
             _note("report.subscribed", organization_id, tag, by, now)
 
 
@@ -165,4 +165,6 @@ def _numbers(line: Line) -> dict[str, Any]:
 
 
 def _note(what: str, organization_id: UUID, tag: str, by: Actor, now: datetime) -> None:
-    audit.record(what, by, organization_id, now, object_id=by.id, object_name=tag or "all monitors")
+    audit.record(
+        what, by, organization_id, now, object_id=by.id, object_name=f"monitors tagged {tag}" if tag else "all monitors"
+    )

@@ -109,7 +109,7 @@ def _font(letter: str, font: str) -> str:
 
 
 def _as_seen(text: str) -> str:
-    """Composed, without what has no width, and right-to-left words the way they are seen: PDFs know no order of reading."""
+    """Composed, without what has no width, and right-to-left words as they are seen: PDFs know no order of reading."""
     seen = [
         one for one in unicodedata.normalize("NFC", text) if unicodedata.category(one) not in ("Cc", "Cf", "Mn", "Me")
     ]

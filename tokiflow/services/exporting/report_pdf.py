@@ -292,10 +292,11 @@ def _box(canvas: Canvas, colour: Color, x: float, y: float, wide: float, high: f
 def _how(canvas: Canvas, report: Report) -> None:
     zone = report.stretch.zone
     said = (
-        f"Days are those of {zone}. Uptime is the time watched in which no outage was open; time in planned maintenance counts as "
-        "up, and time paused does not count. Success rate: runs that succeeded, of all that ended or were due. MTTR: mean "
-        "time to recovery, down time for each outage. p95: 95 of 100 successful runs took no longer. Health: 0 to 100, of "
-        "uptime (40 %), success rate (30 %) and runs like the usual (30 %). Incidents: those that began in this time."
+        f"Days are those of {zone}. Uptime is the time watched in which no outage was open; planned maintenance "
+        "counts as up, and time paused does not count. Success rate: runs that succeeded, of all that ended or were "
+        "due. MTTR: mean time to recovery, down time for each outage. p95: 95 of 100 successful runs took no longer. "
+        "Health: 0 to 100, of uptime (40 %), success rate (30 %) and runs like the usual (30 %). Incidents: those that "
+        "began in this time."
     )
     canvas.setFillColor(SOFT)
     y = BOTTOM + 38
