@@ -106,6 +106,7 @@ def test_nothing_and_the_longest_names_fit_on_paper(tmp_path: Path) -> None:
 
 
 def test_web_and_clock_never_load_what_draws() -> None:
-    said = "import sys, tokiflow.app, tokiflow.cli.clock, tokiflow.web.reports, jobs.exports; print('reportlab' in sys.modules)"
+    loaded = "tokiflow.app, tokiflow.cli.clock, tokiflow.web.reports, jobs.exports, jobs.reports"
+    said = f"import sys, {loaded}; print('reportlab' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -17,13 +17,12 @@ from tests.factories import make_membership, make_monitor, make_user
 from tests.fixtures.doorbell import rings
 from tests.queries.test_analytics import down
 from tests.services.test_rollups import recorded, rolled_up
-from tokiflow import errors
+from tokiflow import errors, queue
 from tokiflow.adapters.mail import contents
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Role
 from tokiflow.db import db
 from tokiflow.models import AuditEvent, Letter, Organization, ReportSchedule, User
-from tokiflow import queue
 from tokiflow.queries import reports as queries
 from tokiflow.queue import Job
 from tokiflow.services import letters, mail_links, mailing, memberships, people, report_schedules
