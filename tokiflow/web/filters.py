@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 from flask import Flask, current_app, g, url_for
 from markupsafe import Markup, escape
 
-from tokiflow.core import durations, shares
+from tokiflow.core import durations
+from tokiflow.core.shares import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ def init_app(app: Flask) -> None:
         zone_name,
         number,
         count,
-        shares.percent,
+        percent,
         spelled,
         glyph,
     )

@@ -50,7 +50,7 @@ def draw_right(canvas: Canvas, x: float, y: float, text: str, size: float, font:
 
 def width(text: str, size: float, font: str = REGULAR) -> float:
     """How wide `text` is, in points."""
-    return sum(pdfmetrics.stringWidth(piece, name, size) for name, piece in _pieces(text, font))
+    return float(sum(pdfmetrics.stringWidth(piece, name, size) for name, piece in _pieces(text, font)))
 
 
 def wrapped(text: str, size: float, wide: float, most: int, font: str = REGULAR) -> list[str]:
