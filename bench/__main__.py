@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-NAMES = ("pings", "clock", "growth", "chaos", "alerts")
+NAMES = ("pings", "clock", "growth", "chaos", "alerts", "analytics")
 
 TOUR = ("pings", "growth", "chaos")
 """What is measured when nothing else is asked for: how fast, how it grows, and that nothing is lost."""

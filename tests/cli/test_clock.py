@@ -37,10 +37,11 @@ def test_it_rings_for_what_is_to_be_moved_erased_and_dropped(
             clock.tick(now + timedelta(seconds=seconds))
             return Counter(str(job) for job, _ in rings(redis))
 
-        hourly = {Job.KEEP_HOUSE: 1, Job.WALK_AUDIT_LOGS: 1}
+        hourly = {Job.KEEP_HOUSE: 1, Job.ROLL_UP: 1, Job.WALK_AUDIT_LOGS: 1}
         assert rung(0) == {Job.OFFLOAD: 1, Job.ERASE: 1, **hourly}
         assert rung(4) == {Job.OFFLOAD: 1, Job.ERASE: 1, **hourly}
         assert rung(5) == {Job.OFFLOAD: 2, Job.ERASE: 2, **hourly}
+        assert rung(300)[Job.ROLL_UP] == 2
         assert rung(3_600)[Job.KEEP_HOUSE] == 2
 
 

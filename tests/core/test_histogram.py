@@ -46,7 +46,9 @@ def test_two_histograms_add_up_to_that_of_both(some: list[int], others: list[int
     both = histogram.of(some + others)
     assert histogram.merged([histogram.of(some), histogram.of(others)]) == both
     assert histogram.merged([histogram.of(others), histogram.of(some)]) == both
-    assert histogram.from_json({str(number): count for number, count in both.items()}) == both
+    from_json = {str(number): count for number, count in both.items()}
+    assert histogram.bars(from_json) == histogram.bars(both)
+    assert histogram.quantile(from_json, 0.9) == histogram.quantile(both, 0.9)
 
 
 @given(st.integers(1, 10**12))

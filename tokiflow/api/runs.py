@@ -11,7 +11,7 @@ from tokiflow.api import access, answers, moments, parameters
 from tokiflow.api.operations import V1, Answer, Operations
 from tokiflow.api.shapes import runs as shapes
 from tokiflow.core import ids
-from tokiflow.queries import analytics, runs
+from tokiflow.queries import analytics, ledgers, runs
 from tokiflow.services import outputs
 
 operations = Operations("Runs")
@@ -82,7 +82,7 @@ def stats(monitor_id: str) -> Response:
     now = moments.now()
     since = _since(now)
     figures = analytics.figures([monitor.id], since, now)[monitor.id]
-    return answers.ok(shapes.stats(figures, analytics.planned(monitor, figures.watched)))
+    return answers.ok(shapes.stats(figures, ledgers.planned(monitor, figures.watched)))
 
 
 def _since(now: datetime) -> datetime:

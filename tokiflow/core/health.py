@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from tokiflow.core import histogram
+from tokiflow.core.histogram import Histogram
 
 Interval = tuple[datetime, datetime]
 """From a moment up to, not including, another."""
@@ -27,7 +28,7 @@ class Times:
     squares: float = 0.0
     min_ms: int | None = None
     max_ms: int | None = None
-    histogram: Mapping[int, int] = field(default_factory=dict)
+    histogram: Histogram = field(default_factory=dict)
     known: tuple[int, ...] = ()
 
     @property
@@ -77,6 +78,8 @@ def _interpolated(values: Sequence[int], share: float) -> float:
 def added(several: Iterable[Times]) -> Times:
     """All of them together."""
     all_of_them = [one for one in several if one.count]
+    if len(all_of_them) == 1:
+        return all_of_them[0]
     return Times(
         count=sum(one.count for one in all_of_them),
         total_ms=sum(one.total_ms for one in all_of_them),
@@ -153,7 +156,8 @@ def uptimes(
 ) -> list[Uptime]:
     """`uptime` between each of `edges` and the next; they are in order. An outage over an edge is one on both sides."""
     since, until = edges[0], edges[-1]
-    watched, down, counts = ([0.0] * (len(edges) - 1) for _ in range(3))
+    watched, down = ([0.0] * (len(edges) - 1) for _ in range(2))
+    counts = [0] * (len(edges) - 1)
     for place, length in _parts(without([(since, until)], paused), edges):
         watched[place] += length
     excused = merged([*maintenance, *paused])
@@ -164,7 +168,7 @@ def uptimes(
             touched.add(place)
         for place in touched:
             counts[place] += 1
-    return [Uptime(*one, int(count)) for *one, count in zip(watched, down, counts, strict=True)]
+    return [Uptime(*one) for one in zip(watched, down, counts, strict=True)]
 
 
 def _parts(intervals: Iterable[Interval], edges: Sequence[datetime]) -> Iterator[tuple[int, float]]:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 ACCURACY = 0.02
 """α: so much, relatively, a quantile may be off."""
@@ -28,8 +29,9 @@ ZERO = -1
 BUCKET_SQL = f"case when duration_ms < 1 then {ZERO} else ceil(ln(duration_ms::float8) / {_LOG_GAMMA!r})::int end"
 """The number of the bucket of the column `duration_ms`, in SQL."""
 
-Histogram = Mapping[int, int]
-"""How many times fell into each bucket, by its number."""
+Histogram = Mapping[int, int] | Mapping[str, int]
+"""How many times fell into each bucket, by its number. In JSON that is a text, and stays one until it is needed: a year
+has many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +64,13 @@ def of(times: Iterable[float]) -> dict[int, int]:
     return dict(Counter(map(bucket, times)))
 
 
-def from_json(said: Mapping[str, int]) -> dict[int, int]:
-    """The histogram of a roll-up; JSON has only texts for keys."""
-    return {int(number): count for number, count in said.items()}
-
-
-def merged(histograms: Iterable[Histogram]) -> dict[int, int]:
-    """The histogram of all times in all of `histograms`."""
-    total: Counter[int] = Counter()
+def merged(histograms: Iterable[Histogram]) -> dict[Any, int]:
+    """The histogram of all times in all of `histograms`, which have numbers of the same type."""
+    total: dict[Any, int] = {}
     for one in histograms:
-        total.update(one)
-    return dict(total)
+        for number, count in one.items():
+            total[number] = total.get(number, 0) + count
+    return total
 
 
 def quantile(histogram: Histogram, share: float) -> float | None:
@@ -85,7 +83,7 @@ def quantile(histogram: Histogram, share: float) -> float | None:
 
 def quantiles(histogram: Histogram, shares: Iterable[float]) -> Iterator[float | None]:
     """`quantile` for each of `shares`."""
-    counted = sorted(histogram.items())
+    counted = sorted(_numbered(histogram).items())
     total = sum(histogram.values())
     for share in shares:
         if not total:
@@ -112,8 +110,9 @@ def bars(histogram: Histogram, most: int = 40) -> list[Bar]:
     Neighbouring buckets are joined, equally many for each bar, where there are more of them than bars. Times below a
     millisecond come first, in a bar from 0 to 0.
     """
-    rest = {number: count for number, count in histogram.items() if number != ZERO and count}
-    zero = [Bar(0.0, 0.0, histogram[ZERO])] if histogram.get(ZERO) else []
+    rest = {number: count for number, count in _numbered(histogram).items() if count}
+    below = rest.pop(ZERO, 0)
+    zero = [Bar(0.0, 0.0, below)] if below else []
     if not rest:
         return zero
     first, last = min(rest), max(rest)
@@ -123,3 +122,7 @@ def bars(histogram: Histogram, most: int = 40) -> list[Bar]:
         counts[(number - first) // together] += count
     edges = [upper_edge(first - 1 + n * together) / 1000 for n in range(len(counts) + 1)]
     return zero + [Bar(edges[n], edges[n + 1], counts[n]) for n in range(len(counts))]
+
+
+def _numbered(histogram: Histogram) -> dict[int, int]:
+    return {int(number): count for number, count in histogram.items()}

@@ -8,23 +8,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import func, select
 
-from tokiflow.core import health, histogram, schedule
+from tokiflow.core import health, histogram
 from tokiflow.core.health import Health, Interval, Times, Uptime
 from tokiflow.core.histogram import Bar
-from tokiflow.core.schedule import Schedule
 from tokiflow.db import db
 from tokiflow.models import Monitor, Run
-from tokiflow.queries import downtime, rollups
+from tokiflow.queries import downtime, ledgers, rollups
 from tokiflow.queries.downtime import Downtime
+from tokiflow.queries.ledgers import Ledger, Silence
 from tokiflow.queries.rollups import DAY, HOUR, Bucket, Counts
+
+__all__ = [
+    "DAY", "HOUR", "PERIODS", "Counts", "DayFigures", "Figures", "Ledger", "Period", "Picture", "Point", "Silence",
+    "Trend", "bars", "days", "figures", "ledger", "picture", "trend",
+]  # fmt: skip
 
 FEW = 500
 """Up to so many runs are drawn one by one, and their percentiles are exact."""
-
-SILENCES = 100
-"""So many of the latest occurrences that passed in silence are looked at one by one."""
 
 LONGEST = timedelta(days=364)
 """So many days, and today, are a year."""
@@ -123,27 +125,6 @@ class DayFigures:
     uptime: Uptime
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """A job was due at `due_at`, and said nothing before `until` (None: it is silent still): so many runs `missed`."""
-
-    due_at: datetime
-    until: datetime | None
-    missed: int
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """What was planned from `since` up to `until`, and what came of it. `silences` are the latest, newest first."""
-
-    since: datetime
-    until: datetime
-    expected: int
-    ran: int
-    missed: int
-    silences: Sequence[Silence]
-
-
 @dataclass(frozen=True)
 class Picture:
     """All that a monitor's page draws of `period`; `days` are those of a year, whatever the period."""
@@ -160,26 +141,27 @@ def picture(monitor: Monitor, period: Period, now: datetime) -> Picture:
     """All of it at once, which takes fewer statements than one after the other."""
     since, year = period.since(now), _day(now) - LONGEST
     marks = rollups.marks()
-    by_day, fine = rollups.read(
+    by_day, mine, fine = rollups.read(
         [monitor.id],
         rollups.sources(year, now, marks),
+        rollups.sources(since, now, marks),
         rollups.sources(since, now, marks, by_day=period.step >= DAY),
     )
     spells = _spells([monitor], by_day, year, now)[monitor.id]
-    drawn = _few_runs(monitor.id, fine, since, now)
-    times = _summed(fine)
+    drawn = _few_runs(monitor.id, mine, since, now)
+    times = _summed(mine)
     if drawn is None:
         times = _exact_where_few({monitor.id: times}, since, now)[monitor.id]
     else:
         times = _exactly(times, [run.duration_ms for run in drawn if run.outcome == "success"])
-    found = _figures(rollups.counted(one.counts for one in fine), times, spells, since, now)
+    found = _figures(rollups.counted(one.counts for one in mine), times, spells, since, now)
     return Picture(
         period=period,
         figures=found,
         trend=_trend(period, since, now, fine, drawn),
         days=_days(by_day, spells, year, now),
         bars=histogram.bars(times.histogram),
-        ledger=_ledger(monitor, by_day, found.counts, spells, since, now),
+        ledger=ledgers.of(monitor, by_day, found.counts, spells, since, now),
     )
 
 
@@ -239,18 +221,7 @@ def ledger(monitor: Monitor, since: datetime, until: datetime) -> Ledger:
     buckets = _read([monitor.id], since, until)
     spells = _spells([monitor], buckets, since, until)[monitor.id]
     counts = rollups.counted(one.counts for one in buckets)
-    return _ledger(monitor, buckets, counts, spells, since, until)
-
-
-def planned(monitor: Monitor, watched: Sequence[Interval]) -> int:
-    """How many runs the schedule planned in these stretches of time, as in `Figures.watched`."""
-    return sum(schedule.count_between(_plan(monitor), *stretch) for stretch in watched)
-
-
-def _plan(monitor: Monitor) -> Schedule:
-    return schedule.from_columns(
-        monitor.schedule_kind, monitor.schedule_seconds, monitor.schedule_expression, monitor.schedule_timezone
-    )
+    return ledgers.of(monitor, buckets, counts, spells, since, until)
 
 
 def _monitors(monitor_ids: Sequence[UUID]) -> Sequence[Monitor]:
@@ -328,7 +299,7 @@ _COUNTED_AS = {
 
 def _of_run(run: Run) -> Point:
     seconds = None if run.duration_ms is None else run.duration_ms / 1000
-    counts = _COUNTED_AS[run.outcome]._replace(anomalies=int(run.findings is not None))
+    counts = replace(_COUNTED_AS[run.outcome], anomalies=int(run.findings is not None))
     return Point(run.at, run.at, counts, seconds, seconds, seconds, run.id, run.findings or ())
 
 
@@ -356,71 +327,6 @@ def _figures(counts: Counts, times: Times, spells: Downtime, since: datetime, un
     performance = health.performance(times.count, counts.anomalies)
     score = health.score(uptime.share, counts.success_rate, performance)
     return Figures(since, until, spells.watched(since, until), counts, times, uptime, score)
-
-
-def _ledger(
-    monitor: Monitor, buckets: Sequence[Bucket], counts: Counts, spells: Downtime, since: datetime, until: datetime
-) -> Ledger:
-    recorded = _missed(monitor.id, buckets, since, until)
-    silences = _silences(monitor, recorded, spells, until)
-    return Ledger(
-        since=since,
-        until=until,
-        expected=planned(monitor, spells.watched(since, until)),
-        ran=counts.ran,
-        missed=counts.missed - len(recorded) + sum(one.missed for one in silences),
-        silences=silences,
-    )
-
-
-def _missed(monitor_id: UUID, buckets: Sequence[Bucket], since: datetime, until: datetime) -> Sequence[Row[Any]]:
-    """The latest occurrences that passed in silence, newest first: when they were due, and when it spoke again.
-
-    They are looked for only where the roll-ups count some.
-    """
-    spans = [(one.at, one.until) for one in buckets if one.counts.missed]
-    places = health.within(health.merged(spans), since, until)[::-1][:SILENCES]
-    if not places:
-        return []
-    told = {
-        "monitor": monitor_id,
-        "begins": [begin for begin, _ in places],
-        "ends": [end for _, end in places],
-        "most": SILENCES,
-    }
-    return db.session.execute(_MISSED, told).all()
-
-
-_MISSED = text(
-    """
-    select m.due_at, m.at, (
-        select r.at from runs r
-        where r.monitor_id = :monitor and r.at > m.at and r.outcome <> 'missed' order by r.at limit 1
-    ) as spoke_at
-    from unnest(cast(:begins as timestamptz[]), cast(:ends as timestamptz[])) with ordinality s (begins, ends, n)
-    cross join lateral (
-        select coalesce(due_at, at) as due_at, at from runs
-        where monitor_id = :monitor and outcome = 'missed' and at >= s.begins and at < s.ends
-        order by at desc limit :most
-    ) m
-    order by s.n, m.at desc
-    limit :most
-    """
-)
-
-
-def _silences(monitor: Monitor, recorded: Sequence[Row[Any]], spells: Downtime, until: datetime) -> Sequence[Silence]:
-    """Occurrences that were missed one after the other are one silence. While a monitor is down nothing more is
-    recorded, so those that fell into it are counted by the plan."""
-    plan, grace = _plan(monitor), timedelta(seconds=monitor.grace_seconds)
-    found: dict[datetime | None, Silence] = {}
-    for row in recorded:
-        pauses = [start for start, _ in spells.paused if start > row.due_at]
-        ended = min((one for one in (row.spoke_at, *pauses) if one and one < until), default=None)
-        more = schedule.count_between(plan, row.due_at, (ended or until) - grace)
-        known = found.get(ended)
-        found[ended] = Silence(row.due_at, ended, max(1 + more, 1 + known.missed if known else 0))
-    return list(found.values())
 
 
 def _day(at: datetime) -> datetime:

@@ -65,6 +65,15 @@ def roll_up(now: datetime, seconds: float = STEP_SECONDS) -> bool:
     return True
 
 
+def count_again(runs: Iterable[tuple[UUID, datetime]], now: datetime) -> None:
+    """Something is known of these runs, given by their monitor and `at`, that was not when they were counted."""
+    with transaction():
+        mark = _lock(now, wait=True)
+        made = hour_of(mark.until) if mark else now
+        hours = {(monitor_id, hour_of(at)) for monitor_id, at in runs}
+        _make(iter(sorted(one for one in hours if one[1] < made)), now)
+
+
 def recompute(since: datetime | None, now: datetime) -> Iterator[tuple[datetime, int]]:
     """Make all roll-ups from the day of `since` on (None: from the oldest run) anew from the runs that are left, and
     yield each day with the number of monitors that it is made for. Days whose runs are gone stay as they are."""
@@ -87,8 +96,8 @@ def oldest_day(now: datetime) -> datetime | None:
     """The first day (UTC) of which all runs are still there; None without any. Looks through all of them."""
     settings: Settings = current_app.extensions["tokiflow.settings"]
     with transaction():
-        at = db.session.execute(select(func.min(Run.at)).where(text(f"not ({partitions.WATCHED})"))).scalar_one()
-    return max(day_of(at), day_of(now - timedelta(days=settings.retention_days))) if at else None
+        at = db.session.execute(select(func.min(Run.at)).where(text(f"not ({partitions.WATCHED})"))).scalar()
+    return max(day_of(at), day_of(now - timedelta(days=settings.retention_days))) if at is not None else None
 
 
 def _make_hours(now: datetime) -> bool:
@@ -131,6 +140,7 @@ _TOUCHED = text(
     """
     select distinct monitor_id, date_trunc('hour', at, 'UTC') as at from runs
     where id >= :first and id < :last and at < :over
+    order by 1, 2
     """
 )
 
@@ -173,8 +183,8 @@ def _make(hours: Iterator[Hour], now: datetime) -> None:
 
 
 def _make_days(now: datetime) -> bool:
-    """Take the mark of the days a step further: a day that is over, and the one before it once more, for some monitors.
-    False if nothing is left to do, or somebody else does it."""
+    """Take the mark of the days a step further: a day that is over, and in the night after it the one before once more,
+    for some monitors. False if nothing is left to do, or somebody else does it."""
     with transaction():
         hours = _lock(now)
         mark = db.session.execute(
@@ -185,8 +195,9 @@ def _make_days(now: datetime) -> bool:
         statement = select(Monitor.id).order_by(Monitor.id).limit(MONITORS_AT_ONCE)
         after = Monitor.id > mark.after if mark.after else Monitor.id.is_not(None)
         monitors = db.session.execute(statement.where(after)).scalars().all()
-        for day in (mark.until - DAY, mark.until):
-            _make_anew(monitors, day, now)
+        if mark.until >= day_of(now) - 2 * DAY:
+            _make_anew(monitors, mark.until - DAY, now)
+        _make_anew(monitors, mark.until, now)
         mark.after = monitors[-1] if monitors else None
         if not monitors:
             log.info("days_rolled_up", day=f"{mark.until:%Y-%m-%d}")
@@ -232,12 +243,12 @@ _OF_HOUR = """
     from unnest(cast(:monitors as uuid[]), cast(:moments as timestamptz[])) b (monitor_id, hour)
     join monitors m on m.id = b.monitor_id
     join runs r on r.monitor_id = b.monitor_id and r.at >= b.hour and r.at < b.hour + interval '1 hour'
-        and r.at >= :first and r.at < :last
+        and date_trunc('hour', r.at, 'UTC') = b.hour and r.at >= :first and r.at < :last
 """
 
 _WRITE_HOURS = text(
     f"insert into rollups (grain, monitor_id, at, {_NAMES}) "
-    f"select 'hour', monitor_id, at, {_NAMES} from ({summed(_OF_HOUR, 'b.monitor_id', 'b.hour')}) told {_INSTEAD}"
+    f"select 'hour', monitor_id, at, {_NAMES} from ({summed(_OF_HOUR, '(b.monitor_id)', '(b.hour)')}) told {_INSTEAD}"
 )
 
 

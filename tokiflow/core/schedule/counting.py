@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import takewhile
 
 from tokiflow.core.schedule import runs, zones
@@ -37,7 +38,7 @@ def _count(plans: Sequence[Plan], first: datetime, end: datetime) -> int:
     if first >= end:
         return 0
     stretches = takewhile(lambda one: one.start < end, zones.stretches_from(plans[0].timezone, first))
-    times = _Times([plan.pattern for plan in plans])
+    times = _times(tuple(plans))
     return sum(_in_stretch(plans[0], times, one, max(first, one.start), min(end, one.end)) for one in stretches)
 
 
@@ -46,6 +47,12 @@ def _in_stretch(plan: Plan, times: _Times, stretch: Stretch, first: datetime, en
     opening = max(first + stretch.offset, plan.opening(stretch))
     made_up = first == stretch.start and plan.caught_up(stretch) and times.count(opening, opening + SECOND) == 0
     return made_up + times.count(opening, end + stretch.offset)
+
+
+@lru_cache(maxsize=16)
+def _times(plans: tuple[Plan, ...]) -> _Times:
+    """Few are kept, for each may hold all seconds of a day."""
+    return _Times([plan.pattern for plan in plans])
 
 
 class _Times:
