@@ -17,7 +17,7 @@ from flask import Flask, current_app, g, url_for
 from markupsafe import Markup, escape
 
 from tokiflow.core import durations
-from tokiflow.core.shares import percent
+from tokiflow.core.shares import percent as percent
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Response, flash, make_response, render_template, request, url_for
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from tokiflow import errors, extensions
 from tokiflow.core import ids, reports
@@ -17,7 +17,7 @@ from tokiflow.core.roles import Right
 from tokiflow.models import Organization, User
 from tokiflow.queries import monitors
 from tokiflow.queries import reports as queries
-from tokiflow.services import exports, mail_links, report_schedules
+from tokiflow.services import mail_links, report_files, report_schedules
 from tokiflow.services.exporting import report as files
 from tokiflow.web import access, filters, frame, htmx, report_bars
 
@@ -25,8 +25,6 @@ blueprint = Blueprint("reports", __name__)
 
 SHOWN = 100
 """So many monitors are on the page at first."""
-SMALL = 500
-"""A CSV of up to so many is made at once."""
 MONTHS = 24
 """So many can be chosen from the list; older ones by their days."""
 FIELDS = ("period", "from", "until", "tag")
@@ -58,12 +56,8 @@ def export() -> Response:
     if form not in files.FORMATS:
         raise errors.Invalid({"format": [f"is unknown; choose {' or '.join(files.FORMATS)}"]})
     choice, organization = _choice(request.form), access.organization()
-    wanted = files.wanted(_stretch(choice), choice["tag"], form)
-    small = form == "csv" and queries.count(organization.id, choice["tag"]) <= SMALL
-    made = exports.ask("report", access.actor(), organization.id, wanted, frame.now(), at_once=small)
-    if small and exports.make([made]):
-        return htmx.see_other(url_for("exports.file", export_id=ids.public("exp", made)))
-    return htmx.see_other(url_for("exports.show", export_id=ids.public("exp", made)))
+    made, there = report_files.ask(organization.id, _stretch(choice), choice["tag"], form, access.actor(), frame.now())
+    return htmx.see_other(url_for("exports.file" if there else "exports.show", export_id=ids.public("exp", made)))
 
 
 @blueprint.post("/app/reports/subscribe")
@@ -72,17 +66,14 @@ def subscribe() -> Response:
     """Get the report of last month by mail, every first of the month at seven."""
     tag = _tag(request.form)
     report_schedules.subscribe(access.organization().id, tag, access.actor(), frame.now())
-    flash(f"Last month’s report of {_of(tag)} comes by mail on the first of every month at seven.", "success")
-    return htmx.see_other(url_for("reports.index", _anchor="by-mail", **({"tag": tag} if tag else {})))
+    return htmx.see_other(url_for("reports.index", _anchor="by-mail", tag=tag or None))
 
 
 @blueprint.post("/app/reports/unsubscribe")
 @access.requires(Right.SEE)
 def stop() -> Response:
     """Get it no more."""
-    tag = _tag(request.form)
-    report_schedules.unsubscribe(access.organization().id, tag, access.actor(), frame.now())
-    flash(f"No more mails with the report of {_of(tag)}.", "success")
+    report_schedules.unsubscribe(access.organization().id, _tag(request.form), access.actor(), frame.now())
     return htmx.see_other(url_for("reports.index", _anchor="by-mail"))
 
 
@@ -188,5 +179,5 @@ def _of(tag: str) -> str:
 
 
 def _url(choice: Mapping[str, str], **more: str) -> str:
-    said: dict[str, Any] = {name: choice[name] for name in FIELDS if choice[name]}
-    return url_for("reports.index", **said, **more)
+    said: dict[str, Any] = {name: choice[name] for name in FIELDS if choice[name]} | more
+    return url_for("reports.index", **said)

@@ -122,10 +122,10 @@ class _Cover:
 
     @property
     def room(self) -> float:
-        return self._below() - BOTTOM
+        return float(self._below() - BOTTOM)
 
     def _below(self) -> float:
-        y = TOP - 42 - len(self.title) * 32 - len(self.name) * 16 - 14
+        y = float(TOP) - 42 - len(self.title) * 32 - len(self.name) * 16 - 14
         y -= sum(len(one) * 16 + 3 for one in self.said) + 18
         return y - (58 + 92 + self._worst_high() if self.figures else 0)
 
@@ -134,7 +134,7 @@ class _Cover:
 
     def draw(self) -> float:
         """Draw it; where the table begins."""
-        canvas, y = self.canvas, TOP
+        canvas, y = self.canvas, float(TOP)
         _mark(canvas, SIDE, y - 1)
         canvas.setFillColor(INK)
         draw(canvas, SIDE + 19, y, "Tokiflow", 10.5, STRONG)
