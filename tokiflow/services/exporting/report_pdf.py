@@ -252,8 +252,8 @@ def _row(canvas: Canvas, row: Row, y: float) -> None:
         draw_right(canvas, column.x, y, column.say(line), 8.5, STRONG if bad else REGULAR)
     canvas.setStrokeColor(RULE)
     canvas.setLineWidth(0.5)
-    bottom = y - row.high + 9 + 4.5
-    canvas.line(SIDE, bottom - 4.5, WIDE - SIDE, bottom - 4.5)
+    below = y - row.high + 12
+    canvas.line(SIDE, below, WIDE - SIDE, below)
 
 
 MANY = 62
