@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from pypdf import PdfReader
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.factories import make_membership, make_monitor
 from tests.fixtures.app import Client
@@ -22,7 +22,7 @@ from tests.services.test_rollups import recorded, rolled_up
 from tokiflow.core import ids, reports, shares
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Role
-from tokiflow.db import db
+from tokiflow.db import db, transaction
 from tokiflow.models import AuditEvent, Export, Letter, Organization, ReportSchedule, User
 from tokiflow.queries import reports as queries
 from tokiflow.services import exports, mail_links, report_files, report_schedules
@@ -118,7 +118,10 @@ def test_a_new_organization_is_told_what_will_be_here(browser: Client) -> None:
 
 
 @pytest.mark.usefixtures("jobs")
-def test_it_begins_with_the_month_that_is_over(browser: Client) -> None:
+def test_it_begins_with_the_month_that_is_over(browser: Client, organization: Organization) -> None:
+    assert "Report for the last 30 days" in browser.get("/app/reports").text, "it is new"
+    with transaction():
+        db.session.execute(update(Organization).values(created_at=NOW - 60 * DAY))
     month = reports.month(reports.month_before(NOW, "Europe/Berlin"), "Europe/Berlin", NOW)
     assert f"Report for {month.words}" in browser.get("/app/reports").text
 

@@ -177,15 +177,14 @@ def figures(monitor_ids: Sequence[UUID], since: datetime, until: datetime) -> Ma
 
     Before the last five weeks it is exact to the day (UTC) only where the runs themselves are kept.
     """
-    return {one: found for one, (found, _) in figures_and_uptimes(monitor_ids, [since, until]).items()}
+    return {one: found for one, (found, _) in figures_and_uptimes(_monitors(monitor_ids), [since, until]).items()}
 
 
 def figures_and_uptimes(
-    monitor_ids: Sequence[UUID], edges: Sequence[datetime]
+    monitors: Sequence[Monitor], edges: Sequence[datetime]
 ) -> Mapping[UUID, tuple[Figures, Sequence[Uptime]]]:
     """By monitor: its figures from the first of `edges` up to the last, and its up time between each and the next."""
     since, until = edges[0], edges[-1]
-    monitors = _monitors(monitor_ids)
     buckets = _read([monitor.id for monitor in monitors], since, until)
     spells = _spells(monitors, buckets, since, until)
     by_monitor: dict[UUID, list[Bucket]] = {monitor.id: [] for monitor in monitors}

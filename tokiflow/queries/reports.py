@@ -30,14 +30,9 @@ def report(organization_id: UUID, organization: str, tag: str, stretch: Stretch,
 def lines(monitors: Sequence[Monitor], stretch: Stretch) -> list[Line]:
     """What each of them did."""
     ids = [monitor.id for monitor in monitors]
-    found = analytics.figures_and_uptimes(ids, stretch.edges) if ids else {}
+    found = analytics.figures_and_uptimes(monitors, stretch.edges) if ids else {}
     incidents = _incidents(ids, stretch) if ids else {}
     return [_line(one, *found[one.id], incidents.get(one.id, 0)) for one in monitors if one.id in found]
-
-
-def began(organization_id: UUID) -> datetime | None:
-    """When the first of its monitors was made; None without any."""
-    return db.session.scalar(select(func.min(Monitor.created_at)).where(Monitor.organization_id == organization_id))
 
 
 def schedules(organization_id: UUID, user_id: UUID) -> Sequence[ReportSchedule]:

@@ -39,11 +39,12 @@ def index() -> Response:
         found, wrong = _report(choice), None
     except errors.Invalid as invalid:
         found, wrong = None, invalid
+    mails = queries.schedules(access.organization().id, access.user().id)
     answer = htmx.page(
         "reports/index.html", "reports/_report.html", 422 if wrong else 200,
         report=found, wrong=wrong.fields if wrong else {}, choice=choice, months=_months(), tags=_tags(choice["tag"]),
-        all_shown="all" in request.args, most=SHOWN, bars=report_bars, public=ids.public, mails=_mails(), url=_url,
-        subscribed=choice["tag"] in {one.tag for one in _mails()},
+        all_shown="all" in request.args, most=SHOWN, bars=report_bars, public=ids.public, mails=mails, url=_url,
+        subscribed=choice["tag"] in {one.tag for one in mails},
     )  # fmt: skip
     return htmx.push(answer, _url(choice)) if htmx.is_htmx() and not wrong else answer
 
@@ -140,10 +141,10 @@ def _tag(asked: Mapping[str, str]) -> str:
 
 
 def _usual() -> str:
-    """Last month; where nothing was watched yet then, the last thirty days."""
-    began, zone = queries.began(access.organization().id), filters.zone_key()
+    """Last month; for an organization that is younger than that, the last thirty days."""
+    zone = filters.zone_key()
     last = reports.month(reports.month_before(frame.now(), zone), zone, frame.now())
-    return f"{last.days[0]:%Y-%m}" if began and began < last.until else f"{reports.LAST_DAYS}d"
+    return f"{last.days[0]:%Y-%m}" if access.organization().created_at < last.until else f"{reports.LAST_DAYS}d"
 
 
 def _stretch(choice: Mapping[str, str]) -> reports.Stretch:
@@ -168,10 +169,6 @@ def _months() -> list[tuple[str, str]]:
 def _tags(chosen: str) -> list[str]:
     names = sorted(name for name, _ in monitors.tags(access.organization().id))
     return names if not chosen or chosen in names else [chosen, *names]
-
-
-def _mails() -> Any:
-    return queries.schedules(access.organization().id, access.user().id)
 
 
 def _of(tag: str) -> str:
