@@ -61,6 +61,10 @@ def test_no_page_asks_once_for_every_row(
     client, things = client_for(alice), make_things(organization, NOW - timedelta(minutes=5))
     make_things(organization, NOW - timedelta(minutes=4))
     plan_and_depend(organization, things, MORE)
+    # A run that went well, and an incident that came back: there are pages that ask of such, and ask once.
+    troubled = db.session.get_one(Monitor, ids.parse("mon", things["monitor_id"]))
+    succeed(troubled, NOW - timedelta(minutes=3))
+    fail(troubled, NOW - timedelta(minutes=2))
     pages = [stop.address(things) for stop in stops(app) if stop.method == "GET" and isinstance(stop.right, Right)]
 
     def asked() -> dict[str, list[str]]:
