@@ -48,6 +48,7 @@ class Job(StrEnum):
     JUDGE = "jobs.judging.judge"
     KEEP_HOUSE = "jobs.retention.keep_house"
     MAIL_LETTERS = "jobs.letters.mail"
+    MAIL_REPORTS = "jobs.reports.mail"
     MAIL_SIGN_IN_LINK = "jobs.sign_in.mail"
     OFFLOAD = "jobs.outputs.offload"
     READ_CALENDARS = "jobs.calendars.read_due"

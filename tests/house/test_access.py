@@ -44,7 +44,7 @@ WORDS = {"kind": "webhook", "token": "none", "mail_id": "none", "what": "failed"
 OTHERWISE = {"static": "files of ours, the same for all", "metrics": "METRICS_TOKEN, see tests/observability"}
 """Views that are not behind `access`, and what guards them."""
 
-SIGNED = ("/hooks/", "/unsubscribe/<token>")
+SIGNED = ("/hooks/", "/unsubscribe/<token>", "/reports/unsubscribe/<token>")
 """Where other services call, which have no session that could be misused: each request is signed instead. Mail programs
 unsubscribe with nothing but the address (RFC 8058), and in it is the signature."""
 

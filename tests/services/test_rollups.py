@@ -15,11 +15,11 @@ from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from redis import Redis
-from rq import Queue
 from sqlalchemy import delete, insert, select, text, update
 
 from jobs import rollups as job
 from tests.factories import make_monitor
+from tests.fixtures.doorbell import rings
 from tokiflow.core import histogram, ids
 from tokiflow.core.health import Times
 from tokiflow.db import db, transaction
@@ -27,7 +27,7 @@ from tokiflow.models import Monitor, Organization, Rollup, RollupMark, Run
 from tokiflow.queries import analytics
 from tokiflow.queries import rollups as queries
 from tokiflow.queries.rollups import DAY, HOUR, Counts
-from tokiflow.queue import QUEUE, Job
+from tokiflow.queue import Job
 from tokiflow.services import retention, rollups
 
 START = datetime(2026, 10, 7, 0, 0, tzinfo=UTC)
@@ -393,4 +393,4 @@ def test_the_job_rings_for_what_it_leaves(app: Flask, monitors: list[Monitor], m
     with Redis.from_url(app.extensions["tokiflow.settings"].redis_url) as redis:
         redis.flushdb()
         assert job.roll_up([]) == 0
-        assert [one.func_name for one in Queue(QUEUE, connection=redis).jobs] == [Job.ROLL_UP]
+        assert rings(redis) == [(Job.ROLL_UP, [])]

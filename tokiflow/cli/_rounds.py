@@ -20,6 +20,7 @@ from tokiflow.services import (
     organizations,
     outputs,
     people,
+    report_schedules,
     retention,
     rollups,
     sessions,
@@ -30,6 +31,7 @@ from tokiflow.services import (
 ROUNDS: dict[timedelta, tuple[Callable[[datetime], object], ...]] = {
     timedelta(seconds=1): (deliveries.ring, sign_in_letters.ring, letters.ring, judging.ring),
     timedelta(seconds=5): (outputs.ring, erasures.ring, exports.ring, calendars.ring, people.ring),
+    timedelta(seconds=30): (report_schedules.ring,),
     timedelta(minutes=5): (lambda _: rollups.ring(), judging.look),
     timedelta(minutes=10): (
         heartbeats.forget,

@@ -25,6 +25,7 @@ NOUNS = {
     "invitation": "Invitations",
     "api_key": "API keys",
     "export": "Exports",
+    "report": "Reports by mail",
     "audit_log": "The log itself",
     "audit": "Words taken out",
 }
@@ -103,6 +104,8 @@ DEEDS = {
     "api_key.created": "created the API key {it}",
     "api_key.rotated": "replaced the API key {it}",
     "api_key.revoked": "revoked the API key {it}",
+    "report.subscribed": "asked for the monthly report of {it} by mail",
+    "report.unsubscribed": "stopped the monthly report of {it} by mail",
     "export.asked_for": "asked for an export of {it}",
     "audit_log.found_broken": "found that this log does not hold",
     "audit.redacted": "took words out of this log",

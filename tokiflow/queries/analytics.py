@@ -182,7 +182,14 @@ def figures(monitor_ids: Sequence[UUID], since: datetime, until: datetime) -> Ma
 
     Before the last five weeks it is exact to the day (UTC) only where the runs themselves are kept.
     """
-    monitors = _monitors(monitor_ids)
+    return {one: found for one, (found, _) in figures_and_uptimes(_monitors(monitor_ids), [since, until]).items()}
+
+
+def figures_and_uptimes(
+    monitors: Sequence[Monitor], edges: Sequence[datetime]
+) -> Mapping[UUID, tuple[Figures, Sequence[Uptime]]]:
+    """By monitor: its figures from the first of `edges` up to the last, and its up time between each and the next."""
+    since, until = edges[0], edges[-1]
     buckets = _read([monitor.id for monitor in monitors], since, until)
     spells = _spells(monitors, buckets, since, until)
     by_monitor: dict[UUID, list[Bucket]] = {monitor.id: [] for monitor in monitors}
@@ -190,7 +197,10 @@ def figures(monitor_ids: Sequence[UUID], since: datetime, until: datetime) -> Ma
         by_monitor[bucket.monitor_id].append(bucket)
     times = _exact_where_few({one: _summed(some) for one, some in by_monitor.items()}, since, until)
     return {
-        one: _figures(rollups.counted(bucket.counts for bucket in some), times[one], spells[one], since, until)
+        one: (
+            _figures(rollups.counted(bucket.counts for bucket in some), times[one], spells[one], since, until),
+            spells[one].uptimes(edges),
+        )
         for one, some in by_monitor.items()
     }
 

@@ -53,6 +53,7 @@ NAMES = {
     "monitors": "monitors",
     "organization": "all of the organization",
     "person": "their own data",
+    "report": "a report",
     "runs": "runs of a monitor",
 }
 """By kind: what the log says was asked for."""

@@ -63,6 +63,20 @@ def unsubscribing(token: str) -> UUID:
         raise NotOurs("It is not complete, or not one of ours. Copy it whole, as it stands in the mail.") from None
 
 
+def report(organization_id: UUID, user_id: UUID, tag: str) -> str:
+    """The path that stops a person's monthly report. It never expires, either."""
+    return f"/reports/unsubscribe/{_text(_serializer('report').dumps([organization_id.hex, user_id.hex, tag]))}"
+
+
+def reported(token: str) -> tuple[UUID, UUID, str]:
+    """The organization, the person and the tag of the report that the link with this token stops. Raises NotOurs."""
+    try:
+        organization_id, user_id, tag = _serializer("report").loads(token)
+        return UUID(organization_id), UUID(user_id), str(tag)
+    except (BadData, ValueError, TypeError, AttributeError):
+        raise NotOurs("It is not complete, or not one of ours. Copy it whole, as it stands in the mail.") from None
+
+
 def invitation(invitation_id: UUID, nonce: str) -> str:
     """The path that answers an invitation, as long as `nonce` is its newest."""
     return f"/invitations/{_text(_serializer('invitation').dumps([invitation_id.hex, nonce]))}"

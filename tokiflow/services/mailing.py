@@ -35,6 +35,9 @@ _SECRETS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "confirm": lambda context: {
         "path": mail_links.confirm(UUID(context["recipient_id"]), datetime.fromisoformat(context["asked_at"]))
     },
+    "report": lambda context: {
+        "unsubscribe": mail_links.report(UUID(context["organization_id"]), UUID(context["user_id"]), context["tag"])
+    },
     "invitation": lambda context: {"path": mail_links.invitation(UUID(context["invitation_id"]), context["nonce"])},
 }
 """By template: from the context that is kept, what is added to it when the mail is written."""
@@ -88,8 +91,14 @@ def _written(one: Any, outside: Outside, now: datetime) -> EmailMessage:
         headers={
             "Message-ID": writing.identifier(f"letter {one.id}", outside.email_from),
             "X-Auto-Response-Suppress": "All",
+            **_unsubscribing(outside.public_url + secrets["unsubscribe"] if "unsubscribe" in secrets else ""),
         },
     )
+
+
+def _unsubscribing(link: str) -> dict[str, str]:
+    """What lets a mail program stop them with one POST (RFC 8058)."""
+    return {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if link else {}
 
 
 def _record_sent(one: Any, now: datetime) -> None:

@@ -19,7 +19,17 @@ from tokiflow.core.roles import Right, Role
 from tokiflow.db import db, transaction
 from tokiflow.models import Membership, Organization
 from tokiflow.queries import memberships
-from tokiflow.services import api_keys, assignments, audit, invitations, notices, organizations, presets, sessions
+from tokiflow.services import (
+    api_keys,
+    assignments,
+    audit,
+    invitations,
+    notices,
+    organizations,
+    presets,
+    report_schedules,
+    sessions,
+)
 
 log = structlog.get_logger()
 
@@ -173,4 +183,5 @@ def _take_out(row: Membership, what: str, by: Actor, now: datetime, session_id: 
     presets.forget(row.organization_id, row.user_id)
     mine = Membership.organization_id == row.organization_id, Membership.user_id == row.user_id
     db.session.execute(delete(Membership).where(*mine).execution_options(synchronize_session=False))
+    report_schedules.stop(row.organization_id, row.user)
     sessions.end_all(row.user_id, now, but=session_id)

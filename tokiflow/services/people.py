@@ -18,7 +18,7 @@ from tokiflow.db import db, transaction
 from tokiflow.models import User
 from tokiflow.queries import departures
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import letters, organizations, person_erasures, sessions
+from tokiflow.services import letters, organizations, person_erasures, report_schedules, sessions
 
 log = structlog.get_logger()
 
@@ -50,6 +50,7 @@ def ensure(email: str, name: str, now: datetime, *, timezone: str = "", organiza
     with transaction():
         sign_up(email, name, now, timezone=zone, organization=organization)
         user = db.session.execute(select(User).where(User.email == email).with_for_update()).scalar_one()
+        report_schedules.move(user.id, user.timezone, user.timezone or zone)
         user.timezone = user.timezone or zone
     return user
 
@@ -92,6 +93,7 @@ def set_profile(user_id: UUID, name: str, timezone: str, now: datetime) -> None:
         raise errors.Invalid(mistakes)
     with transaction():
         user = db.session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+        report_schedules.move(user_id, user.timezone, timezone)
         user.name, user.timezone = name, timezone
     log.info("profile_changed", user=str(user_id))
 

@@ -17,7 +17,7 @@ NOUNS = (
     # What is watched, and who is told.
     "organizations", "overview", "wall", "monitors", "runs", "tables",
     "incidents", "incident_sets", "comments", "presets", "maintenance",
-    "channels", "undelivered", "slack", "slack_hooks", "rules",
+    "reports", "channels", "undelivered", "slack", "slack_hooks", "rules",
     # Settings of a person and of an organization.
     "profile", "second_factors", "organization", "api_keys", "invitations", "ownership", "members", "exports", "audit",
     "sessions", "google_accounts", "security_txt", "privacy",

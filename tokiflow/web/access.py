@@ -75,6 +75,7 @@ EXPORTED = {
     "incidents": Right.SEE,
     "monitors": Right.SEE,
     "organization": Right.EXPORT_ORGANIZATION,
+    "report": Right.SEE,
     "runs": Right.SEE,
 }
 """By kind of export: what somebody must be allowed to, to fetch it."""

@@ -19,6 +19,7 @@ TITLES = {
     "monitors": "Monitors",
     "organization": "All of an organization",
     "person": "All that is known about you",
+    "report": "A report",
     "runs": "Runs of a monitor",
 }
 

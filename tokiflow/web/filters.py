@@ -17,6 +17,7 @@ from flask import Flask, current_app, g, url_for
 from markupsafe import Markup, escape
 
 from tokiflow.core import durations
+from tokiflow.core.shares import percent as percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +119,6 @@ def number(value: float) -> str:
 def count(value: int, one: str, many: str = "") -> str:
     """`1 run`, `1,204 runs`."""
     return f"{number(value)} {one if value == 1 else many or one + 's'}"
-
-
-def percent(fraction: float | None) -> str:
-    """`0.9889` → `98.9 %`; never rounded up to a hundred that was not reached."""
-    if fraction is None:
-        return "–"
-    value = fraction * 100
-    if value < 100:
-        value = min(value, 99.9 if value < 99.9 else int(value * 100) / 100)
-    return f"{value:.2f}".rstrip("0").rstrip(".") + " %" if value > 99.9 else f"{value:.1f}".removesuffix(".0") + " %"
 
 
 _COUNTED = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     EmailField,
@@ -23,6 +22,7 @@ from wtforms import (
 )
 
 from tokiflow.web import access, charts, filters, htmx, trend_chart
+from tokiflow.web.forms.base import Form
 
 blueprint = Blueprint("gallery", __name__, url_prefix="/dev/gallery")
 
@@ -59,7 +59,7 @@ class Person:
     is_authenticated: bool = True
 
 
-class GalleryForm(FlaskForm):  # type: ignore[misc]
+class GalleryForm(Form):
     name = StringField("Name", [validators.InputRequired("Write a name, such as Nightly backup.")])
     kind = RadioField(
         "Schedule",
@@ -143,7 +143,7 @@ def show() -> Response:
     if form.is_submitted():
         form.validate()
         form.form_errors.append("This form never saves anything.")
-    sample = {
+    sample: dict[str, Any] = {
         "rows": rows(),
         "form": form,
         "chart": run_times(),

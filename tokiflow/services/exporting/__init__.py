@@ -31,7 +31,7 @@ Maker = Callable[[Asked, Path, Progress], str]
 
 def makers() -> Mapping[str, Maker]:
     """By kind: what makes its file."""
-    from tokiflow.services.exporting import audit_csv, incidents, monitors, organization, person, runs
+    from tokiflow.services.exporting import audit_csv, incidents, monitors, organization, person, report, runs
 
     return {
         "audit": audit_csv.make,
@@ -39,5 +39,6 @@ def makers() -> Mapping[str, Maker]:
         "monitors": monitors.make,
         "organization": organization.make,
         "person": person.make,
+        "report": report.make,
         "runs": runs.make,
     }

@@ -29,6 +29,7 @@ from tokiflow.models import (
     Preset,
     Recipient,
     RecoveryCode,
+    ReportSchedule,
     SignInLink,
     User,
     UserSession,
@@ -93,6 +94,7 @@ def statements(user_id: Any, email: str) -> dict[str, Select[Any]]:
         "alerts_to_my_address": _of(Recipient, Recipient.address == email),
         "mails": _of(Letter, Letter.to_address == email, "lease_until", "rung_at"),
         "exports": _of(Export, Export.user_id == user_id, "key", "lease_until"),
+        "reports_by_mail": _of(ReportSchedule, ReportSchedule.user_id == user_id),
         "what_i_did": _of(AuditEvent, AuditEvent.by_id == user_id, "words_hash", "hash"),
         "what_was_done_to_me": _of(
             AuditEvent,
