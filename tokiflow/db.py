@@ -6,7 +6,7 @@ What must happen only when the rows are really there (ringing the doorbell) goes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 import structlog
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Executable, MetaData
+from psycopg.errors import DeadlockDetected
+from sqlalchemy import ARRAY, ColumnElement, DateTime, Dialect, Executable, MetaData, any_, bindparam, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -108,18 +112,45 @@ def _call(callback: Callable[[], object]) -> None:
         log.exception("after_commit_failed")
 
 
+def again_after_deadlock(do: Callable[[], T], tries: int = 3) -> T:
+    """What `do`, a whole transaction, gives back. If PostgreSQL ends it because it waited in a ring with others, they
+    have gone on meanwhile, and it is done anew."""
+    for _ in range(tries - 1):
+        try:
+            return do()
+        except OperationalError as error:
+            if not isinstance(error.orig, DeadlockDetected):
+                raise
+    return do()
+
+
 def changed(statement: Executable, values: dict[str, Any] | None = None) -> int:
     """Carry out an update or delete; how many rows it changed. What the session holds of them is not told."""
     result = db.session.execute(statement.execution_options(synchronize_session=False), values or {})
     return int(getattr(result, "rowcount"))  # noqa: B009 - results of statements that change have one
 
 
+def among(column: Any, values: Collection[object]) -> ColumnElement[bool]:
+    """Whether `column` is one of `values`, which are one parameter: so the statement is the same for any number of
+    them, and is planned once. `in_` has a parameter for each."""
+    return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))  # type: ignore[no-any-return]
+
+
+def by_index() -> None:
+    """For the rest of this transaction PostgreSQL reads by index also what looks like a handful of rows.
+
+    Plans are kept, those behind foreign keys for as long as the connection lives. One that was made while a table was
+    all but empty reads it from end to end for each of a thousand rows that a storm writes.
+    """
+    db.session.execute(_BY_INDEX)
+
+
+_BY_INDEX = text("set local enable_seqscan = off")
+
+
 def on_commit(callback: Callable[[], object]) -> None:
     """Call `callback` once the outermost transaction is on disk; never if it rolls back."""
     _opened("on_commit").after.append(callback)
-
-
-T = TypeVar("T")
 
 
 def at_end(write: Callable[[list[T]], object], item: T) -> None:

@@ -2,21 +2,28 @@
 
 Jobs are named by dotted path, so that nothing in here imports `jobs`. The database row is always the truth:
 a job that is never rung, rung twice or lost with Redis does no harm, because the clock rings again.
+
+Nor is Redis trusted. A ring is JSON, the name of a job in the table and ids; anything else that lies in the queue is
+refused, unread and never imported: whoever can write there can ring, and do nothing more.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
+import rq.job
 import structlog
 from flask import current_app
 from redis import Redis
 from redis.exceptions import RedisError, TimeoutError
 from rq import Queue
+from rq.exceptions import NoSuchJobError
+from rq.serializers import JSONSerializer
 
 from tokiflow.settings import Settings
 
@@ -46,6 +53,41 @@ class Job(StrEnum):
     WALK_AUDIT_LOGS = "jobs.audit.walk"
 
 
+class Ring(rq.job.Job):
+    """One ring as it lies in Redis. What is not one of ours doesn't exist: it is deleted, and RQ passes over it."""
+
+    READ = frozenset(
+        b"data created_at enqueued_at started_at ended_at last_heartbeat origin description status timeout"
+        b" result_ttl failure_ttl worker_name".split()
+    )
+    """All that we ever write. Callbacks, webhooks, dependencies and repeats would be for RQ to follow."""
+
+    def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
+        """Read it; NoSuchJobError, and logged, if it is not the name of a job in the table and a list of ids."""
+        try:
+            super().restore({name: value for name, value in raw_data.items() if name in self.READ})
+            _expect_ring(self.serializer.loads(self.data))
+        except Exception as error:  # strangers wrote it: nothing that is wrong with it may stop the worker
+            self.connection.delete(self.key)
+            log.warning("ring_refused", ring=self.id, error=type(error).__name__)
+            raise NoSuchJobError(f"not a ring: {self.key}") from error
+
+
+def _expect_ring(read: Any) -> None:
+    """ValueError or TypeError if `read` is not what `enqueue` has RQ write: name, no object, a list of ids, no more."""
+    name, instance, (ids,), named = read
+    Job(name)
+    if instance is not None or named or not isinstance(ids, list):
+        raise ValueError("more than ids")
+    for one in ids:
+        UUID(one)
+
+
+def opened(redis: Redis) -> Queue:
+    """The queue in `redis`, which reads and writes rings only."""
+    return Queue(QUEUE, connection=redis, job_class=Ring, serializer=JSONSerializer)
+
+
 @lru_cache(maxsize=8)
 def connect(url: str) -> Redis:
     """A connection pool to Redis at `url`, with time-outs so that an absent Redis never hangs a request."""
@@ -68,7 +110,7 @@ def enqueue(job: Job, ids: Sequence[UUID] = ()) -> bool:
     if time.monotonic() < _hangs_until.get(redis_url, 0.0):
         return False
     try:
-        Queue(QUEUE, connection=connection()).enqueue(
+        opened(connection()).enqueue(
             str(job), [str(one) for one in ids], result_ttl=0, failure_ttl=3600, job_timeout=300
         )
     except RedisError as error:

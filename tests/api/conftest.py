@@ -55,18 +55,18 @@ class Program:
 
 def make_key(organization: Organization, *scopes: str) -> str:
     """A key of `organization`, whole."""
-    return api_keys.create(organization.id, "ci", scopes or ("read", "write"), TOKIFLOW, datetime.now(UTC)).text
+    return api_keys.create(organization.id, "ci", scopes or ("read", "write", "ping"), TOKIFLOW, datetime.now(UTC)).text
 
 
 @pytest.fixture
 def program(app: Flask, client: Client, organization: Organization) -> Program:
-    """A program of Harbour Freight that may read and write."""
+    """A program of Harbour Freight that may do whatever a key may."""
     return Program(client, make_key(organization))
 
 
 @pytest.fixture
 def stranger(app: Flask, other_organization: Organization) -> Program:
-    """A program of Charlie's that may read and write."""
+    """A program of Charlie's that may do whatever a key may."""
     client = app.test_client()
     assert isinstance(client, Client)
     return Program(client, make_key(other_organization))

@@ -10,7 +10,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.api.conftest import Program, Trouble, make_trouble
+from tests.api.conftest import Program, Trouble, make_key, make_trouble
 from tokiflow import api
 from tokiflow.db import db
 from tokiflow.models import Monitor
@@ -64,6 +64,7 @@ def test_every_example_does_what_the_guide_says(program, organization, trouble: 
     variables = {
         "TOKIFLOW": "http://localhost",
         "KEY": program.key,
+        "PINGER": make_key(organization, "ping"),
         "MONITOR": trouble.ids["monitor_id"],
         "INCIDENT": other.ids["incident_id"],
     }

@@ -35,7 +35,7 @@ def test_alice_makes_copies_replaces_and_revokes_a_key(
 ) -> None:
     sign_in(page, alice)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
-    page.goto(f"{site}/app/settings/keys")
+    page.goto(f"{site}/app/settings/api-keys")
     assert serious_problems(page) == []
     page.get_by_role("link", name="Make the first key").click()
     page.get_by_label("Name", exact=True).fill("deploy")
@@ -47,7 +47,7 @@ def test_alice_makes_copies_replaces_and_revokes_a_key(
 
     expect(page.get_by_role("heading", name="Copy your new key")).to_be_visible(timeout=SOON)
     assert serious_problems(page) == []
-    assert page.url.startswith(f"{site}/app/settings/keys/key_")
+    assert page.url.startswith(f"{site}/app/settings/api-keys/key_")
     page.get_by_role("button", name="Copy api key").click()
     expect(page.get_by_role("button", name="Copied api key")).to_be_visible(timeout=SOON)
     key = page.evaluate("navigator.clipboard.readText()")
@@ -64,7 +64,7 @@ def test_alice_makes_copies_replaces_and_revokes_a_key(
     assert key not in page.content(), "the way back leads to the page of the key, and not to the key"
 
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-    page.goto(f"{site}/app/settings/keys")
+    page.goto(f"{site}/app/settings/api-keys")
     assert wide_enough(page)
     page.get_by_role("link", name="deploy").click()
     page.get_by_role("link", name="Rotate").click()
@@ -75,7 +75,7 @@ def test_alice_makes_copies_replaces_and_revokes_a_key(
     assert wide_enough(page)
     assert (call(site, key), call(site, following)) == (200, 200)
 
-    page.goto(f"{site}/app/settings/keys?state=replaced")
+    page.goto(f"{site}/app/settings/api-keys?state=replaced")
     page.get_by_role("link", name="deploy").click()
     expect(page.get_by_text("Something has used it since")).to_be_visible(timeout=SOON)
     page.get_by_role("link", name="Revoke").click()
@@ -92,7 +92,7 @@ def test_without_javascript_the_key_is_a_field_to_copy_from(
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     sign_in(page, alice)
-    page.goto(f"{site}/app/settings/keys/new")
+    page.goto(f"{site}/app/settings/api-keys/new")
     page.get_by_label("Name", exact=True).fill("deploy")
     page.get_by_role("button", name="Make the key").click()
     assert call(site, page.get_by_label("API key", exact=True).input_value()) == 200

@@ -39,7 +39,7 @@ def test_alice_finds_out_who_gave_the_backup_more_time(
     monitors.resume(backup.id, hers, now)
     sign_in(page, alice)
 
-    page.goto(f"{site}/app/settings/audit")
+    page.goto(f"{site}/app/settings/audit-logs")
     expect(page.locator("#audit li")).to_have_count(2)
     expect(page.get_by_text(EVIL).first).to_be_visible()
     search = page.get_by_label("Search the log")
@@ -91,7 +91,7 @@ def test_it_works_without_javascript(
     context = page.context.browser.new_context(java_script_enabled=False)
     plain = context.new_page()
     sign_in(plain, alice)
-    plain.goto(f"{site}/app/settings/audit")
+    plain.goto(f"{site}/app/settings/audit-logs")
     plain.get_by_label("Search the log").fill("invoices")
     plain.get_by_role("button", name="Show").click()
     expect(plain.locator("#audit li")).to_have_count(1)

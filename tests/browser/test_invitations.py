@@ -20,8 +20,7 @@ from tokiflow.channels import Outside
 from tokiflow.core.roles import Role
 from tokiflow.db import db
 from tokiflow.models import Letter, Organization, SignInLink, User
-from tokiflow.services import mailing
-from tokiflow.services import sign_in as sign_in_links
+from tokiflow.services import mailing, sign_in_letters
 
 SOON = 15_000
 DORA, BOB, EVE = "dora@example.com", "bob@example.com", "eve@example.com"
@@ -38,7 +37,7 @@ class Office:
         """Send what waits; the link in the newest mail to this address."""
         db.session.rollback()
         mailing.mail(list(db.session.execute(select(Letter.id)).scalars()), self._outside)
-        sign_in_links.mail(list(db.session.execute(select(SignInLink.id)).scalars()), self._outside)
+        sign_in_letters.mail(list(db.session.execute(select(SignInLink.id)).scalars()), self._outside)
         message = message_from_bytes(
             [one.content for one in self.post.mails if one.rcpt_tos == [to]][-1], policy=policy.default
         )

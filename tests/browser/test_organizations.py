@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page, expect
 
+import jobs.organizations
 from tests.factories import make_membership
 from tests.fixtures.browser import NARROW, serious_problems
+from tests.house.things import make_things
+from tokiflow.core import ids
 from tokiflow.core.roles import Role
-from tokiflow.db import db
+from tokiflow.db import db, transaction
 from tokiflow.models import Organization, User
 from tokiflow.queries import memberships
 
@@ -66,6 +70,40 @@ def test_alice_makes_one_renames_it_deletes_it_and_keeps_it(
     expect(page.get_by_text("will be deleted on")).to_have_count(0)
 
 
+def test_alice_means_it_and_a_week_later_it_is_gone(
+    site: str,
+    page: Page,
+    sign_in: Callable[[Page, User], None],
+    alice: User,
+    organization: Organization,
+    other_organization: Organization,
+) -> None:
+    make_membership(other_organization, alice)
+    make_things(organization, datetime.now(UTC))
+    organization_id, public_id, kept = organization.id, ids.public("org", organization.id), other_organization.name
+    sign_in(page, alice)
+    page.goto(f"{site}{SETTINGS}?organization={public_id}")
+    dialog(page, "Delete")
+    impact = page.locator("#ask-dialog")
+    for words in ("1 monitor", "1 incident", "7 days"):
+        expect(impact.get_by_text(words).first).to_be_visible()
+    page.get_by_label("Name of the organization").fill("Harbour Freight")
+    press(page, "Delete organization")
+    says(page, "will be deleted on")
+    with transaction():
+        db.session.get_one(Organization, organization_id).erase_at = datetime.now(UTC) - timedelta(seconds=1)
+    page.get_by_role("button", name="Keep it").first.click()
+    says(page, "It is too late")
+    assert jobs.organizations.erase_due([]) == 1
+
+    page.goto(f"{site}{SETTINGS}")
+    expect(page.locator(".rail .who strong")).to_have_text(kept, timeout=SOON)
+    page.get_by_text("Account and organization:").locator("..").click()
+    expect(page.get_by_role("button", name="Harbour Freight")).to_have_count(0)
+    page.goto(f"{site}{SETTINGS}?organization={public_id}")
+    says(page, "Not found")
+
+
 def test_alice_hands_over_to_adam_and_leaves(
     site: str, page: Page, sign_in: Callable[[Page, User], None], organization: Organization, alice: User, adam: User
 ) -> None:
@@ -82,7 +120,7 @@ def test_alice_hands_over_to_adam_and_leaves(
     says(page, "Adam owns it now, and you are an admin.")
 
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-    page.goto(f"{site}/app/settings/members")
+    page.goto(f"{site}/app/settings/team")
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
     dialog(page, "Leave")
     press(page, "Leave")
@@ -105,14 +143,14 @@ def test_adam_makes_mia_a_viewer_and_removes_bob(
 ) -> None:
     make_membership(other_organization, adam, Role.OWNER)
     sign_in(page, adam)
-    page.goto(f"{site}/app/settings/members?organization=org_nothing")
+    page.goto(f"{site}/app/settings/team?organization=org_nothing")
     says(page, "Not found")
     page.goto(f"{site}/app")
     page.get_by_text("Account and organization:").locator("..").click()
     page.get_by_role("button", name="Harbour Freight").click()
     expect(page.locator(".rail .who strong")).to_have_text("Harbour Freight", timeout=SOON)
 
-    page.goto(f"{site}/app/settings/members")
+    page.goto(f"{site}/app/settings/team")
     assert serious_problems(page) == []
     page.get_by_label("Search members").fill("mia")
     expect(page.locator("#members tbody tr")).to_have_count(1, timeout=SOON)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page, expect
 
+import jobs.organizations
+import jobs.people
+from tests import traces
 from tests.fixtures.browser import NARROW, serious_problems
+from tests.fixtures.database import Database
 from tests.house.things import make_things
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
@@ -67,3 +71,35 @@ def test_alice_takes_her_data_goes_and_stays(
     page.locator(".notices").get_by_role("button", name="Keep my account").click()
     expect(page.get_by_text("Your account stays.")).to_be_visible(timeout=SOON)
     expect(banner).to_have_count(0)
+
+
+def test_charlie_means_it_and_a_week_later_he_and_his_organization_are_gone(
+    site: str,
+    page: Page,
+    sign_in: Callable[[Page, User], None],
+    charlie: User,
+    other_organization: Organization,
+    database: Database,
+) -> None:
+    charlie_id, email, name = charlie.id, charlie.email, other_organization.name
+    sign_in(page, charlie)
+    page.goto(f"{site}/app/settings/data")
+    page.get_by_role("link", name="Delete my account").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(name).first).to_be_visible(timeout=SOON)
+    dialog.get_by_label("Your address").fill(email)
+    dialog.get_by_role("button", name="Delete my account").click()
+    expect(page.locator(".notices").get_by_text("Your account will be deleted")).to_be_visible(timeout=SOON)
+
+    with transaction():
+        db.session.get_one(User, charlie_id).erase_at = datetime.now(UTC) - timedelta(seconds=1)
+    page.locator(".notices").get_by_role("button", name="Keep my account").click()
+    expect(page.get_by_text("It is too late").first).to_be_visible(timeout=SOON)
+    assert jobs.people.erase_due([]) == 0
+    assert jobs.organizations.erase_due([]) == 1
+    assert jobs.people.erase_due([]) == 1
+
+    page.goto(f"{site}/app/settings/data")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=SOON)
+    with database.connect() as connection:
+        assert (traces.in_tables(connection, email), traces.in_tables(connection, name)) == ([], [])

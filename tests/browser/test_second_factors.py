@@ -238,4 +238,4 @@ def newest_link(app: Flask) -> str:
 
     newest = db.session.execute(select(SignInLink.id).order_by(SignInLink.id.desc()).limit(1)).scalar_one()
     db.session.rollback()
-    return f"/auth/link/{sign_in._token(newest)}"
+    return f"/auth/link/{sign_in.token(newest)}"

@@ -147,6 +147,16 @@ def test_a_mute_of_what_has_no_card_of_its_own_says_nothing(slack, config, outsi
     assert "no card" in receipt.response
 
 
+@pytest.mark.parametrize(
+    ("opened_as", "begins"), [("opened", "▲ *Down:"), ("reopened", "▲ *Down again:"), ("flapping", "◔ *Flapping:")]
+)
+def test_a_mute_leaves_the_card_what_it_is(slack, config, outside, opened_as, begins):
+    thread = tell(config, outside, opened_as).memory
+    for kind in ("muted", "unmuted"):
+        tell(config, outside, kind, thread=thread, opened_as=opened_as)
+        assert slack.cards()[0].body["text"].startswith(begins)
+
+
 def test_trouble_that_comes_back_gets_its_buttons_back(slack, config, outside):
     thread = tell(config, outside).memory
     tell(config, outside, "resolved", thread=thread)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from tests.fixtures.instance import ROOT
 from tokiflow.core import tokens
 from tokiflow.db import db
-from tokiflow.models import ApiKey, User
+from tokiflow.models import ApiKey, Letter, User
 from tokiflow.queries import api_keys
 
 
@@ -95,3 +95,31 @@ def test_mistakes_are_told_on_stderr(api_key, organization, arguments, said):
     failed = api_key("create", *arguments)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert said in failed.stderr
+
+
+def test_a_key_is_replaced_and_both_work_for_a_while(api_key, alice, organization):
+    old = api_key("create", "--name", "ci", "--scopes", "ping").stdout.strip()
+    made = api_key("rotate", old, "--overlap-hours", "24", "--expires-in-days", "90")
+    assert made.returncode == 0, made.stderr
+    new = made.stdout.strip()
+    assert "goes on until" in made.stderr
+    now = datetime.now(UTC)
+    first, second = api_keys.authenticate(old, now), api_keys.authenticate(new, now)
+    assert first is not None
+    assert second is not None
+    assert (second.name, second.scopes, first.replaced_by) == ("ci", ["ping"], second.id)
+    assert api_keys.authenticate(old, now + timedelta(hours=25)) is None
+    assert api_keys.authenticate(new, now + timedelta(hours=25)) is not None
+    told = db.session.execute(select(Letter.to_address)).scalars().all()
+    assert told == [alice.email, alice.email], "of each key, as of those that are made on the page"
+    again = api_key("rotate", old)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "replaced already" in again.stderr
+
+
+def test_without_overlap_the_old_one_ends_at_once(api_key, organization):
+    old = api_key("create", "--name", "ci").stdout.strip()
+    made = api_key("rotate", old[:12], "--overlap-hours", "0")
+    assert "is over" in made.stderr
+    assert api_keys.authenticate(old, datetime.now(UTC)) is None
+    assert "There is no key tfk_nothing" in api_key("rotate", "tfk_nothing").stderr

@@ -24,6 +24,7 @@ from werkzeug import Request, Response
 from tokiflow.cli._capture import Capture
 
 TOKEN = "Zx81QwErTyUiOpAsDfGhJk"
+HEARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 # As the console script starts it, with less patience, so that the tests need none either.
 MAIN = (
     "from tokiflow.cli import _child as c, run as r; c.DRAIN = 1.0; r.HURRIED_BUDGET = 0.5;"
@@ -57,6 +58,18 @@ class Tokiflow:
 
     def query(self, index: int) -> dict[str, str]:
         return {name: values[0] for name, values in parse_qs(self.pings[index].query_string.decode()).items()}
+
+
+@pytest.fixture(autouse=True)
+def listening() -> Iterator[None]:
+    """Under nohup, or behind an & in a script, we are deaf to some signals, and so would be each job we start. Whoever
+    handles them lets their children begin as usual, and is none the worse for one that comes."""
+    deaf = [number for number in HEARD if signal.getsignal(number) is signal.SIG_IGN]
+    for number in deaf:
+        signal.signal(number, lambda *_: None)
+    yield
+    for number in deaf:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture

@@ -100,10 +100,29 @@ def without_csrf(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(app.config, "WTF_CSRF_ENABLED", False)
 
 
+class Things:
+    """What there is at Harbour Freight: `things()`. Fresh ones when something was done to them, for a walk that deletes
+    what it passes."""
+
+    def __init__(self, organization: Organization) -> None:
+        self._organization = organization
+        self._made: dict[str, str] = {}
+
+    def __call__(self) -> dict[str, str]:
+        self._made = self._made or make_things(self._organization, NOW)
+        return self._made
+
+    def ask(self, client: Client, stop: Stop, **more: Any) -> TestResponse:
+        """What `stop` answers `client`."""
+        answer = client.open(stop.address(self()), method=stop.method, **more)
+        if stop.method != "GET" and stop.about_a_thing and answer.status_code < 400:
+            self._made = {}
+        return answer
+
+
 @pytest.fixture
-def things(organization: Organization) -> Callable[[], dict[str, str]]:
-    """`things()`: fresh ones of Harbour Freight, for a walk that deletes what it passes."""
-    return lambda: make_things(organization, NOW)
+def things(organization: Organization) -> Things:
+    return Things(organization)
 
 
 def to_sign_in(response: TestResponse) -> bool:
@@ -158,7 +177,7 @@ def test_members_may_do_what_their_role_allows(
     role: Role,
     request: pytest.FixtureRequest,
     client_for: Callable[[User], Client],
-    things: Callable[[], dict[str, str]],
+    things: Things,
     put_back: Callable[[User, Role], None],
     subtests: pytest.Subtests,
 ) -> None:
@@ -167,7 +186,7 @@ def test_members_may_do_what_their_role_allows(
     for stop in (one for one in stops(app) if isinstance(one.right, Right)):
         with subtests.test(f"{role}: {stop}"):
             put_back(user, role)
-            answer = client.open(stop.address(things()), method=stop.method)
+            answer = things.ask(client, stop)
             if allows(role, stop.right):
                 assert answer.status_code in DONE
             else:
@@ -182,7 +201,7 @@ def test_owning_another_organization_lends_nothing_in_this_one(
     organization: Organization,
     other_organization: Organization,
     client_for: Callable[[User], Client],
-    things: Callable[[], dict[str, str]],
+    things: Things,
     put_back: Callable[[User, Role], None],
     subtests: pytest.Subtests,
 ) -> None:
@@ -195,7 +214,7 @@ def test_owning_another_organization_lends_nothing_in_this_one(
             put_back(user, role)
             client = client_for(user)
             client.post("/app/switch-organization", data={"organization": other_organization.slug})
-            answer = client.open(stop.address(things()), method=stop.method, query_string=named)
+            answer = things.ask(client, stop, query_string=named)
             assert answer.status_code in (DONE if allows(role, stop.right) else {403})
 
 
@@ -204,7 +223,7 @@ def test_naming_an_organization_of_others_opens_nothing(
     organization: Organization,
     charlie: User,
     client_for: Callable[[User], Client],
-    things: Callable[[], dict[str, str]],
+    things: Things,
     subtests: pytest.Subtests,
 ) -> None:
     client, theirs = client_for(charlie), things()
@@ -224,7 +243,7 @@ def test_for_an_outsider_nothing_exists(
     app: Flask,
     charlie: User,
     client_for: Callable[[User], Client],
-    things: Callable[[], dict[str, str]],
+    things: Things,
     subtests: pytest.Subtests,
 ) -> None:
     client, theirs = client_for(charlie), things()
@@ -252,7 +271,7 @@ def test_a_thing_of_ones_own_lends_no_way_to_others(
     charlie: User,
     other_organization: Organization,
     client_for: Callable[[User], Client],
-    things: Callable[[], dict[str, str]],
+    things: Things,
     subtests: pytest.Subtests,
 ) -> None:
     client, theirs = client_for(charlie), things()
@@ -264,9 +283,7 @@ def test_a_thing_of_ones_own_lends_no_way_to_others(
             assert client.open(stop.address({**own, first: theirs[first]}), method=stop.method).status_code == 404
 
 
-def test_nobody_is_sent_to_sign_in(
-    app: Flask, client: Client, things: Callable[[], dict[str, str]], subtests: pytest.Subtests
-) -> None:
+def test_nobody_is_sent_to_sign_in(app: Flask, client: Client, things: Things, subtests: pytest.Subtests) -> None:
     there = things()
     for stop in (one for one in stops(app) if one.right != "public"):
         with subtests.test(str(stop)):
@@ -307,7 +324,7 @@ def test_nobody_comes_into_the_api_with_a_session(
     role: Role,
     request: pytest.FixtureRequest,
     client_for: Callable[[User], Client],
-    things: Callable[[], dict[str, str]],
+    things: Things,
     subtests: pytest.Subtests,
 ) -> None:
     client, there = client_for(request.getfixturevalue(NAMES[role])), things()
@@ -324,7 +341,7 @@ def test_a_form_that_another_site_sends_is_refused(
     app: Flask,
     alice: User,
     client_for: Callable[[User], Client],
-    things: Callable[[], dict[str, str]],
+    things: Things,
     monkeypatch: pytest.MonkeyPatch,
     subtests: pytest.Subtests,
 ) -> None:
@@ -339,7 +356,7 @@ def test_looking_changes_nothing(
     app: Flask,
     alice: User,
     client_for: Callable[[User], Client],
-    things: Callable[[], dict[str, str]],
+    things: Things,
     subtests: pytest.Subtests,
 ) -> None:
     client, there = client_for(alice), things()

@@ -48,6 +48,7 @@ NO_EVENTS = {
 """What looks like an event in services, and is none."""
 
 NOT_WRITTEN = {
+    "api_key_letters.tell_of": "a letter about what services.api_keys writes down",
     "incident_rows.close": "a part of ending an incident: services.incidents writes down who did",
     "notices.deletion_planned": "a letter about what services.organizations has written down",
     "notices.removed": "the same, of services.memberships",

@@ -24,7 +24,7 @@ OWN_CLOCKS = {
     "services/deliveries.py": 1,  # sending takes time: what `clock` is when nobody gives one
     "services/mailing.py": 1,  # the same, for mail
     "services/exports.py": 1,  # the same, for files
-    "services/sign_in.py": 1,  # the same, for mail
+    "services/sign_in_letters.py": 1,  # the same, for links to sign in
     "services/heartbeats.py": 1,  # a beat says "now", and nothing else
 }
 

@@ -39,7 +39,8 @@ def make_things(organization: Organization, now: datetime) -> dict[str, str]:
         db.session.execute(update(Delivery).where(Delivery.incident_id == incident.id).values(status="dead"))
     delivery = db.session.execute(select(Delivery.id).where(Delivery.incident_id == incident.id)).scalar_one()
     run = db.session.execute(select(Run.id).where(Run.monitor_id == monitor.id)).scalar_one()
-    window = maintenance.create(organization.id, _WINDOW | {"starts_at": now - HOUR, "ends_at": _LATE}, TOKIFLOW, now)
+    hours = {"starts_at": now - HOUR, "ends_at": datetime.now(UTC) + HOUR}
+    window = maintenance.create(organization.id, _WINDOW | hours, TOKIFLOW, now)
     member = make_user("Somebody")
     make_membership(organization, member)
     return {
@@ -70,7 +71,6 @@ def make_personal_things(user: User, organization: Organization, now: datetime) 
 
 
 HOUR = timedelta(hours=1)
-_LATE = datetime.now(UTC) + HOUR
 _WINDOW: dict[str, Any] = {"name": "Upgrade", "kind": "once", "timezone": "Europe/Berlin", "tags": ["upgrade"]}
 
 

@@ -78,11 +78,12 @@ def fail_in_a_log_line(secret: dict[str, str]) -> None:
 def fail_in_a_job(secret: dict[str, str]) -> None:
     from redis import Redis
     from rq import Queue, SimpleWorker
+    from rq.serializers import JSONSerializer
 
     connection = Redis.from_url(os.environ["TEST_REDIS_URL"])
-    queue = Queue("leaky", connection=connection)
+    queue = Queue("leaky", connection=connection, serializer=JSONSerializer)
     queue.enqueue(job, secret["token"], secret["email"], description=f"job for {secret['email']}")
-    SimpleWorker([queue], connection=connection).work(burst=True)
+    SimpleWorker([queue], connection=connection, serializer=JSONSerializer).work(burst=True)
 
 
 def job(token: str, email: str) -> None:

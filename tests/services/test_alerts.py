@@ -557,6 +557,17 @@ def test_trouble_that_comes_back_while_muted_is_told_when_the_mute_ends(monitor:
     assert told("reopened") == [("reopened", "#ops")]
 
 
+def test_who_hears_of_a_mute_hears_what_is_muted(organization: Organization, monitor: Monitor) -> None:
+    """A card in Slack says what it said before: that it comes and goes."""
+    make_channel(organization, "slack_app", config={"team": "T0HARBOUR", "channel": "#cards"})
+    for minute in (0, 2, 4):
+        ping(monitor, Signal.FAIL, minute)
+        ping(monitor, Signal.SUCCESS, minute + 1)
+    incidents.mute(incident_of(monitor).id, at(60), BOB, at(6))
+    news = db.session.execute(select(Alert).where(Alert.kind == "acknowledged")).scalar_one()
+    assert (news.news, news.content["opened_as"]) == ("muted", "flapping")
+
+
 def test_pausing_the_monitor_ends_what_waits(
     organization: Organization, monitor: Monitor, ops: Channel, bob_pager: Channel
 ) -> None:

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from tests.channels.conftest import KeptMail
-from tests.factories import make_api_key
+from tests.factories import make_api_key, make_membership, make_user
 from tokiflow.channels import Outside
 from tokiflow.core.actors import TOKIFLOW, Actor
+from tokiflow.core.roles import Role
 from tokiflow.db import db
 from tokiflow.models import Letter
 from tokiflow.services import api_key_letters, api_keys, mailing
@@ -48,7 +49,19 @@ def test_the_maker_hears_of_a_new_key_without_seeing_it(organization, alice):
     assert "Tue 22 Dec 2026, 10:05 (Europe/Berlin)" in text
 
 
-def test_a_key_made_by_no_person_is_told_to_nobody(organization, alice):
+def test_of_a_key_made_on_the_server_all_owners_hear(organization, alice, adam):
+    olga = make_user("Olga")
+    make_membership(organization, olga, Role.OWNER)
+    key = api_keys.create(organization.id, "deploy", ["read"], Actor("system", "an operator"), NOW)
+    assert sorted(one.to_address for one in posted()) == sorted([alice.email, olga.email])
+    for text in mailed():
+        assert "was made on the server: deploy" in text
+        assert key.prefix in text
+        assert key.text[13:] not in text
+        assert "Sent to its owners" in text
+
+
+def test_a_key_made_by_tokiflow_itself_is_told_to_nobody(organization, alice):
     api_keys.create(organization.id, "deploy", ["read"], TOKIFLOW, NOW)
     assert posted() == []
 
@@ -62,7 +75,7 @@ def test_a_week_before_it_ends_owners_and_admins_hear_of_it_once(organization, a
     assert "The API key deploy ends within a week." in text
     assert f"deploy ({key.prefix}…)" in text
     assert "Never used." in text
-    assert "/app/settings/keys/key_" in text
+    assert "/app/settings/api-keys/key_" in text
 
 
 def test_many_that_end_are_told_in_one_letter(organization, alice):
@@ -72,7 +85,9 @@ def test_many_that_end_are_told_in_one_letter(organization, alice):
     (text,) = mailed()
     assert "12 API keys end within a week." in text
     assert "- and 2 more" in text
-    assert text.count("/app/settings/keys/key_") == 10, "each leads to its own page, in whatever organization one was"
+    assert text.count("/app/settings/api-keys/key_") == 10, (
+        "each leads to its own page, in whatever organization one was"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from tokiflow.channels import letters as writing
+from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.chain import End
 from tokiflow.db import db, transaction
@@ -143,7 +144,7 @@ def test_the_letter_says_what_is_broken_and_what_to_do(five, alice, mailed):
     (letter,) = letters()
     text = mailed(letter)
     assert "One event is gone before event 5." in text
-    assert "/app/settings/audit" in text
+    assert f"/app/settings/audit-logs?organization={ids.public('org', five.id)}" in text
 
 
 def test_a_log_that_is_as_it_was_again_is_well_again(five, alice):

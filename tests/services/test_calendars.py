@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 from pytest_httpserver import HTTPServer
 from redis import Redis
-from rq import Queue
 from sqlalchemy import select
 from werkzeug import Request, Response
 
@@ -18,12 +17,13 @@ from tests.adapters.conftest import LOOPBACK
 from tests.core.test_calendars import calendar
 from tests.factories import make_monitor
 from tests.fixtures.database import Database
+from tests.fixtures.doorbell import rings
 from tokiflow.adapters.http import Client
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.db import db
 from tokiflow.models import MaintenanceOccurrence, MaintenanceWindow, Organization
 from tokiflow.queries import maintenance as read
-from tokiflow.queue import QUEUE, Job
+from tokiflow.queue import Job
 from tokiflow.services import calendars, maintenance
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -208,8 +208,7 @@ def test_the_clock_rings_until_somebody_reads(
     assert calendars.ring(NOW) is False
     plan(organization, httpserver.url_for("/a.ics"))
     with Redis.from_url(database.redis_url) as redis:
-        queue = Queue(QUEUE, connection=redis)
-        assert [job.func_name for job in queue.jobs] == [Job.READ_CALENDARS]
+        assert rings(redis) == [(Job.READ_CALENDARS, [])]
     assert calendars.ring(NOW) is True
     read_at(NOW)
     assert calendars.ring(NOW) is False

@@ -31,8 +31,10 @@ from tokiflow.models import (
 )
 from tokiflow.models import Ping as PingRow
 from tokiflow.queries import audit_chains
-from tokiflow.services import audit, channels, importing, incidents, monitors, outputs, pings
+from tokiflow.services import audit, channels, incidents, monitors, outputs, pings
 from tokiflow.services.exporting import Asked, organization, tables
+from tokiflow.services.importing.archive import BadArchive
+from tokiflow.services.importing.organization import restore
 
 NOW = datetime.now(UTC).replace(microsecond=123456)
 HOUR = timedelta(hours=1)
@@ -80,7 +82,7 @@ def harbour(organization, alice, bob, adam):
     for n, body in enumerate((LARGE, b"\xff\x00 not text", b"")):
         ping = Ping(Signal.SUCCESS, NOW - HOUR + timedelta(seconds=n), body=body, body_size=len(body))
         pings.record([pings.Incoming(upstream.token, ping)], NOW)
-    outputs.offload(NOW + HOUR)
+    outputs.offload(datetime.now(UTC) + HOUR)
     assert db.session.scalar(select(func.count()).where(PingRow.body_key.is_not(None))) == 1
     with transaction():
         db.session.execute(text("update deliveries set status = 'sent'"))
@@ -110,7 +112,7 @@ def test_an_organization_comes_back_as_itself(harbour, alice, empty_database_lat
     key, name, organization_id = harbour.ping_key, harbour.name, harbour.id
     empty_database_later()
 
-    done = importing.restore(first, OPERATOR, NOW)
+    done = restore(first, OPERATOR, NOW)
     assert (done.organization_id, done.name, done.outputs) == (organization_id, name, 3)
     assert sorted(done.channels) == ["#ops", "Signed"]
     assert dict(db.session.execute(select(Monitor.name, Monitor.token)).all()) == tokens
@@ -124,7 +126,7 @@ def test_an_organization_comes_back_as_itself(harbour, alice, empty_database_lat
         audit.record("goes.on", TOKIFLOW, organization_id, NOW)
     assert list(audit_chains.breaks(row.organization_id, audit.key_of(row))) == [], "and it goes on"
 
-    outputs.offload(NOW + HOUR)
+    outputs.offload(datetime.now(UTC) + HOUR)
     assert db.session.scalar(select(func.count()).where(PingRow.body_key.is_not(None))) == 1, "it is in the store again"
     second = export(organization_id, ids.new(), tmp_path / "second" / "it.zip")
     assert forgotten(content(second)) == forgotten(content(first))
@@ -134,7 +136,7 @@ def test_its_pings_go_on_where_they_were(harbour, alice, empty_database_later, t
     path = export(harbour.id, alice.id, tmp_path / "it.zip")
     token = db.session.execute(select(Monitor.token).where(Monitor.name == "Upstream")).scalar_one()
     empty_database_later()
-    importing.restore(path, OPERATOR, NOW)
+    restore(path, OPERATOR, NOW)
     counted = select(Monitor.ping_count).where(Monitor.token == token)
     before = db.session.execute(counted).scalar_one()
     pings.record([pings.Incoming(token, Ping(Signal.SUCCESS, NOW))], NOW)
@@ -173,7 +175,7 @@ def test_channels_without_their_secrets_are_disabled_and_say_what_to_do(
     path = export(harbour.id, alice.id, tmp_path / "it.zip")
     email = alice.email
     empty_database_later()
-    importing.restore(path, OPERATOR, NOW)
+    restore(path, OPERATOR, NOW)
     signed = db.session.execute(select(Channel).where(Channel.name == "Signed")).scalar_one()
     assert not signed.enabled
     assert "write its signing secret and headers again" in signed.disabled_reason
@@ -190,7 +192,7 @@ def test_what_was_about_to_be_sent_is_not_sent_twice(harbour, alice, empty_datab
         db.session.execute(text("update deliveries set status = 'pending', lease_until = now()"))
     path = export(harbour.id, alice.id, tmp_path / "it.zip")
     empty_database_later()
-    importing.restore(path, OPERATOR, NOW)
+    restore(path, OPERATOR, NOW)
     assert set(db.session.execute(select(Delivery.status)).scalars()) == {"dead"}
 
 
@@ -201,7 +203,7 @@ def test_members_who_are_here_already_keep_their_account(harbour, alice, bob, em
     with transaction():
         here = User(id=ids.new(), email=email, name="Alice of old", timezone="Asia/Tokyo")
         db.session.add(here)
-    importing.restore(path, OPERATOR, NOW)
+    restore(path, OPERATOR, NOW)
     db.session.expire_all()
     assert (here.name, here.timezone) == ("Alice of old", "Asia/Tokyo")
     roles = dict(db.session.execute(select(User.email, Membership.role).join(Membership)).all())
@@ -214,7 +216,7 @@ def test_members_who_are_here_already_keep_their_account(harbour, alice, bob, em
 def test_twice_is_refused_and_changes_nothing(harbour, alice, tmp_path):
     path = export(harbour.id, alice.id, tmp_path / "it.zip")
     with pytest.raises(errors.Conflict, match="here already"):
-        importing.restore(path, OPERATOR, NOW)
+        restore(path, OPERATOR, NOW)
 
 
 # --- bad files --------------------------------------------------------------------------------------------------
@@ -325,18 +327,18 @@ def test_bad_files_say_why_and_leave_nothing(harbour, alice, empty_database_late
         with subtests.test(what):
             bad = rewritten(path, change)
             with pytest.raises(errors.TokiflowError, match=said):
-                importing.restore(bad, OPERATOR, NOW)
+                restore(bad, OPERATOR, NOW)
             for model in (Organization, User, Monitor, Incident, Channel, RoutingRule, PingRow):
                 assert db.session.scalar(select(func.count()).select_from(model)) == 0
-    assert importing.restore(path, OPERATOR, NOW).name == "Harbour Freight"
+    assert restore(path, OPERATOR, NOW).name == "Harbour Freight"
 
 
 def test_what_was_changed_after_it_was_written_is_noticed(harbour, alice, empty_database_later, tmp_path):
     path = export(harbour.id, alice.id, tmp_path / "it.zip")
     bad = rewritten(path, edit("monitors", lambda one: one.update(name="Other")), honest=False)
     empty_database_later()
-    with pytest.raises(importing.BadArchive, match=r"monitors\.jsonl is not as it was written"):
-        importing.restore(bad, OPERATOR, NOW)
+    with pytest.raises(BadArchive, match=r"monitors\.jsonl is not as it was written"):
+        restore(bad, OPERATOR, NOW)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"no zip at all", None])
@@ -344,16 +346,16 @@ def test_what_is_no_zip_says_so(app, data, tmp_path):
     path = tmp_path / "it.zip"
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(importing.BadArchive, match=r"no zip|no file"):
-        importing.restore(path, OPERATOR, NOW)
+    with pytest.raises(BadArchive, match=r"no zip|no file"):
+        restore(path, OPERATOR, NOW)
 
 
 def test_half_a_download_says_so(harbour, alice, empty_database_later, tmp_path):
     path = export(harbour.id, alice.id, tmp_path / "it.zip")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     empty_database_later()
-    with pytest.raises(importing.BadArchive):
-        importing.restore(path, OPERATOR, NOW)
+    with pytest.raises(BadArchive):
+        restore(path, OPERATOR, NOW)
 
 
 @pytest.fixture

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
+from flask import Flask
 from sqlalchemy import select, update
 
 from tests.factories import make_membership, make_organization, make_user
@@ -21,7 +24,8 @@ from tokiflow.core.roles import Role
 from tokiflow.db import db, in_transaction, transaction
 from tokiflow.models import AuditEvent, Invitation, Letter, Organization, User
 from tokiflow.queries import invitations as queries
-from tokiflow.services import invitations, joining, mail_events, mail_links, mailing, seats
+from tokiflow.queries import memberships as memberships_queries
+from tokiflow.services import invitations, joining, mail_events, mail_links, mailing, memberships, people, seats
 from tokiflow.services.invitations import Outcome
 
 NOW = datetime.now(UTC).replace(microsecond=250_000)
@@ -336,3 +340,154 @@ def test_the_list_goes_on_where_the_page_ended(alice: User, organization: Organi
     assert (seen, third.next) == (["p4", "p3", "p2", "p1", "p0"], None)
     assert [one.inviter for one in first.items] == ["Alice", "Alice"]
     assert queries.count_open(organization.id, LATER) == 5
+
+
+# --- whoever sent it may not any more ---------------------------------------------------------------------------
+
+
+def token_of(email: str = DORA) -> str:
+    row = invitation(email)
+    return mail_links.invitation(row.id, row.nonce).rpartition("/")[2]
+
+
+def took_back(email: str = DORA) -> str:
+    return invitation(email).withdrawn_because
+
+
+def _demote(organization: Organization, alice: User, adam: User) -> None:
+    memberships.set_role(organization.id, adam.id, Role.MEMBER, actor(alice), LATER)
+
+
+def _remove(organization: Organization, alice: User, adam: User) -> None:
+    memberships.remove(organization.id, adam.id, actor(alice), LATER)
+
+
+def _leave(organization: Organization, alice: User, adam: User) -> None:
+    memberships.leave(organization.id, actor(adam), LATER)
+
+
+def _erase(organization: Organization, alice: User, adam: User) -> None:
+    people.plan_erasure(adam.id, adam.email, None, LATER - people.GRACE)
+    people.erase_due(LATER, seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("lose", "because"), [(_demote, "role"), (_remove, "removed"), (_leave, "left"), (_erase, "erased")]
+)
+def test_it_is_over_when_its_sender_may_not_invite_any_more(
+    organization: Organization,
+    alice: User,
+    adam: User,
+    lose: Callable[[Organization, User, User], None],
+    because: str,
+) -> None:
+    invite(adam, DORA)
+    invite(alice, EVE)
+    token = token_of()
+    lose(organization, alice, adam)
+    assert (took_back(), took_back(EVE)) == (because, "")
+    assert invitation(EVE).withdrawn_at is None, "others' go on"
+    with pytest.raises(joining.Over, match="withdrawn"):
+        joining.look(token, LATER)
+    dora = make_user("Dora", email=DORA)
+    with pytest.raises(joining.Over):
+        joining.accept(token, dora.id, actor(dora), LATER)
+    event = db.session.execute(select(AuditEvent).where(AuditEvent.what == "invitation.withdrawn")).scalar_one()
+    assert (event.object_name, event.after) == (DORA, {"because": invitations.SENDER[because]})
+    letters = select(Letter.last_error).where(Letter.template == "invitation", Letter.to_address == DORA)
+    assert set(db.session.execute(letters).scalars()) <= {"it was taken back"}
+    assert [one.what for one in invite(alice, DORA, at=LATER)] == ["invited"], "and may be sent anew"
+
+
+def test_an_owner_who_becomes_an_admin_could_still_have_sent_the_others(
+    organization: Organization, alice: User, adam: User
+) -> None:
+    invite(alice, DORA, role="owner")
+    invite(alice, EVE, role="admin")
+    memberships.hand_over(organization.id, adam.id, organization.name, actor(alice), LATER)
+    assert (took_back(), invitation(EVE).withdrawn_at) == ("role", None)
+
+
+def test_who_gets_another_role_that_invites_keeps_theirs(organization: Organization, alice: User, adam: User) -> None:
+    invite(adam, DORA)
+    memberships.set_role(organization.id, adam.id, Role.OWNER, actor(alice), LATER)
+    assert invitation().withdrawn_at is None
+
+
+def test_sent_again_by_another_it_is_theirs(organization: Organization, alice: User, adam: User) -> None:
+    invite(adam, DORA)
+    invitations.send_again(invitation().id, organization.id, actor(alice), LATER)
+    memberships.remove(organization.id, adam.id, actor(alice), LATER)
+    assert invitation().withdrawn_at is None
+
+
+def test_one_that_was_answered_is_left_alone(organization: Organization, alice: User, adam: User) -> None:
+    invite(adam, DORA)
+    dora = make_user("Dora", email=DORA)
+    joining.accept(token_of(), dora.id, actor(dora), NOW)
+    memberships.remove(organization.id, adam.id, actor(alice), LATER)
+    assert (invitation().withdrawn_at, invitation().withdrawn_because) == (None, "")
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_whoever_says_yes_while_the_sender_is_removed_is_in_or_told(
+    app: Flask, organization: Organization, alice: User, adam: User, attempt: int
+) -> None:
+    invite(adam, DORA)
+    dora = make_user("Dora", email=DORA)
+    token, ends = token_of(), dict[str, bool]()
+    by_alice, by_dora, ours, adams, doras = actor(alice), actor(dora), organization.id, adam.id, dora.id
+    barrier = threading.Barrier(2)
+
+    def work(name: str, do: Callable[[], object]) -> None:
+        with app.app_context():
+            barrier.wait(10)
+            try:
+                do()
+                ends[name] = True
+            except errors.TokiflowError:
+                ends[name] = False
+
+    def remove() -> None:
+        memberships.remove(ours, adams, by_alice, LATER)
+
+    def accept() -> None:
+        joining.accept(token, doras, by_dora, LATER)
+
+    threads = [threading.Thread(target=work, args=one) for one in (("removed", remove), ("in", accept))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert ends["removed"]
+    row = invitation()
+    is_in = memberships_queries.role_of(ours, doras) is not None
+    assert is_in is ends["in"]
+    assert (row.accepted_at is not None, row.withdrawn_at is not None) == (is_in, not is_in)
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_whoever_loses_the_role_while_inviting_leaves_nothing_open(
+    app: Flask, organization: Organization, alice: User, adam: User, attempt: int
+) -> None:
+    by_alice, by_adam, ours, adams = actor(alice), actor(adam), organization.id, adam.id
+    barrier = threading.Barrier(2)
+
+    def work(do: Callable[[], object]) -> None:
+        with app.app_context(), suppress(errors.Forbidden):
+            barrier.wait(10)
+            do()
+
+    def demote() -> None:
+        memberships.set_role(ours, adams, Role.MEMBER, by_alice, LATER)
+
+    def ask() -> None:
+        invitations.invite(ours, [DORA, EVE], "member", by_adam, LATER)
+
+    threads = [threading.Thread(target=work, args=(one,)) for one in (demote, ask)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    db.session.rollback()
+    assert queries.count_open(ours, LATER) == 0

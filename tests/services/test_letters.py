@@ -8,10 +8,10 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from rq import Queue
 from sqlalchemy import select
 
 from tests.channels.conftest import KeptMail
+from tests.fixtures.doorbell import rings
 from tokiflow import queue
 from tokiflow.channels import Outside
 from tokiflow.db import db, transaction
@@ -53,8 +53,8 @@ def kept(letter_id: UUID) -> Letter:
     return db.session.get_one(Letter, letter_id, populate_existing=True)
 
 
-def rung() -> list[tuple[str | None, list[str]]]:
-    return [(job.func_name, job.args[0]) for job in Queue(queue.QUEUE, connection=queue.connection()).jobs]
+def rung() -> list[tuple[queue.Job, list[str]]]:
+    return rings(queue.connection())
 
 
 def test_a_letter_is_rung_for_once_what_it_tells_about_is_true() -> None:

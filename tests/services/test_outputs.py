@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from redis import Redis
-from rq import Queue
 from sqlalchemy import insert, select, update
 
 from tests.factories import make_monitor
 from tests.fixtures.database import Database
+from tests.fixtures.doorbell import rings
 from tokiflow.adapters import storage
 from tokiflow.adapters.storage import Folder, Storage
 from tokiflow.core.signals import Ping, Signal
@@ -24,7 +24,7 @@ from tokiflow.db import db, transaction
 from tokiflow.errors import StorageError
 from tokiflow.models import Offload, Organization, Run
 from tokiflow.models import Ping as PingRow
-from tokiflow.queue import QUEUE, Job
+from tokiflow.queue import Job
 from tokiflow.services import outputs, pings
 
 NOW = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
@@ -164,8 +164,7 @@ def test_one_that_waits_for_its_next_try_holds_up_no_other(
     assert not outputs.ring(at(2)), "the store has just failed"
     assert outputs.ring(at(30))
     with Redis.from_url(database.redis_url) as redis:
-        (job,) = Queue(QUEUE, connection=redis).jobs
-        assert job.func_name == Job.OFFLOAD
+        assert rings(redis) == [(Job.OFFLOAD, [])]
 
 
 def test_what_the_store_has_and_we_cannot_reach_is_told(app: Flask, organization: Organization, used: Storage) -> None:
@@ -242,6 +241,6 @@ def test_many_are_moved_in_batches_that_ring_for_the_next(
         db.session.execute(insert(Offload), [one | {"next_attempt_at": NOW} for one in outputs.offloads(rows)])
     assert outputs.offload(NOW) == outputs.BATCH
     with Redis.from_url(database.redis_url) as redis:
-        assert len(Queue(QUEUE, connection=redis).jobs) == 1
+        assert len(rings(redis)) == 1
     assert outputs.offload(NOW) == 5
     assert waiting() == 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, func, select, text
 
+from tests import traces
 from tests.channels.conftest import KeptMail
 from tests.factories import make_channel, make_membership, make_monitor, make_organization, make_user
 from tests.house.things import make_things
@@ -63,37 +62,6 @@ WEEK = timedelta(days=7)
 NAME, ADDRESS = "Alma Öhrström-Quist", "alma.quist@example.com"
 FORMER_NAME = 'Alma "Al" Maiden'
 TRACES = ("alma", "öhrström", "quist", "maiden")
-
-
-def find(connection, trace):
-    """Every column of every table that holds `trace`, in whatever case, as table.column."""
-    columns = connection.execute(
-        "select table_name, column_name, data_type from information_schema.columns where table_schema = 'public' "
-        "and (data_type in ('text', 'character varying', 'json', 'jsonb', 'bytea', 'ARRAY')) order by 1, 2"
-    ).fetchall()
-    found = []
-    for table, column, kind in columns:
-        name = f'"{column}"'
-        words = f"encode({name}, 'escape')" if kind == "bytea" else f"{name}::text"
-        count = connection.execute(
-            f"select count(*) from {table} where position(%s in lower({words})) > 0", [trace.lower()]
-        ).fetchone()[0]
-        if count:
-            found.append(f"{table}.{column}")
-    return found
-
-
-def in_store(app, trace):
-    """Every file of the store that holds `trace`, looked into where it is a zip."""
-    root = app.extensions["tokiflow.settings"].data_dir
-    return [str(path) for path in root.rglob("*") if path.is_file() and trace in _readable(path.read_bytes())]
-
-
-def _readable(data):
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        return data.decode("utf-8", "replace").lower()
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return b"".join(archive.read(one) for one in archive.namelist()).decode("utf-8", "replace").lower()
 
 
 @pytest.fixture(autouse=True)
@@ -185,23 +153,25 @@ def go(user, at=NOW):
     return people.erase_due(at + WEEK, seconds=60)
 
 
-def test_nothing_is_left_of_her(app, alma, organization, bob, database):
+def test_nothing_is_left_of_her(alma, organization, bob, database):
     bobs = exports.ask("organization", Actor("person", bob.name, bob.id), organization.id, {}, NOW)
     exports.make([bobs], lambda: NOW)
     with database.connect() as connection:
-        before = {table.split(".")[0] for trace in TRACES for table in find(connection, trace)}
+        before = {table.split(".")[0] for trace in TRACES for table in traces.in_tables(connection, trace)}
     assert before >= {
         "alerts", "api_keys", "audit_events", "authenticators", "channels", "idempotency_keys", "incident_events",
         "incidents", "invitations", "letters", "maintenance_windows", "monitors", "passkeys", "recipients",
         "sign_in_links", "user_sessions", "users",
     }  # fmt: skip
-    assert in_store(app, "quist")
+    store = storage.current()
+    assert store is not None
+    assert traces.in_store(store, "quist")
 
     assert go(alma) == 1
     with database.connect() as connection:
-        assert {trace: found for trace in TRACES if (found := find(connection, trace))} == {}
-        assert find(connection, "203.0.113.77") == []
-    assert [found for trace in TRACES for found in in_store(app, trace)] == []
+        assert {trace: found for trace in TRACES if (found := traces.in_tables(connection, trace))} == {}
+        assert traces.in_tables(connection, "203.0.113.77") == []
+    assert [found for trace in TRACES for found in traces.in_store(store, trace)] == []
 
 
 def test_what_she_did_stays_as_a_former_members(alma, organization):
@@ -384,7 +354,7 @@ def test_killed_in_between_it_is_done_by_the_next(alma, database, monkeypatch):
     monkeypatch.setattr(exports, "forget", real)
     assert people.erase_due(NOW + WEEK, seconds=60) == 1
     with database.connect() as connection:
-        assert find(connection, "quist") == []
+        assert traces.in_tables(connection, "quist") == []
     assert db.session.scalar(select(func.count()).where(AuditEvent.what == "member.erased")) == 1
 
 

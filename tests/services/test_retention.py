@@ -8,17 +8,17 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from redis import Redis
-from rq import Queue
 from sqlalchemy import text
 
 from jobs import retention as job
+from tests.fixtures.doorbell import rings
 from tests.services.test_outputs import Broken
 from tests.services.test_partitions import a_ping, a_run, where
 from tokiflow.adapters import storage
 from tokiflow.adapters.storage import Storage
 from tokiflow.db import db, transaction
 from tokiflow.errors import StorageError
-from tokiflow.queue import QUEUE, Job
+from tokiflow.queue import Job
 from tokiflow.services import outputs, partitions, retention
 
 NOW = datetime(2031, 3, 5, 12, 0, tzinfo=UTC)
@@ -99,7 +99,7 @@ def test_the_job_rings_for_what_it_leaves(app: Flask, store: Storage, monkeypatc
     with Redis.from_url(app.extensions["tokiflow.settings"].redis_url) as redis:
         redis.flushdb()
         assert job.keep_house([]) == 0
-        assert [one.func_name for one in Queue(QUEUE, connection=redis).jobs] == [Job.KEEP_HOUSE]
+        assert rings(redis) == [(Job.KEEP_HOUSE, [])]
         redis.flushdb()
 
 

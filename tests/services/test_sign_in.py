@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 from flask import current_app
-from rq import Queue
 from sqlalchemy import func, select
 
 from tests.channels.conftest import KeptMail
 from tests.factories import make_user
+from tests.fixtures.doorbell import rings
 from tests.fixtures.post import Post, free_port, serving
 from tokiflow import errors, outside, queue
 from tokiflow.adapters import mail
@@ -25,7 +25,7 @@ from tokiflow.core.roles import Role
 from tokiflow.db import db, in_transaction, transaction
 from tokiflow.models import Membership, Organization, SignInLink, User, UserSession
 from tokiflow.queries import sessions as session_queries
-from tokiflow.services import sessions, sign_in
+from tokiflow.services import sessions, sign_in, sign_in_letters
 from tokiflow.services.sign_in import Asker
 
 NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
@@ -77,7 +77,7 @@ def mailed(link_id: UUID, at: datetime = NOW) -> str:
     """Mail the link with a mailer that keeps everything; the token in the mail."""
     kept = KeptMail()
     made = Outside(None, kept, "sign-in@tokiflow.example", "https://tokiflow.example")  # type: ignore[arg-type]
-    assert sign_in.mail([link_id], made, lambda: at) == 1
+    assert sign_in_letters.mail([link_id], made, lambda: at) == 1
     return token_in(text_of(kept.mails[0]))
 
 
@@ -87,9 +87,9 @@ def token_in(text: str) -> str:
     return found[1]
 
 
-def rung() -> list[tuple[str | None, list[str]]]:
+def rung() -> list[tuple[queue.Job, list[str]]]:
     """What waits in the queue: jobs with their ids."""
-    return [(job.func_name, job.args[0]) for job in Queue(queue.QUEUE, connection=queue.connection()).jobs]
+    return rings(queue.connection())
 
 
 def in_context(work):
@@ -116,7 +116,7 @@ def test_a_link_is_promised_rung_for_and_arrives_at_a_real_mail_server():
     assert rung() == [("jobs.sign_in.mail", [str(link_id)])]
     post = Post()
     with serving(post) as port:
-        assert sign_in.mail([link_id], sending_to(port), lambda: SOON) == 1
+        assert sign_in_letters.mail([link_id], sending_to(port), lambda: SOON) == 1
     assert row(link_id).sent_at == SOON
     arrived = message_from_bytes(post.mails[0].content, policy=policy.default)
     assert post.mails[0].rcpt_tos == [ALICE]
@@ -135,7 +135,7 @@ def test_a_link_is_promised_rung_for_and_arrives_at_a_real_mail_server():
 def test_times_in_the_mail_are_those_of_somebody_known():
     make_user("Alice", email=ALICE, timezone="America/New_York")
     link_id, kept = ask(), KeptMail()
-    sign_in.mail([link_id], Outside(None, kept, "a@b.example", "https://tokiflow.example"), lambda: NOW)  # type: ignore[arg-type]
+    sign_in_letters.mail([link_id], Outside(None, kept, "a@b.example", "https://tokiflow.example"), lambda: NOW)  # type: ignore[arg-type]
     assert "04:05 EST on 22 November" in text_of(kept.mails[0])
 
 
@@ -143,51 +143,51 @@ def test_a_mail_rung_for_twice_is_sent_once():
     link_id, post = ask(), Post()
     with serving(post) as port, ThreadPoolExecutor(4) as pool:
         made = sending_to(port)
-        tries = [pool.submit(in_context(sign_in.mail), [link_id], made, lambda: NOW) for _ in range(4)]
+        tries = [pool.submit(in_context(sign_in_letters.mail), [link_id], made, lambda: NOW) for _ in range(4)]
         assert sum(one.result() for one in tries) == 1
-        assert sign_in.mail([link_id], made, lambda: NOW + timedelta(minutes=5)) == 0
+        assert sign_in_letters.mail([link_id], made, lambda: NOW + timedelta(minutes=5)) == 0
     assert len(post.mails) == 1
 
 
 def test_a_mail_server_that_is_away_is_tried_again_until_the_link_is_over():
     link_id, port = ask(), free_port()
-    assert sign_in.mail([link_id], sending_to(port), lambda: NOW) == 1
+    assert sign_in_letters.mail([link_id], sending_to(port), lambda: NOW) == 1
     assert row(link_id).sent_at is None
-    assert sign_in.mail([link_id], sending_to(port), lambda: NOW + timedelta(seconds=1)) == 0
-    assert sign_in.ring(NOW + timedelta(seconds=1)) == 0
-    assert sign_in.ring(NOW + timedelta(seconds=25)) == 1
+    assert sign_in_letters.mail([link_id], sending_to(port), lambda: NOW + timedelta(seconds=1)) == 0
+    assert sign_in_letters.ring(NOW + timedelta(seconds=1)) == 0
+    assert sign_in_letters.ring(NOW + timedelta(seconds=25)) == 1
     post = Post()
     with serving(post) as port:
-        assert sign_in.mail([link_id], sending_to(port), lambda: NOW + timedelta(seconds=25)) == 1
+        assert sign_in_letters.mail([link_id], sending_to(port), lambda: NOW + timedelta(seconds=25)) == 1
     assert len(post.mails) == 1
-    assert sign_in.ring(NOW + timedelta(minutes=5)) == 0
+    assert sign_in_letters.ring(NOW + timedelta(minutes=5)) == 0
 
 
 def test_an_address_that_does_not_exist_is_not_tried_again():
     link_id, post = ask(), Post()
     post.refused[ALICE] = "550 no such mailbox"
     with serving(post) as port:
-        sign_in.mail([link_id], sending_to(port), lambda: NOW)
-    assert sign_in.ring(NOW + timedelta(minutes=10)) == 0
+        sign_in_letters.mail([link_id], sending_to(port), lambda: NOW)
+    assert sign_in_letters.ring(NOW + timedelta(minutes=10)) == 0
 
 
 def test_the_clock_rings_for_a_link_that_redis_forgot():
     link_id = ask()
     queue.connection().flushdb()
-    assert sign_in.ring(NOW + timedelta(seconds=2)) == 0  # it may well be on its way
-    assert sign_in.ring(NOW + timedelta(seconds=11)) == 1
-    assert sign_in.ring(NOW + timedelta(seconds=12)) == 0
-    assert sign_in.ring(NOW + timedelta(seconds=22)) == 1
+    assert sign_in_letters.ring(NOW + timedelta(seconds=2)) == 0  # it may well be on its way
+    assert sign_in_letters.ring(NOW + timedelta(seconds=11)) == 1
+    assert sign_in_letters.ring(NOW + timedelta(seconds=12)) == 0
+    assert sign_in_letters.ring(NOW + timedelta(seconds=22)) == 1
     assert rung() == 2 * [("jobs.sign_in.mail", [str(link_id)])]
-    assert sign_in.ring(NOW + sign_in.LIFETIME) == 0
+    assert sign_in_letters.ring(NOW + sign_in.LIFETIME) == 0
 
 
 def test_a_worker_that_died_while_sending_loses_its_lease():
     link_id = ask()
-    assert sign_in._claim([link_id], NOW)
-    assert sign_in.ring(NOW + timedelta(seconds=30)) == 0
-    assert sign_in.ring(NOW + sign_in.LEASE) == 1
-    assert mailed(link_id, NOW + sign_in.LEASE)
+    assert sign_in_letters._claim([link_id], NOW)
+    assert sign_in_letters.ring(NOW + timedelta(seconds=30)) == 0
+    assert sign_in_letters.ring(NOW + sign_in_letters.LEASE) == 1
+    assert mailed(link_id, NOW + sign_in_letters.LEASE)
 
 
 def test_the_job_takes_ids_as_text_and_mails_into_the_outbox():
@@ -401,11 +401,11 @@ def test_a_mail_says_what_its_link_is_for(alice, purpose, says):
         sign_in.request_google_link(alice.email, "1", asker(), "/app", NOW)
     kept = KeptMail()
     link_id = db.session.execute(select(SignInLink.id)).scalar_one()
-    sign_in.mail([link_id], Outside(None, kept, "a@b.example", "https://tokiflow.example"), lambda: NOW)  # type: ignore[arg-type]
+    sign_in_letters.mail([link_id], Outside(None, kept, "a@b.example", "https://tokiflow.example"), lambda: NOW)  # type: ignore[arg-type]
     text = text_of(kept.mails[0])
     assert says in " ".join(text.split())
     assert "Don’t press the button" in " ".join(text.split())
-    assert kept.mails[0]["Subject"] == sign_in.SUBJECTS[purpose]
+    assert kept.mails[0]["Subject"] == sign_in_letters.SUBJECTS[purpose]
 
 
 # --- this machine -----------------------------------------------------------------------------------------------

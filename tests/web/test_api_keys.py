@@ -21,7 +21,7 @@ from tokiflow.queries import api_keys as queries
 from tokiflow.services import api_keys
 from tokiflow.web import access
 
-PAGE = "/app/settings/keys"
+PAGE = "/app/settings/api-keys"
 NEW = f"{PAGE}/new"
 WHOLE = re.compile(r"tfk_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}")
 

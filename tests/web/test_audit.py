@@ -23,7 +23,7 @@ from tokiflow.queries import audit_chains
 from tokiflow.services import audit, audit_walks, channels, exports, heartbeats, monitors
 
 ClientFor = Callable[[User], Client]
-URL = "/app/settings/audit"
+URL = "/app/settings/audit-logs"
 HTMX = {"HX-Request": "true", "HX-Target": "section#audit"}
 # 23:30 in UTC is the next day in Berlin, where everybody of the stories is.
 LATE = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)
@@ -244,6 +244,12 @@ def test_the_export_holds_what_the_page_shows(
     assert (line["object"], line["by"], line["address"]) == ("'=cmd|' /C calc'!A0", "Alice", "203.0.113.7")
     event = db.session.execute(select(AuditEvent).where(AuditEvent.what == "export.asked_for")).scalar_one()
     assert (event.by, event.after["only"]["since"]) == ("Alice", "2026-06-30T22:00:00+00:00")
+
+
+def test_what_an_abbreviation_names_stays_one(organization, page, her):
+    after = {"url": "https://status.harbour.example", "method": "POST"}
+    do(organization, "channel.created", her, object_name="Board", after=after)
+    assert "Details: URL, method" in page()
 
 
 def test_it_says_until_where_it_was_verified(

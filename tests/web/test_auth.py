@@ -20,7 +20,7 @@ from tokiflow.adapters import mail
 from tokiflow.channels import Outside
 from tokiflow.db import db, in_transaction, transaction
 from tokiflow.models import Organization, SignInLink, User, UserSession
-from tokiflow.services import sessions, sign_in
+from tokiflow.services import sessions, sign_in, sign_in_letters
 
 PROFILE = "/app/settings/profile"
 FIREFOX = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
@@ -49,7 +49,7 @@ def ask(client: Client, email: str, **fields: str) -> None:
     answer = post(client, "/auth/sign-in", email=email, **fields)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/auth/sent")
     waiting = db.session.execute(select(SignInLink.id).where(SignInLink.sent_at.is_(None))).scalars()
-    sign_in.mail(list(waiting), outside.of(current_app))
+    sign_in_letters.mail(list(waiting), outside.of(current_app))
 
 
 def link_in(letters: Post) -> str:
@@ -137,7 +137,7 @@ def test_the_mail_names_device_and_place(client, letters):
     fields = {"csrf_token": token_on(client, "/auth/sign-in"), "email": "alice@harbour.example"}
     client.post("/auth/sign-in", data=fields, headers=FIREFOX, environ_base={"REMOTE_ADDR": "203.0.113.7"})
     waiting = db.session.execute(select(SignInLink.id)).scalars()
-    sign_in.mail(list(waiting), outside.of(current_app))
+    sign_in_letters.mail(list(waiting), outside.of(current_app))
     part = message_from_bytes(letters.mails[-1].content, policy=policy.default).get_body(("plain",))
     assert part is not None
     assert "Firefox on Linux, 203.0.113.7" in part.get_content()

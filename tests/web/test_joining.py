@@ -16,7 +16,7 @@ from tests.web.posting import post
 from tokiflow.channels import Outside
 from tokiflow.db import db, transaction
 from tokiflow.models import Invitation, Membership, Organization, SignInLink, User
-from tokiflow.services import mail_links, sign_in
+from tokiflow.services import mail_links, sign_in_letters
 
 DORA = "dora@example.com"
 
@@ -49,7 +49,7 @@ def mailed_link() -> str:
     """The path in the newest sign-in mail."""
     kept = KeptMail()
     outside = Outside(None, kept, "hello@tokiflow.example", "https://tokiflow.example")  # type: ignore[arg-type]
-    assert sign_in.mail(list(db.session.execute(select(SignInLink.id)).scalars()), outside)
+    assert sign_in_letters.mail(list(db.session.execute(select(SignInLink.id)).scalars()), outside)
     part = kept.mails[-1].get_body(("plain",))
     assert part is not None
     found = re.search(r"https://tokiflow\.example(/auth/link/\S+)", part.get_content())

@@ -18,7 +18,7 @@ from tokiflow.models import ApiKey, Membership
 from tokiflow.queries import memberships
 from tokiflow.services import api_keys
 
-PAGE = "/app/settings/members"
+PAGE = "/app/settings/team"
 NOW = datetime.now(UTC)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import select
+from redis.exceptions import RedisError
+from sqlalchemy import func, select
 
-from tests.factories import make_user
-from tests.web.posting import post
+from tests.factories import make_membership, make_user
+from tests.web.posting import post, token_on
 from tests.web.test_google import LINK, UNLINK, long_ago, to_google
 from tests.web.test_local import HERE, visitor_of
+from tokiflow import queue
+from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
-from tokiflow.models import UserSession
+from tokiflow.models import ApiKey, AuditEvent, UserSession
 from tokiflow.services import sign_in
 from tokiflow.web import prove
 
@@ -122,6 +126,101 @@ def test_a_button_without_a_page_of_its_own_leads_back_to_where_it_was(hers):
     assert answer.headers["Location"] == f"/auth/prove?next={UNLINK}"
     in_a_dialog = hers.get(DANGER, headers={"HX-Request": "true"})
     assert in_a_dialog.headers["HX-Redirect"] == "/auth/prove?next=/app/settings/sessions/end-others"
+
+
+# --- what was typed ---------------------------------------------------------------------------------------------
+
+LOST_TIME = [
+    ("/app/settings/api-keys/new", {"name": "Nightly <ci>", "scopes": "write", "lasts": "365"}, ["Nightly &lt;ci&gt;"]),
+    ("/app/settings/organization/delete", {"typed": "Harbour Freight"}, ['value="Harbour Freight"']),
+    (
+        "/app/settings/organization/hand-over",
+        {"to": "adam@x.example", "typed": "Harbuor"},
+        ["adam@x.example", "Harbuor"],
+    ),
+    ("/app/settings/data/delete-account", {"typed": "alice@x.example"}, ["alice@x.example"]),
+    ("/app/settings/security/passkeys/new", {"name": "Red key", "credential": "{secret}"}, ["Red key"]),
+]
+
+
+def late(browser, url, **fields):
+    """Open the form in time, and send it when the time is over; where that leads."""
+    row = db.session.execute(select(UserSession).order_by(UserSession.id.desc()).limit(1)).scalar_one()
+    with transaction():
+        row.proved_at = datetime.now(UTC)
+    token = token_on(browser, url)
+    with transaction():
+        row.proved_at = datetime.now(UTC) - timedelta(minutes=16)
+    return browser.post(url, data={"csrf_token": token, **fields})
+
+
+def show_it(browser, mailbox, answer):
+    """Show who one is, by mail; the address one is led to."""
+    target = parse_qs(urlsplit(answer.headers["Location"]).query)["next"][0]
+    post(browser, "/auth/prove/link", page=answer.headers["Location"], next=target)
+    return post(browser, mailbox.link(), page=mailbox.link()).headers["Location"]
+
+
+@pytest.mark.parametrize(("url", "typed", "seen"), LOST_TIME, ids=[one[0] for one in LOST_TIME])
+def test_a_form_open_for_too_long_is_filled_in_again_and_does_nothing(hers, mailbox, organization, url, typed, seen):
+    make_membership(organization, make_user("Olga"), Role.OWNER)
+    before = db.session.scalar(select(func.count()).select_from(AuditEvent))
+    answer = late(hers, url, **typed)
+    assert answer.headers["Location"] == f"/auth/prove?next={url}", "nothing typed is in an address"
+    assert not any(str(value) in str(answer.headers) for value in typed.values() if len(value) > 4)
+    back = show_it(hers, mailbox, answer)
+    assert back == url
+    page = hers.get(back).text
+    assert "nothing has happened yet" in page
+    assert [one for one in seen if one not in page] == []
+    assert "{secret}" not in page
+    assert db.session.scalar(select(func.count()).select_from(AuditEvent)) == before, "it takes a button"
+    again = hers.get(back).text
+    assert "nothing has happened yet" not in again, "it is given once"
+    assert not any(one in again for one in seen[-1:])
+
+
+def test_what_was_ticked_is_ticked_and_the_button_then_works(hers, mailbox, organization):
+    answer = late(hers, "/app/settings/api-keys/new", name="ci", scopes="write", lasts="30")
+    page = hers.get(show_it(hers, mailbox, answer)).text
+    fields = dict(re.findall(r'name="(once|csrf_token)"[^>]* value="([^"]+)"', page))
+    ticked = re.findall(r'<input checked[^>]*name="(?:scopes|lasts)"[^>]*value="([^"]+)"', page)
+    assert ticked == ["write", "30"]
+    made = hers.post("/app/settings/api-keys/new", data={**fields, "name": "ci", "scopes": "write", "lasts": "30"})
+    assert made.status_code == 200
+    assert [row.name for row in db.session.execute(select(ApiKey)).scalars()] == ["ci"]
+
+
+def test_another_session_or_page_finds_nothing(hers, browser_of, alice, mailbox, organization):
+    answer = late(hers, "/app/settings/organization/delete", typed="Harbour Freight")
+    other = browser_of(alice)
+    assert "nothing has happened yet" not in other.get("/app/settings/organization/delete").text
+    show_it(hers, mailbox, answer)
+    assert "nothing has happened yet" not in hers.get("/app/settings/data/delete-account").text
+
+
+def test_it_lies_sealed_and_not_for_long(hers, organization):
+    valkey = queue.connection()
+    late(hers, "/app/settings/organization/delete", typed="Harbour Freight")
+    (key,) = valkey.scan_iter("tokiflow-draft-*")
+    sealed = valkey.get(key)
+    assert isinstance(sealed, bytes)
+    assert b"Harbour" not in sealed
+    assert 0 < valkey.ttl(key) <= 1800
+    late(hers, "/app/settings/data/delete-account", typed="x" * 5_000)
+    assert len(list(valkey.scan_iter("tokiflow-draft-*"))) == 1, "what is no small form is not kept"
+
+
+def test_without_redis_the_form_is_empty_and_works(hers, mailbox, organization, monkeypatch):
+    def away():
+        raise RedisError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(queue, "connection", away)
+        answer = late(hers, "/app/settings/organization/delete", typed="Harbour Freight")
+        assert answer.status_code == 303
+    back = show_it(hers, mailbox, answer)
+    assert 'value="Harbour Freight"' not in hers.get(back).text
 
 
 # --- Google -----------------------------------------------------------------------------------------------------

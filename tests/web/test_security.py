@@ -65,6 +65,11 @@ def test_every_answer_is_guarded(client, path):
     assert "publickey-credentials-get=(self)" in answer.headers["Permissions-Policy"]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/monitors", "/api/v1/nowhere"])
+def test_what_the_api_says_is_no_page(client, path):
+    assert client.get(path).headers["Content-Disposition"] == 'attachment; filename="api.json"'
+
+
 @pytest.mark.parametrize("path", ["/", "/app", "/api/v1/monitors", "/auth/sign-in", "/nowhere"])
 def test_nobody_keeps_a_copy_of_a_page(client_for, alice, path):
     assert client_for(alice).get(path).headers["Cache-Control"] == "no-store"

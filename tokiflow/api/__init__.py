@@ -9,9 +9,20 @@ from tokiflow.api.operations import TABLE, Operation
 
 def operations() -> list[Operation]:
     """Every operation there is, in the order in which the documentation shows them."""
-    from tokiflow.api import alerts, channels, deliveries, health, incidents, maintenance, monitors, openapi, runs
+    from tokiflow.api import (
+        alerts,
+        channels,
+        deliveries,
+        health,
+        incidents,
+        maintenance,
+        monitors,
+        openapi,
+        pings,
+        runs,
+    )
 
-    nouns = (monitors, runs, incidents, channels, maintenance, alerts, deliveries, health, openapi)
+    nouns = (monitors, runs, pings, incidents, channels, maintenance, alerts, deliveries, health, openapi)
     return [operation for noun in nouns for operation in noun.operations]
 
 

@@ -13,9 +13,10 @@ from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.db import db
 from tokiflow.models import Channel, Delivery, Incident, MaintenanceWindow, Monitor, Run
+from tokiflow.models.columns import Belonging
 from tokiflow.queries import alerts, channels, incidents, maintenance, monitors, runs
 
-T = TypeVar("T")
+Owned = TypeVar("Owned", bound=Belonging)
 
 
 def actor() -> Actor:
@@ -31,8 +32,7 @@ def organization_id() -> UUID:
 
 def monitor(public_id: str) -> Monitor:
     """The monitor called `public_id` in the address. Raises NotFound."""
-    found = monitors.get(ids.parse("mon", public_id))
-    return _own(found, found.organization_id)
+    return _own(monitors.get(ids.parse("mon", public_id)))
 
 
 def run(monitor_id: str, public_id: str) -> Run:
@@ -42,26 +42,22 @@ def run(monitor_id: str, public_id: str) -> Run:
 
 def incident(public_id: str) -> Incident:
     """The incident called `public_id` in the address, with its monitor. Raises NotFound."""
-    found = incidents.get(ids.parse("inc", public_id))
-    return _own(found, found.organization_id)
+    return _own(incidents.get(ids.parse("inc", public_id)))
 
 
 def channel(public_id: str) -> Channel:
     """The channel called `public_id` in the address. Raises NotFound."""
-    found = channels.get(ids.parse("chn", public_id))
-    return _own(found, found.organization_id)
+    return _own(channels.get(ids.parse("chn", public_id)))
 
 
 def delivery(public_id: str) -> Delivery:
     """The delivery called `public_id` in the address, with its channel and alert. Raises NotFound."""
-    found = alerts.delivery(ids.parse("dlv", public_id))
-    return _own(found, found.organization_id)
+    return _own(alerts.delivery(ids.parse("dlv", public_id)))
 
 
 def window(public_id: str) -> MaintenanceWindow:
     """The maintenance window called `public_id` in the address. Raises NotFound."""
-    found = maintenance.get(ids.parse("mnt", public_id))
-    return _own(found, found.organization_id)
+    return _own(maintenance.get(ids.parse("mnt", public_id)))
 
 
 def look_again() -> None:
@@ -70,7 +66,7 @@ def look_again() -> None:
     db.session.expire_all()
 
 
-def _own(found: T, organization: UUID) -> T:
-    if organization != organization_id():
+def _own(found: Owned) -> Owned:
+    if found.organization_id != organization_id():
         raise errors.NotFound
     return found

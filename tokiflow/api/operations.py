@@ -20,10 +20,11 @@ Schema = Mapping[str, Any]
 
 
 class Scope(StrEnum):
-    """What a key must be allowed to do. A key that may only ping has neither."""
+    """What a key must be allowed to do."""
 
     READ = "read"
     WRITE = "write"
+    PING = "ping"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ RIGHTS = {
     "Incidents": Right.WORK_INCIDENTS,
     "Deliveries": Right.WORK_INCIDENTS,
     "Channels": Right.EDIT_CHANNELS,
+    "Pings": Right.PING,
 }
 """By tag: the right that changing something needs."""
 
@@ -96,9 +98,11 @@ class Operations:
         answers = {200: answer} | rest.pop("more", {})
         return self._add("GET", path, name, None if public else Scope.READ, answers, rest)
 
-    def post(self, path: str, name: str, answers: Mapping[int, Answer], **rest: Any) -> Callable[[View], View]:
-        """Does something, once for each Idempotency-Key. Needs the scope `write`."""
-        return self._add("POST", path, name, Scope.WRITE, answers, rest)
+    def post(
+        self, path: str, name: str, answers: Mapping[int, Answer], *, scope: Scope = Scope.WRITE, **rest: Any
+    ) -> Callable[[View], View]:
+        """Does something, once for each Idempotency-Key. Needs `scope`."""
+        return self._add("POST", path, name, scope, answers, rest)
 
     def patch(self, path: str, name: str, answer: Answer, **rest: Any) -> Callable[[View], View]:
         """Changes what is named and leaves the rest. Needs the scope `write`."""

@@ -42,6 +42,21 @@ def ok(answer: Answer) -> bool:
     return 200 <= answer.status_code < 300
 
 
+def receipt(answer: Answer, by: str, secret: str, why: str, *, permanent: bool) -> Receipt:
+    """That the service called `by` took it. Raises DeliveryError otherwise, with what it says itself of `why`."""
+    response = shown(answer, (secret,))
+    if ok(answer):
+        return Receipt(answer.status_code, response or "Taken")
+    said = text.line(text.without(why, (secret,)) or response, 300) or "nothing"
+    raise DeliveryError(
+        f"{by} answered {answer.status_code}: {said}",
+        permanent=permanent,
+        retry_after=answer.retry_after,
+        status_code=answer.status_code,
+        response=response,
+    )
+
+
 def ended(end: Callable[[], Receipt], by_hand: str) -> Receipt:
     """The receipt of what ends a test that has paged somebody: tried up to three times, at once.
 

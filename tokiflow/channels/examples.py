@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from tokiflow.channels.message import LINES_LIMIT, LISTED_LIMIT, Listed, Message
@@ -139,7 +140,8 @@ def several(total: int, back: int) -> Message:
     )
 
 
-def gallery() -> dict[str, Message]:
+@cache
+def gallery() -> Mapping[str, Message]:
     """Every message worth looking at, by a name for it, in the order in which one would meet them."""
     because, told = "by the rule “Database”", "because it was told of the trouble"
     failed = message("opened", "failed", because=because)

@@ -104,6 +104,8 @@ class Message:
     """Who said that they are on it, if somebody has."""
     muted_until: datetime | None = None
     """Until when nobody is told of it; None if it is not muted when the message is written."""
+    opened_as: str = ""
+    """opened · reopened · flapping: what it is that was muted or unmuted, if that is what is told."""
     by: str = _line(120, "")
     """Who muted, unmuted or resolved it, if that is what is told and a person did."""
     listed: tuple[Listed, ...] = ()

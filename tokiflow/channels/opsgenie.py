@@ -16,7 +16,7 @@ from tokiflow.channels.base import ChannelKind
 from tokiflow.channels.fields import Config, Field
 from tokiflow.channels.message import Message, Receipt
 from tokiflow.channels.outside import Answer, Outside
-from tokiflow.errors import DeliveryError, Invalid
+from tokiflow.errors import Invalid
 
 SERVERS = {
     "us": "https://api.opsgenie.com",
@@ -258,17 +258,8 @@ def _post(config: Config, path: str, body: Mapping[str, Any], outside: Outside) 
 
 
 def _receipt(answer: Answer, config: Config) -> Receipt:
-    response = answers.shown(answer, (config["key"],))
-    if answers.ok(answer):
-        return Receipt(answer.status_code, response or "Taken")
-    said = text.without(_why(answer), (config["key"],))
-    raise DeliveryError(
-        f"Opsgenie answered {answer.status_code}: {text.line(said or response, 300) or 'nothing'}",
-        permanent=answer.status_code in _NEVER,
-        retry_after=answer.retry_after,
-        status_code=answer.status_code,
-        response=response,
-    )
+    permanent = answer.status_code in _NEVER
+    return answers.receipt(answer, "Opsgenie", config["key"], _why(answer), permanent=permanent)
 
 
 def _why(answer: Answer) -> str:

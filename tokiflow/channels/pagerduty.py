@@ -16,7 +16,6 @@ from tokiflow.channels.base import ChannelKind
 from tokiflow.channels.fields import Config, Field
 from tokiflow.channels.message import Listed, Message, Receipt
 from tokiflow.channels.outside import Answer, Outside
-from tokiflow.errors import DeliveryError
 
 SERVERS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 SUMMARY_LIMIT = 1_024
@@ -159,17 +158,8 @@ def _server(config: Config) -> str:
 
 def _sent(config: Config, told: dict[str, Any], outside: Outside) -> Receipt:
     answer = outside.http.send("POST", f"{_server(config)}/v2/enqueue", json=told)
-    response = answers.shown(answer, (config["routing_key"],))
-    if answers.ok(answer):
-        return Receipt(answer.status_code, response or "Taken")
-    said = text.without(_why(answer), (config["routing_key"],))
-    raise DeliveryError(
-        f"PagerDuty answered {answer.status_code}: {text.line(said or response, 300) or 'nothing'}",
-        permanent=answer.status_code == 400,
-        retry_after=answer.retry_after,
-        status_code=answer.status_code,
-        response=response,
-    )
+    permanent = answer.status_code == 400
+    return answers.receipt(answer, "PagerDuty", config["routing_key"], _why(answer), permanent=permanent)
 
 
 def _why(answer: Answer) -> str:

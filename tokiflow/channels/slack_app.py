@@ -160,8 +160,8 @@ class Room:
 
 def card(message: Message) -> Block:
     """The message in the channel: the line that tells it all, how it stands, buttons; and below it the details."""
-    if message.kind in _QUIET and message.acknowledged_by:
-        message = replace(message, kind="acknowledged")
+    if message.kind in _QUIET:
+        message = replace(message, kind="acknowledged" if message.acknowledged_by else message.opened_as or "opened")
     return {
         "text": slack_blocks.headline(message),
         "unfurl_links": False,

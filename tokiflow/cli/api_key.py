@@ -1,18 +1,22 @@
-"""`tokiflow api-key`: keys for programs, made, listed and revoked. The key alone goes to stdout."""
+"""`tokiflow api-key`: keys for programs, made, replaced, listed and revoked. The key alone goes to stdout."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from tokiflow.cli import instance
 from tokiflow.errors import TokiflowError
 
+if TYPE_CHECKING:
+    from tokiflow.models import ApiKey
+
 
 @click.group(name="api-key")
 def api_key() -> None:
-    """Make, list and revoke API keys."""
+    """Make, replace, list and revoke API keys."""
 
 
 @api_key.command()
@@ -30,6 +34,32 @@ def create(name: str, scopes: str, expires_in_days: int | None, org: str | None,
         until = now + timedelta(days=expires_in_days) if expires_in_days else None
         made = api_keys.create(organization.id, name, wanted, instance.operator(), now, until)
         click.echo(f"A key for {organization.name} ({', '.join(wanted)}). Keep it: it is not shown again.", err=True)
+        click.echo(made.text)
+
+
+@api_key.command()
+@click.argument("prefix")
+@click.option(
+    "--overlap-hours",
+    type=click.IntRange(0, 720),
+    default=168,
+    show_default=True,
+    help="So long the old key goes on beside the new one.",
+)
+@click.option("--expires-in-days", type=click.IntRange(1, 3650), help="When the new one ends. Never, if left out.")
+@instance.options
+def rotate(prefix: str, overlap_hours: int, expires_in_days: int | None, org: str | None, data: str | None) -> None:
+    """Make a key in the place of the one that shows as PREFIX, and print it, this once."""
+    with instance.opened(data):
+        from tokiflow.services import api_keys
+
+        old, now = _found(org, prefix), datetime.now(UTC)
+        until = now + timedelta(hours=overlap_hours)
+        expires_at = now + timedelta(days=expires_in_days) if expires_in_days else None
+        shown, name = old.prefix, old.name
+        made = api_keys.rotate(old.id, until, instance.operator(), now, expires_at)
+        ends = f"goes on until {until:%Y-%m-%d %H:%M} UTC at the latest" if overlap_hours else "is over"
+        click.echo(f"A new key {name}; {shown} {ends}. Keep it: it is not shown again.", err=True)
         click.echo(made.text)
 
 
@@ -54,16 +84,24 @@ def show_all(org: str | None, data: str | None) -> None:
 def revoke(prefix: str, org: str | None, data: str | None) -> None:
     """End the key that shows as PREFIX (tfk_… up to the second underscore), at once."""
     with instance.opened(data):
-        from tokiflow.queries import api_keys as queries
         from tokiflow.services import api_keys
 
-        # Whoever pastes the whole key means its prefix.
-        shown = "_".join(prefix.split("_")[:2])
-        found = queries.by_prefix(instance.organization(org).id, shown)
-        if found is None:
-            raise TokiflowError(f"There is no key {shown} here; see: tokiflow api-key list")
+        found = _found(org, prefix)
+        said = f"{found.prefix} ({found.name}) is revoked."
         api_keys.revoke(found.id, instance.operator(), datetime.now(UTC))
-        click.echo(f"{shown} ({found.name}) is revoked.", err=True)
+        click.echo(said, err=True)
+
+
+def _found(org: str | None, prefix: str) -> ApiKey:
+    """The key of this prefix. Raises TokiflowError."""
+    from tokiflow.queries import api_keys
+
+    # Whoever pastes the whole key means its prefix.
+    shown = "_".join(prefix.split("_")[:2])
+    found = api_keys.by_prefix(instance.organization(org).id, shown)
+    if found is None:
+        raise TokiflowError(f"There is no key {shown} here; see: tokiflow api-key list")
+    return found
 
 
 def _state(revoked_at: datetime | None, expires_at: datetime | None) -> str:

@@ -7,6 +7,7 @@ every ping's transaction send a notification, which makes commits queue (docs/de
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from datetime import UTC, datetime, timedelta
@@ -21,10 +22,6 @@ from tokiflow.cli import instance
 from tokiflow.core.outage import Gap
 
 LONGEST_SLEEP = timedelta(seconds=0.5)
-RING_EVERY = timedelta(seconds=1)
-CARRY_EVERY = timedelta(seconds=5)
-KEEP_HOUSE_EVERY = timedelta(hours=1)
-FORGET_EVERY = timedelta(minutes=10)
 TROUBLE_SLEEP = 1.0
 
 log = structlog.get_logger()
@@ -48,17 +45,22 @@ class Clock:
     """The loop of one clock."""
 
     def __init__(self, app: Flask) -> None:
+        from tokiflow.cli._rounds import Rounds
+
         self.app = app
         self.well_at = datetime.now(UTC)
         # Since when the database can't be reached. Set at first: nobody knows what was before.
         self.lost_at: datetime | None = self.well_at
         self.interruption: Gap | None = None
         self.batch = 1  # how many are judged at once; overdue.next_batch says how many next
-        self.rang = self.carried = self.forgot = self.kept_house = datetime.min.replace(tzinfo=UTC)
+        self.rounds = Rounds()
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop`. A database that is away is waited for."""
+        from tokiflow.services import blindness, follow_ups, overdue  # noqa: F401
+
         log.info("clock_started")
+        gc.freeze()  # what is loaded stays: to look through it again and again takes a twentieth of a storm
         self._notice_lost_connections()
         while not stop.is_set():
             try:
@@ -78,7 +80,7 @@ class Clock:
         """One pass; how many seconds to sleep after it."""
         from tokiflow.services import blindness, follow_ups, overdue
 
-        self._ring(now)
+        self.rounds.make(now)
         sees = blindness.look(now, self.interruption)
         if self.lost_at is not None:
             # The database answers again: look anew, and wait for everybody who was there when it was lost.
@@ -112,50 +114,3 @@ class Clock:
 
     def _lost(self) -> None:
         self.lost_at = self.lost_at or self.well_at
-
-    def _ring(self, now: datetime) -> None:
-        from tokiflow.services import (
-            api_key_letters,
-            audit_walks,
-            calendars,
-            deliveries,
-            erasures,
-            exports,
-            heartbeats,
-            invitations,
-            letters,
-            maintenance,
-            organizations,
-            outputs,
-            people,
-            retention,
-            sessions,
-            sign_in,
-        )
-
-        if now - self.rang >= RING_EVERY:
-            self.rang = now
-            deliveries.ring(now)
-            sign_in.ring(now)
-            letters.ring(now)
-        if now - self.carried >= CARRY_EVERY:
-            self.carried = now
-            outputs.ring(now)
-            erasures.ring(now)
-            exports.ring(now)
-            calendars.ring(now)
-            people.ring(now)
-        if now - self.forgot >= FORGET_EVERY:
-            self.forgot = now
-            heartbeats.forget(now)
-            sign_in.forget(now)
-            letters.forget(now)
-            invitations.forget(now)
-            sessions.forget(now)
-            maintenance.forget(now)
-            audit_walks.ring()
-            organizations.ring(now)
-        if now - self.kept_house >= KEEP_HOUSE_EVERY:
-            self.kept_house = now
-            api_key_letters.warn(now)
-            retention.ring()

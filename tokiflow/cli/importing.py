@@ -16,9 +16,9 @@ from tokiflow.cli import instance
 def restore(file: Path, data: str | None) -> None:
     """Make the organization that is in FILE, an export of another Tokiflow. All of it comes, or nothing."""
     with instance.opened(data):
-        from tokiflow.services import importing
+        from tokiflow.services.importing import organization
 
-        done = importing.restore(file, instance.operator(), datetime.now(UTC))
+        done = organization.restore(file, instance.operator(), datetime.now(UTC))
     counted = done.rows
     click.echo(
         f"{done.name} is here: {counted['monitors']} monitors, {counted['runs']} runs, {counted['pings']} pings, "

@@ -32,6 +32,7 @@ from rq.job import Job
 from tokiflow import outside
 from tokiflow.cli import instance
 from tokiflow.cli.clock import Clock
+from tokiflow.queue import opened
 
 if TYPE_CHECKING:
     from tokiflow.services.sender import Sender
@@ -155,6 +156,7 @@ class Loop:
         sending = sender.start(self.app, outside.of(self.app), lambda: datetime.now(UTC))
         threading.Thread(target=self._watch, args=(sending,), name="watchdog", daemon=True).start()
         log.info("worker_started")
+        gc.freeze()  # as in the clock: what is loaded stays
         with contextlib.suppress(StopRequested):
             self._work_on()
         sending.stop(LEAVE_SECONDS)
@@ -174,12 +176,12 @@ class Loop:
             self.stopping.wait(0 if self.stopping.is_set() else pause)
 
     def _work(self) -> None:
-        from tokiflow.queue import QUEUE
-
         # A connection of its own: RQ sets a long time-out on the pool it gets, for its blocking pop.
         with Redis.from_url(self.app.extensions["tokiflow.settings"].redis_url, socket_connect_timeout=2) as redis:
-            made = Worker(QUEUE, self, redis)
-            made.work(logging_level="WARNING")
+            queue = opened(redis)
+            # An id between queue and worker that made RQ give up would make the next one give up, too. None is lost.
+            redis.delete(queue.intermediate_queue_key)
+            Worker(queue, self).work(logging_level="WARNING")
 
     def _watch(self, sending: Sender) -> None:
         """End this process when a job or a try can't be interrupted, so that its parent starts a fresh one."""
@@ -196,11 +198,13 @@ class Loop:
 class Worker(SimpleWorker):
     """RQ's worker, without what would end it or reach into the app: our loop decides when to stop."""
 
-    def __init__(self, queue: str, loop: Loop, connection: Redis) -> None:
+    def __init__(self, queue: Queue, loop: Loop) -> None:
         self.loop = loop
         super().__init__(
-            [Queue(queue, connection=connection)],
-            connection=connection,
+            [queue],
+            connection=queue.connection,
+            job_class=queue.job_class,
+            serializer=queue.serializer,
             worker_ttl=WORKER_TTL_SECONDS,
             maintenance_interval=MAINTENANCE_SECONDS,
             log_job_description=False,

@@ -39,7 +39,7 @@ def web(url: object) -> str:
     url = url.strip()
     if len(url) > URL_LIMIT:
         raise ValueError(f"is too long; write at most {URL_LIMIT:,} characters")
-    if any(letter.isspace() or not letter.isprintable() for letter in url):
+    if " " in url or not url.isprintable():
         raise ValueError("has spaces or control characters in it; write them as %20 and the like")
     _check_parts(url)
     return url

@@ -6,7 +6,6 @@ an id can be made before the row is written. The outside form is case-insensitiv
 
 from __future__ import annotations
 
-import base64
 import os
 import threading
 import time
@@ -18,7 +17,8 @@ from tokiflow.errors import NotFound
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)} | {"i": 1, "l": 1, "o": 0}
 _LENGTH = 26
-_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ALPHABET.encode())
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+_PLACES = range(120, -1, -10)
 
 
 _lock = threading.Lock()
@@ -55,9 +55,9 @@ def _next_tick() -> int:
 
 def public(prefix: str, identifier: UUID) -> str:
     """`public("mon", id)` → `mon_01jd…`, 26 characters after the underscore."""
-    # Five bytes are eight letters, so twenty hold the number; its own letters are the last.
-    letters = base64.b32encode(identifier.int.to_bytes(20, "big"))[-_LENGTH:]
-    return f"{prefix}_{letters.translate(_CROCKFORD).decode()}"
+    number = identifier.int
+    # Two letters at a time: a message names half a dozen ids, and a storm has thousands of messages.
+    return f"{prefix}_{''.join([_PAIRS[number >> place & 1023] for place in _PLACES])}"
 
 
 def parse(prefix: str, text: str) -> UUID:

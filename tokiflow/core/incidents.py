@@ -44,4 +44,11 @@ def opening(last: Last | None, kind: str, at: datetime, period: float) -> Openin
     """How trouble of `kind` at `at` opens. What a person has resolved is over: trouble after that is new."""
     if last is None or last.kind != kind or last.by_person or at - last.resolved_at > reopens_within(period):
         return Opening.NEW
-    return Opening.FLAPPING if last.reopened >= 1 else Opening.AGAIN
+    return again(last.reopened + 1)
+
+
+def again(reopened: int) -> Opening:
+    """What the trouble at hand is of an incident that came back so often."""
+    if reopened == 0:
+        return Opening.NEW
+    return Opening.FLAPPING if reopened > 1 else Opening.AGAIN

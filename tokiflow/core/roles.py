@@ -15,6 +15,7 @@ class Role(StrEnum):
 class Right(StrEnum):
     SEE = "see"
     EDIT_MONITORS = "edit_monitors"
+    PING = "ping"
     WORK_INCIDENTS = "work_incidents"
     EDIT_CHANNELS = "edit_channels"
     EDIT_RULES = "edit_rules"
@@ -29,6 +30,7 @@ class Right(StrEnum):
 SENTENCES: dict[Right, str] = {
     Right.SEE: "See monitors, runs, output, incidents, channels, rules and who the members are",
     Right.EDIT_MONITORS: "Create, edit, pause and delete monitors, and plan maintenance",
+    Right.PING: "Send pings by hand, as the job would",
     Right.WORK_INCIDENTS: "Acknowledge, comment, mute and resolve incidents",
     Right.EDIT_CHANNELS: "Add, test, edit and delete channels, and connect Slack",
     Right.EDIT_RULES: "Decide who is told of what, and when",
@@ -49,7 +51,7 @@ IN_SHORT: dict[Role, str] = {
 }
 """Each role in a few words."""
 
-_MEMBER = frozenset({Right.SEE, Right.EDIT_MONITORS, Right.WORK_INCIDENTS})
+_MEMBER = frozenset({Right.SEE, Right.EDIT_MONITORS, Right.PING, Right.WORK_INCIDENTS})
 _ADMIN = _MEMBER | {
     Right.EDIT_CHANNELS,
     Right.EDIT_RULES,
@@ -69,7 +71,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
 SCOPES: dict[str, frozenset[Right]] = {
     "read": frozenset({Right.SEE}),
     "write": frozenset({Right.EDIT_MONITORS, Right.WORK_INCIDENTS, Right.EDIT_CHANNELS}),
-    "ping": frozenset(),
+    "ping": frozenset({Right.PING}),
 }
 """What an API key with each scope may do. A key never touches members, keys or the organization itself."""
 

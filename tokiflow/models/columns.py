@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, String, Text, text
@@ -26,3 +26,10 @@ OrganizationId = Annotated[UUID, mapped_column(ForeignKey("organizations.id", on
 MonitorId = Annotated[UUID, mapped_column(ForeignKey("monitors.id", ondelete="CASCADE"))]
 UserId = Annotated[UUID, mapped_column(ForeignKey("users.id", ondelete="CASCADE"))]
 MaybeUserId = Annotated[UUID | None, mapped_column(ForeignKey("users.id", ondelete="SET NULL"))]
+
+
+class Belonging(Protocol):
+    """A row that belongs to an organization."""
+
+    @property
+    def organization_id(self) -> UUID: ...

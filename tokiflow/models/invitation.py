@@ -35,6 +35,8 @@ class Invitation(Model):
     accepted_by: Mapped[MaybeUserId]
     declined_at: Mapped[MaybeMoment]
     withdrawn_at: Mapped[MaybeMoment]
+    # Empty where somebody pressed the button; else what became of whoever sent it: role · left · removed · erased.
+    withdrawn_because: Mapped[str] = mapped_column(String(10), server_default="")
 
     organization: Mapped[Organization] = relationship(lazy="raise")
     letter: Mapped[Letter | None] = relationship(lazy="raise")

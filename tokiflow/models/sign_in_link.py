@@ -37,7 +37,7 @@ class SignInLink(Model):
     rung_at: Mapped[Moment | None]
 
     __table_args__ = (
-        # services.sign_in.ring
+        # services.sign_in_letters.ring
         Index("ix_sign_in_links_unsent", "expires_at", postgresql_where=text("sent_at is null")),
         # services.sign_in.request_link: how many were asked for lately
         Index("ix_sign_in_links_email", "email", "created_at"),

@@ -14,7 +14,7 @@ from tokiflow import errors
 from tokiflow.db import db
 from tokiflow.models import Alert, Attempt, Delivery
 from tokiflow.queries import channels
-from tokiflow.queries.paging import NOT_OURS, Page, decode, encode
+from tokiflow.queries.paging import Page, encode, only_id
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def page(organization_id: UUID, incident_id: UUID | None, cursor: str | None, li
     if incident_id:
         statement = statement.where(Alert.incident_id == incident_id)
     if cursor:
-        statement = statement.where(Alert.id < _place(cursor))
+        statement = statement.where(Alert.id < only_id(cursor))
     found = db.session.execute(statement.order_by(Alert.id.desc()).limit(limit + 1)).scalars().all()
     more = encode(str(found[limit - 1].id)) if len(found) > limit else None
     return Page(_with_deliveries(found[:limit]), more)
@@ -68,7 +68,7 @@ def delivery_page(
     if incident_id:
         statement = statement.where(Delivery.incident_id == incident_id)
     if cursor:
-        statement = statement.where(Delivery.id < _place(cursor))
+        statement = statement.where(Delivery.id < only_id(cursor))
     statement = statement.options(joinedload(Delivery.channel), joinedload(Delivery.alert))
     found = db.session.execute(statement.order_by(Delivery.id.desc()).limit(limit + 1)).scalars().all()
     more = encode(str(found[limit - 1].id)) if len(found) > limit else None
@@ -139,11 +139,3 @@ def _with_deliveries(alerts: Sequence[Alert]) -> list[AlertRecord]:
     for one in records(db.session.execute(statement).scalars().all() if alerts else []):
         by_alert[one.delivery.alert_id].append(one)
     return [AlertRecord(alert, by_alert[alert.id]) for alert in alerts]
-
-
-def _place(cursor: str) -> UUID:
-    (key,) = decode(cursor, 1)
-    try:
-        return UUID(key)
-    except ValueError:
-        raise NOT_OURS from None

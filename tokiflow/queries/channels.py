@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, true, tuple_
+from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import aliased, joinedload
 
 from tokiflow import errors
 from tokiflow.db import db
 from tokiflow.models import Attempt, Channel, Delivery, MonitorChannel, Summary
-from tokiflow.queries.paging import NOT_OURS, Page, decode, encode
+from tokiflow.queries.paging import Page, by_name
 
 _IN_A_SUMMARY = and_(
     Delivery.summary_id.is_not(None),
@@ -39,17 +39,7 @@ def of_organization(organization_id: UUID) -> Sequence[Channel]:
 
 def page(organization_id: UUID, cursor: str | None, limit: int) -> Page[Channel]:
     """Channels by name for the API."""
-    statement = select(Channel).where(Channel.organization_id == organization_id)
-    if cursor:
-        name, key = decode(cursor, 2)
-        try:
-            after = UUID(key)
-        except ValueError:
-            raise NOT_OURS from None
-        statement = statement.where(tuple_(Channel.name, Channel.id) > tuple_(name, after))
-    found = list(db.session.execute(statement.order_by(Channel.name, Channel.id).limit(limit + 1)).scalars())
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(found[:limit], encode(last.name, str(last.id)) if last else None)
+    return by_name(select(Channel).where(Channel.organization_id == organization_id), Channel, cursor, limit)
 
 
 def deliveries(channel_id: UUID, most: int = 20) -> Sequence[Delivery]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, func, or_, select, true
 
 from tokiflow import errors
 from tokiflow.core import maintenance, sentences
@@ -16,7 +16,7 @@ from tokiflow.core.maintenance import Plan, Span
 from tokiflow.core.window_draft import WindowDraft
 from tokiflow.db import db
 from tokiflow.models import FollowUp, MaintenanceOccurrence, MaintenanceWindow, MaintenanceWindowMonitor, Monitor
-from tokiflow.queries.paging import NOT_OURS, Page, decode, encode
+from tokiflow.queries.paging import Page, by_name
 
 AHEAD = timedelta(days=2)
 """So far ahead calendars are looked at for stretches that follow without a gap. Whoever waits asks again at the end."""
@@ -163,19 +163,8 @@ def count_held(organization_id: UUID) -> int:
 
 def cursor_page(organization_id: UUID, cursor: str | None, limit: int) -> Page[MaintenanceWindow]:
     """Windows by name for the API, `limit` at a time."""
-    statement = select(MaintenanceWindow).where(MaintenanceWindow.organization_id == organization_id)
-    if cursor:
-        name, key = decode(cursor, 2)
-        try:
-            after = UUID(key)
-        except ValueError:
-            raise NOT_OURS from None
-        by = MaintenanceWindow.name, MaintenanceWindow.id
-        statement = statement.where(or_(by[0] > name, and_(by[0] == name, by[1] > after)))
-    ordered = statement.order_by(MaintenanceWindow.name, MaintenanceWindow.id).limit(limit + 1)
-    found = list(db.session.scalars(ordered))
-    more = encode(found[limit - 1].name, str(found[limit - 1].id)) if len(found) > limit else None
-    return Page(found[:limit], more)
+    mine = select(MaintenanceWindow).where(MaintenanceWindow.organization_id == organization_id)
+    return by_name(mine, MaintenanceWindow, cursor, limit)
 
 
 def _in_scope(draft: WindowDraft) -> ColumnElement[bool]:

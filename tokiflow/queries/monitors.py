@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
@@ -17,7 +17,7 @@ from tokiflow.core import status
 from tokiflow.core.status import State, Status
 from tokiflow.db import db
 from tokiflow.models import Incident, Monitor, MonitorChannel, Ping, Run
-from tokiflow.queries.paging import Page, decode, encode
+from tokiflow.queries.paging import Page, by_name
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,7 @@ def tags(organization_id: UUID, most: int = 200) -> list[tuple[str, int]]:
 
 def cursor_page(organization_id: UUID, wanted: Filter, now: datetime, cursor: str | None, limit: int) -> Page[Monitor]:
     """Monitors by name for the API, `limit` at a time."""
-    statement = _matching(organization_id, wanted, now).order_by(Monitor.name, Monitor.id).limit(limit + 1)
-    if cursor:
-        name, key = decode(cursor, 2)
-        try:
-            after = UUID(key)
-        except ValueError:
-            raise errors.Malformed("This cursor is not one of ours.") from None
-        statement = statement.where(tuple_(Monitor.name, Monitor.id) > tuple_(name, after))
-    found = list(db.session.execute(statement).scalars())
-    more = encode(found[limit - 1].name, str(found[limit - 1].id)) if len(found) > limit else None
-    return Page(found[:limit], more)
+    return by_name(_matching(organization_id, wanted, now), Monitor, cursor, limit)
 
 
 def named(organization_id: UUID, field: str, value: str) -> Monitor | None:

@@ -11,9 +11,14 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from sqlalchemy import Select, tuple_
+
+from tokiflow.db import db
 from tokiflow.errors import Malformed
+from tokiflow.models import Channel, MaintenanceWindow, Monitor
 
 T = TypeVar("T")
+Named = TypeVar("Named", Channel, MaintenanceWindow, Monitor)
 
 NOT_OURS = Malformed("This cursor is not one of ours; take `next` from the page before as it is.")
 
@@ -44,13 +49,27 @@ def decode(cursor: str, length: int) -> list[str]:
     return values
 
 
+def by_name(statement: Select[Named], model: type[Named], cursor: str | None, limit: int) -> Page[Named]:
+    """Those that `statement` selects, by name, `limit` at a time. Raises Malformed for a cursor of others."""
+    order = model.name, model.id
+    if cursor:
+        name, key = decode(cursor, 2)
+        statement = statement.where(tuple_(*order) > tuple_(name, _id(key)))
+    found = list(db.session.execute(statement.order_by(*order).limit(limit + 1)).scalars())
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(found[:limit], encode(last.name, str(last.id)) if last else None)
+
+
+def only_id(cursor: str) -> UUID:
+    """The place of a row in a list ordered by id. Raises Malformed."""
+    (key,) = decode(cursor, 1)
+    return _id(key)
+
+
 def moment_and_id(cursor: str) -> tuple[datetime, UUID]:
     """The place of a row in a list ordered by time and id. Raises Malformed."""
     at, key = decode(cursor, 2)
-    try:
-        return _moment(at), UUID(key)
-    except ValueError:
-        raise NOT_OURS from None
+    return _moment(at), _id(key)
 
 
 def moment_and_number(cursor: str) -> tuple[datetime, int]:
@@ -59,6 +78,13 @@ def moment_and_number(cursor: str) -> tuple[datetime, int]:
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise NOT_OURS
     return _moment(at), int(number)
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NOT_OURS from None
 
 
 def _moment(text: str) -> datetime:

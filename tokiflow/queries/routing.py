@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, false, select
 
 from tokiflow import errors
 from tokiflow.core import hours, routing
 from tokiflow.core.hours import Hours
 from tokiflow.core.routing import Routing, Rule, Subject
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.models import Channel, MonitorChannel, Organization, RoutingRule, RoutingRuleChannel
 
 Steps = Mapping[int, frozenset[UUID]]
@@ -33,9 +33,11 @@ class Listener(NamedTuple):
 
 @dataclass(frozen=True)
 class Audience:
-    """Who may be told in some organizations, and by what rules: by organization, and `own` by monitor."""
+    """Who may be told in some organizations, and by what rules: by organization, and `own` by monitor. `populated` are
+    those that have any channel."""
 
     names: Mapping[UUID, str]
+    populated: Collection[UUID]
     quiet_hours: Mapping[UUID, Hours | None]
     listeners: Mapping[UUID, Mapping[UUID, Listener]]
     rules: Mapping[UUID, Sequence[Rule]]
@@ -65,19 +67,27 @@ class Audience:
         return quiet.until(at) if severity == "warning" and quiet is not None and quiet.contain(at) else None
 
 
-def audience(organization_ids: Collection[UUID], with_own: Collection[UUID] = ()) -> Audience:
-    """Everybody of these organizations, and what the monitors `with_own` channels name. Three statements, or four."""
+def audience(
+    organization_ids: Collection[UUID], with_own: Collection[UUID] = (), only_own: Collection[UUID] = ()
+) -> Audience:
+    """Everybody of these organizations, and what the monitors `with_own` channels name. Three statements, or four.
+
+    Of the organizations in `only_own` nobody else is asked for: of a thousand channels, those of a few monitors.
+    """
+    populated = exists().where(Channel.organization_id == Organization.id)
     organizations = db.session.execute(
-        select(Organization.id, Organization.name, Organization.quiet_hours).where(
-            Organization.id.in_(organization_ids)
+        select(Organization.id, Organization.name, Organization.quiet_hours, populated.label("populated")).where(
+            among(Organization.id, organization_ids)
         )
     ).all()
+    named = own(with_own)
     return Audience(
         names={row.id: row.name for row in organizations},
         quiet_hours={row.id: hours.from_json(row.quiet_hours) if row.quiet_hours else None for row in organizations},
-        listeners=listeners(organization_ids),
+        populated={row.id for row in organizations if row.populated},
+        listeners=listeners(organization_ids, {one for found in named.values() for one in found}, only_own),
         rules=of(organization_ids),
-        own=own(with_own),
+        own=named,
     )
 
 
@@ -94,7 +104,7 @@ def own(monitor_ids: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
         return {}
     found: dict[UUID, set[UUID]] = {monitor_id: set() for monitor_id in monitor_ids}
     statement = select(MonitorChannel.monitor_id, MonitorChannel.channel_id)
-    for monitor_id, channel_id in db.session.execute(statement.where(MonitorChannel.monitor_id.in_(monitor_ids))):
+    for monitor_id, channel_id in db.session.execute(statement.where(among(MonitorChannel.monitor_id, monitor_ids))):
         found[monitor_id].add(channel_id)
     return {monitor_id: frozenset(channels) for monitor_id, channels in found.items()}
 
@@ -103,7 +113,7 @@ def of(organization_ids: Collection[UUID]) -> dict[UUID, list[Rule]]:
     """By organization: its rules in order, its default rule wherever it stands. One statement."""
     step = RoutingRuleChannel
     statement = select(RoutingRule, step.step, step.channel_id).outerjoin(step, step.rule_id == RoutingRule.id)
-    statement = statement.where(RoutingRule.organization_id.in_(organization_ids))
+    statement = statement.where(among(RoutingRule.organization_id, organization_ids))
     rows: dict[UUID, RoutingRule] = {}
     steps: dict[UUID, dict[int, frozenset[UUID]]] = {}
     for row, number, channel_id in db.session.execute(statement.order_by(RoutingRule.position, RoutingRule.id)):
@@ -157,13 +167,18 @@ def as_rule(row: RoutingRule, steps: Steps) -> Rule:
     )
 
 
-def listeners(organization_ids: Collection[UUID]) -> dict[UUID, dict[UUID, Listener]]:
-    """By organization: every channel it has, disabled or not."""
+def listeners(
+    organization_ids: Collection[UUID], named: Collection[UUID] = (), only_named: Collection[UUID] = ()
+) -> dict[UUID, dict[UUID, Listener]]:
+    """By organization: every channel it has, disabled or not. Of those in `only_named`, only what is in `named`."""
     found: dict[UUID, dict[UUID, Listener]] = {organization_id: {} for organization_id in organization_ids}
     columns: Any = (
         Channel.id, Channel.kind, Channel.name, Channel.enabled, Channel.disabled_reason, Channel.organization_id
     )  # fmt: skip
-    statement = select(*columns).where(Channel.organization_id.in_(organization_ids)).order_by(Channel.id)
-    for *said, organization_id in db.session.execute(statement):
+    whole = [one for one in organization_ids if one not in only_named]
+    wanted = among(Channel.organization_id, whole) if whole else false()
+    if only_named:
+        wanted = wanted | (among(Channel.id, named) & among(Channel.organization_id, only_named))
+    for *said, organization_id in db.session.execute(select(*columns).where(wanted).order_by(Channel.id)):
         found[organization_id][said[0]] = Listener(*said)
     return found

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased, contains_eager
 
 from tokiflow.db import db
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Incident
-from tokiflow.queries.paging import NOT_OURS, decode, encode
+from tokiflow.queries.paging import encode, only_id
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def window(organization_id: UUID, wanted: Filter, after: str | None, before: str
     """Up to `limit` of them, older than the cursor `after` or newer than `before`. Raises Malformed for another's."""
     statement = ids(organization_id, wanted)
     if before:
-        statement = statement.where(Delivery.id > _place(before)).order_by(Delivery.id)
+        statement = statement.where(Delivery.id > only_id(before)).order_by(Delivery.id)
     else:
-        statement = statement.where(Delivery.id < _place(after)) if after else statement
+        statement = statement.where(Delivery.id < only_id(after)) if after else statement
         statement = statement.order_by(Delivery.id.desc())
     found = db.session.execute(statement.limit(limit + 1)).scalars().all()
     shown = sorted(found[:limit], reverse=True)
@@ -146,11 +146,3 @@ def _lost(which: ColumnElement[bool]) -> list[Lost]:
         .order_by(Delivery.id.desc())
     )
     return [Lost(delivery, resolved_at, try_) for delivery, resolved_at, try_ in db.session.execute(statement)]
-
-
-def _place(cursor: str) -> UUID:
-    (key,) = decode(cursor, 1)
-    try:
-        return UUID(key)
-    except ValueError:
-        raise NOT_OURS from None

@@ -19,7 +19,7 @@ from tokiflow import channels
 from tokiflow.core import alerting, ids, sentences
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.routing import Routing, Rule, Subject
-from tokiflow.db import db, on_commit
+from tokiflow.db import among, db, on_commit
 from tokiflow.models import Alert, Channel, Delivery, FollowUp, Incident, RoutingRule
 from tokiflow.queries import routing
 from tokiflow.queries.routing import Audience
@@ -59,7 +59,7 @@ def plan(news: Sequence[News], now: datetime) -> None:
     (news.DONE_BY_PEOPLE) to those of them that follow it.
     """
     if news:
-        people = audience(news)
+        people = audience(news, only_own=_only_own(news))
         _carry_out(news, silences_of([one for one in news if one.kind in TROUBLE], people, now), people, now)
 
 
@@ -68,10 +68,17 @@ def release(news: Sequence[News], people: Audience, now: datetime) -> None:
     _carry_out(news, {}, people, now)
 
 
-def audience(news: Iterable[News]) -> Audience:
-    """Everybody who may hear of `news`."""
+def audience(news: Iterable[News], only_own: Collection[UUID] = ()) -> Audience:
+    """Everybody who may hear of `news`. In the organizations `only_own` that is nobody but monitors' own channels."""
     rows = {one.row.id: one.row for one in news}.values()
-    return routing.audience({row.organization_id for row in rows}, {row.id for row in rows if row.own_channels})
+    with_own = {row.id for row in rows if row.own_channels}
+    return routing.audience({row.organization_id for row in rows}, with_own, only_own)
+
+
+def _only_own(news: Sequence[News]) -> set[UUID]:
+    """The organizations in whose `news` no rule has a say, and nobody who was told before."""
+    others = {one.row.organization_id for one in news if one.kind not in TROUBLE or not one.row.own_channels}
+    return {one.row.organization_id for one in news} - others
 
 
 def silences_of(news: Sequence[News], people: Audience, now: datetime) -> dict[UUID, Silence]:
@@ -127,7 +134,7 @@ def told(incident_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
     found: dict[UUID, list[UUID]] = {}
     if incident_ids:
         statement = select(Delivery.incident_id, Delivery.channel_id).distinct().order_by(Delivery.channel_id)
-        statement = statement.where(Delivery.incident_id.in_(incident_ids), Delivery.status != "dead")
+        statement = statement.where(among(Delivery.incident_id, incident_ids), Delivery.status != "dead")
         for incident_id, channel_id in db.session.execute(statement):
             assert incident_id is not None
             found.setdefault(incident_id, []).append(channel_id)
@@ -141,7 +148,7 @@ def reminder(incident: Incident, rule: Rule, at: datetime) -> FollowUp:
 
 def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Audience, now: datetime) -> None:
     news = _with_what_was_said(news)
-    audible = [one for one in news if one.incident.id not in silent and people.listeners[one.row.organization_id]]
+    audible = [one for one in news if one.incident.id not in silent and one.row.organization_id in people.populated]
     runs = contents.latest_runs({one.row.id for one in audible})
     known = told({one.incident.id for one in news if one.kind not in TROUBLE})
     plan = _Plan(people, runs, silent, now, _end_what_waits(news, now), known)
@@ -190,7 +197,7 @@ class _Plan:
 
     def _trouble(self, one: News) -> None:
         organization_id = one.row.organization_id
-        if not self.people.listeners[organization_id]:
+        if organization_id not in self.people.populated:
             return
         subject = Subject(
             severity=one.incident.severity,
@@ -289,7 +296,7 @@ def _end(
         return ()
     ended = db.session.execute(
         update(FollowUp)
-        .where(FollowUp.incident_id.in_(incident_ids), FollowUp.done_at.is_(None), FollowUp.kind.in_(kinds))
+        .where(among(FollowUp.incident_id, incident_ids), FollowUp.done_at.is_(None), FollowUp.kind.in_(kinds))
         .values(done_at=now, outcome=outcome)
         .returning(FollowUp.incident_id, FollowUp.kind)
         .execution_options(synchronize_session=False)

@@ -13,10 +13,11 @@ import structlog
 from sqlalchemy import Interval, literal, select
 
 from tokiflow.core import ids
+from tokiflow.core.actors import TOKIFLOW, Actor
 from tokiflow.core.roles import Right
 from tokiflow.db import db, transaction
 from tokiflow.models import ApiKey, Organization, User
-from tokiflow.queries import people
+from tokiflow.queries import memberships, people
 from tokiflow.queries.api_keys import ENDS_SOON
 from tokiflow.services import letters
 
@@ -29,27 +30,36 @@ SHORT = ENDS_SOON + timedelta(days=1)
 """Who makes a key for no longer than this knows when it ends."""
 
 
-def tell_maker(row: ApiKey, now: datetime) -> None:
-    """Promise a letter to the person who made `row`: if it was somebody else with their session, they hear of it.
+def tell_of(row: ApiKey, by: Actor, now: datetime) -> None:
+    """Promise a letter to the person who made `row`: if it was somebody else with their session, they hear of it. Of
+    one that was made on the server all owners hear.
 
     Call it in the transaction that made it.
     """
-    if row.created_by is None:
-        return
-    maker = db.session.get_one(User, row.created_by)
     organization = db.session.get_one(Organization, row.organization_id)
+    if row.created_by is not None:
+        _tell(db.session.get_one(User, row.created_by), organization, row, now)
+        return
+    if by == TOKIFLOW:
+        return
+    for owner in memberships.owners(row.organization_id):
+        _tell(owner, organization, row, now)
+
+
+def _tell(reader: User, organization: Organization, row: ApiKey, now: datetime) -> None:
     letters.post(
         "api_key_created",
-        maker.email,
+        reader.email,
         f"A new API key was made for {organization.name}: {row.name}",
         {
             "organization": organization.name,
             "key": row.name,
             "prefix": row.prefix,
             "scopes": ", ".join(row.scopes),
-            "made": _moment(now, maker.timezone),
-            "ends": _moment(row.expires_at, maker.timezone) if row.expires_at else "never",
+            "made": _moment(now, reader.timezone),
+            "ends": _moment(row.expires_at, reader.timezone) if row.expires_at else "never",
             "path": _path(row.id),
+            "on_server": row.created_by is None,
         },
         row.organization_id,
         now,
@@ -118,7 +128,7 @@ def _named(row: ApiKey, timezone: str) -> dict[str, Any]:
 
 
 def _path(key_id: UUID) -> str:
-    return f"/app/settings/keys/{ids.public('key', key_id)}"
+    return f"/app/settings/api-keys/{ids.public('key', key_id)}"
 
 
 def _moment(at: datetime, timezone: str) -> str:

@@ -129,7 +129,7 @@ def _add(
         replaces.replaced_by = key_id
         after["replaces"] = replaces.prefix
     audit.record("api_key.created", by, organization_id, now, object_id=key_id, object_name=name, after=after)
-    api_key_letters.tell_maker(row, now)
+    api_key_letters.tell_of(row, by, now)
     log.info("api_key_created", key=str(key_id))
     return key
 

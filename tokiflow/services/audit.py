@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 from flask import current_app
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ScalarSelect, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tokiflow.core import chain, ids, sealing
@@ -115,28 +115,29 @@ def _locked(organization_ids: Sequence[UUID]) -> dict[UUID, AuditChain]:
     )
     found = {row.organization_id: row for row in db.session.execute(statement).scalars()}
     new = [one for one in organization_ids if one not in found]
-    if new:
-        _begin(new)
-        return _locked(organization_ids)
-    return found
+    return found | {row.organization_id: row for row in _begun(new)} if new else found
 
 
-def _begin(organization_ids: Iterable[UUID]) -> None:
-    counted = db.session.execute(
-        select(AuditEvent.organization_id, func.count())
-        .where(AuditEvent.organization_id.in_(organization_ids), AuditEvent.n.is_(None))
-        .group_by(AuditEvent.organization_id)
-    )
-    older = {row[0]: row[1] for row in counted}
+def _begun(organization_ids: Sequence[UUID]) -> Sequence[AuditChain]:
+    """New chains, locked. Where somebody else began one meanwhile, theirs: it is waited for, and stays as it is."""
     rows = [
         {
             "organization_id": one,
             "sealed_key": sealing.seal(secrets.token_urlsafe(32), keys()),
-            "before": older.get(one, 0),
+            "before": _older(one),
         }
         for one in organization_ids
     ]
-    db.session.execute(insert(AuditChain).values(rows).on_conflict_do_nothing())
+    statement = insert(AuditChain).values(rows)
+    locked = statement.on_conflict_do_update(index_elements=["organization_id"], set_={"before": AuditChain.before})
+    made = db.session.execute(locked.returning(AuditChain), execution_options={"populate_existing": True})
+    return made.scalars().all()
+
+
+def _older(organization_id: UUID) -> ScalarSelect[int]:
+    """How many events are from before there were chains."""
+    theirs = AuditEvent.organization_id == organization_id, AuditEvent.n.is_(None)
+    return select(func.count()).select_from(AuditEvent).where(*theirs).scalar_subquery()
 
 
 def _forget(row: AuditChain, before: datetime, most: int) -> int:

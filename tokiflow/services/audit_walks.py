@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select, update
 
+from tokiflow.core import links
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.chain import End
 from tokiflow.core.roles import Role
@@ -115,7 +116,8 @@ def _raise_alarm(organization_id: UUID, found: Sequence[str], now: datetime) -> 
             object_id=organization_id, after={"found": list(found)},
         )  # fmt: skip
     organization = db.session.get_one(Organization, organization_id).name
-    context = {"organization": organization, "found": list(found), "path": "/app/settings/audit"}
+    path = links.within(organization_id, "/app/settings/audit-logs")
+    context = {"organization": organization, "found": list(found), "path": path}
     for address in _owners(organization_id):
         subject = f"The audit log of {organization} does not hold"
         letters.post("audit_broken", address, subject, context, organization_id, now)

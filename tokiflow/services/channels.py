@@ -16,7 +16,7 @@ from tokiflow.core import grouping, ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.grouping import Limits
 from tokiflow.core.monitor_draft import line
-from tokiflow.db import db, transaction
+from tokiflow.db import again_after_deadlock, db, transaction
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization
 from tokiflow.queries import slack_installations
 from tokiflow.services import audit, deliveries, recipients
@@ -79,8 +79,16 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
 
 
 def delete(channel_id: UUID, by: Actor, now: datetime) -> None:
-    """Delete the channel and the record of what was sent to it."""
+    """Delete the channel and the record of what was sent to it. Results that are being written down are waited for."""
+    again_after_deadlock(lambda: _delete(channel_id, by, now))
+
+
+def _delete(channel_id: UUID, by: Actor, now: datetime) -> None:
     with transaction():
+        # In the order of services.tries, which holds deliveries when it comes to channels. What is promised in between
+        # may still make a ring of waits, of which PostgreSQL breaks one: then this is done again.
+        on_its_way = select(Delivery.id).where(Delivery.channel_id == channel_id, Delivery.status == "pending")
+        db.session.execute(on_its_way.order_by(Delivery.id).with_for_update())
         channel = _locked(channel_id)
         audit.record(
             "channel.deleted", by, channel.organization_id, now, object_id=channel.id, object_name=channel.name

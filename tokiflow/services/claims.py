@@ -14,7 +14,7 @@ from sqlalchemy import Row, text
 from tokiflow import channels, errors
 from tokiflow.core import alerting, breaker
 from tokiflow.core.breaker import Host
-from tokiflow.db import db, transaction
+from tokiflow.db import by_index, db, transaction
 from tokiflow.models import Channel
 from tokiflow.services import briefings, summaries
 from tokiflow.services.briefings import Listener
@@ -59,6 +59,7 @@ def by_name(delivery_ids: Sequence[UUID], now: datetime) -> list[Claimed]:
     A delivery waits for earlier ones of its incident to the same channel: a recovery never overtakes its trouble.
     """
     with transaction():
+        by_index()
         found = _locked(delivery_ids, len(delivery_ids), now)
         return _taken([row for row in found if row.behind is None], now)
 
@@ -72,6 +73,7 @@ def by_turns(slots: Slots, now: datetime) -> tuple[list[Claimed], bool]:
         if not slots.free:
             break
         with transaction():
+            by_index()
             turns = _turns(slots, now)
             found = _locked(turns, slots.free, now) if turns else []
             ready, full = _ruled(found, slots, now)

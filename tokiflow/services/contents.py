@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import select, true
 
-from tokiflow.core import ids, schedule, sentences
+from tokiflow.core import ids, incidents, schedule, sentences
 from tokiflow.core.status import Kind
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.models import Incident, Monitor, Run
 from tokiflow.services import monitor_rows
 from tokiflow.services.news import Facts, News, facts_of
@@ -50,6 +50,7 @@ def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0) -> 
         "acknowledged_by": incident.acknowledged_by,
         "muted_until": incident.muted_until.isoformat() if incident.muted_until else None,
         "by": incident.resolved_by if incident.resolved_by_person and incident.resolved_at else one.by,
+        **({"opened_as": incidents.again(incident.reopened).value} if one.kind in ("muted", "unmuted") else {}),
         **_said(facts, over=incident.resolved_at is not None),
     }
 
@@ -83,7 +84,7 @@ def latest_runs(monitor_ids: Collection[UUID]) -> dict[UUID, list[PastRun]]:
         .lateral("latest")
     )
     statement = select(Monitor.id, latest.c.outcome, latest.c.duration_ms, latest.c.environment).join(latest, true())
-    statement = statement.where(Monitor.id.in_(monitor_ids)).order_by(latest.c.at, latest.c.id)
+    statement = statement.where(among(Monitor.id, monitor_ids)).order_by(latest.c.at, latest.c.id)
     found: dict[UUID, list[PastRun]] = {}
     for monitor_id, *said in db.session.execute(statement):
         found.setdefault(monitor_id, []).append(PastRun(*said))

@@ -15,7 +15,7 @@ from sqlalchemy import Select, select, true
 from sqlalchemy.orm import aliased
 
 from tokiflow.core.actors import Actor
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.models import BlindSpell, Incident, IncidentEvent, Monitor
 from tokiflow.services import timeline
 from tokiflow.services.monitor_rows import MonitorRow
@@ -64,7 +64,7 @@ def read(monitor_ids: Collection[UUID], blind_within: tuple[datetime, datetime] 
 def unresolved(monitor_ids: Collection[UUID]) -> Select[Incident]:
     """The outages of `monitor_ids` that nobody and nothing has resolved yet: one a monitor at most."""
     return select(Incident).where(
-        Incident.monitor_id.in_(monitor_ids), Incident.class_ == OUTAGE, Incident.resolved_at.is_(None)
+        among(Incident.monitor_id, monitor_ids), Incident.class_ == OUTAGE, Incident.resolved_at.is_(None)
     )
 
 
@@ -78,7 +78,10 @@ def _last(monitor_ids: Collection[UUID]) -> Select[Incident]:
         .lateral()
     )
     return (
-        select(aliased(Incident, latest)).select_from(Monitor).join(latest, true()).where(Monitor.id.in_(monitor_ids))
+        select(aliased(Incident, latest))
+        .select_from(Monitor)
+        .join(latest, true())
+        .where(among(Monitor.id, monitor_ids))
     )
 
 
@@ -91,7 +94,7 @@ def _latest_steps(incident_ids: Collection[UUID]) -> Select[IncidentEvent]:
         .lateral()
     )
     whole = select(aliased(IncidentEvent, latest)).select_from(Incident).join(latest, true())
-    return whole.where(Incident.id.in_(incident_ids))
+    return whole.where(among(Incident.id, incident_ids))
 
 
 def close(

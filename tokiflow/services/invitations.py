@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -57,6 +57,15 @@ class Outcome:
     address: str
     what: str
     why: str = ""
+
+
+SENDER = {
+    "role": "whoever sent it has another role now and could not send it any more",
+    "left": "whoever sent it left the organization",
+    "removed": "whoever sent it was removed from the organization",
+    "erased": "whoever sent it deleted their account",
+}
+"""By Invitation.withdrawn_because: why nobody had to press a button."""
 
 
 def a(role: str) -> str:
@@ -112,6 +121,21 @@ def withdraw(invitation_id: UUID, organization_id: UUID, by: Actor, now: datetim
         row.withdrawn_at = now
         letters.take_back(row.letter_id)
         note("invitation.withdrawn", row, by, now)
+
+
+def withdraw_of(
+    organization: Organization, sender_id: UUID, may_give: Collection[Role], because: str, by: Actor, now: datetime
+) -> None:
+    """Take back what this person sent and could not send now, in the transaction that takes the right from them, with
+    the organization locked. `because` (role · left · removed · erased) stands in the list."""
+    theirs = Invitation.organization_id == organization.id, Invitation.invited_by == sender_id, queries.is_open()
+    could_not = Invitation.role.not_in([str(role) for role in may_give])
+    statement = select(Invitation).where(*theirs, could_not).order_by(Invitation.id).with_for_update()
+    rows = db.session.execute(statement.execution_options(populate_existing=True)).scalars().all()
+    for row in rows:
+        row.withdrawn_at, row.withdrawn_because = now, because
+        note("invitation.withdrawn", row, by, now, after={"because": SENDER[because]})
+    letters.take_back(*(row.letter_id for row in rows))
 
 
 def _check_wish(addresses: Sequence[str], role: str) -> None:

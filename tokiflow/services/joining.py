@@ -114,7 +114,7 @@ def _why_over(row: Invitation, organization: Organization, nonce: str, now: date
     said = {
         "accepted": "It was used already; each invitation works once.",
         "declined": "It was declined. If that was a mistake, ask whoever invited you for a new one.",
-        "withdrawn": "It was withdrawn. If you think that was a mistake, ask whoever invited you.",
+        "withdrawn": "It was withdrawn. Perhaps whoever invited you is no longer there; ask for a new one.",
     }.get(row.status(now))
     if said:
         return said

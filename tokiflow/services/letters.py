@@ -82,11 +82,12 @@ def _ring_for(letter_ids: Sequence[UUID]) -> None:
         on_commit(partial(enqueue, Job.MAIL_LETTERS, letter_ids[start : start + RING_FOR]))
 
 
-def take_back(letter_id: UUID | None) -> None:
-    """Don't send it any more, unless it is on its way. Twice, or too late, is no harm."""
-    if letter_id is None:
+def take_back(*letter_ids: UUID | None) -> None:
+    """Don't send them any more, unless they are on their way. Twice, or too late, is no harm."""
+    wanted = [one for one in letter_ids if one is not None]
+    if not wanted:
         return
-    waiting = Letter.id == letter_id, Letter.status == "pending"
+    waiting = Letter.id.in_(wanted), Letter.status == "pending"
     with transaction():
         changed(update(Letter).where(*waiting).values(status="dead", last_error="it was taken back", lease_until=None))
 

@@ -19,7 +19,7 @@ from tokiflow.core.roles import Right, Role
 from tokiflow.db import db, transaction
 from tokiflow.models import Membership, Organization
 from tokiflow.queries import memberships
-from tokiflow.services import api_keys, audit, notices, organizations, sessions
+from tokiflow.services import api_keys, audit, invitations, notices, organizations, sessions
 
 log = structlog.get_logger()
 
@@ -50,6 +50,7 @@ def set_role(
             "member.role_changed", by, organization_id, now, object_id=user_id, object_name=called(row),
             before={"role": str(before)}, after={"role": str(role)},
         )  # fmt: skip
+        _take_back_invitations(organization, row, role, "role", by, now)
         if roles.loses(before, role):
             sessions.end_all(user_id, now, but=session_id)
         if user_id != by.id:
@@ -71,6 +72,7 @@ def remove(organization_id: UUID, user_id: UUID, by: Actor, now: datetime, *, re
         if revoke_keys:
             for key in memberships.keys_made(organization_id, user_id, now):
                 api_keys.revoke(key.id, by, now)
+        _take_back_invitations(organization, row, None, "removed", by, now)
         _take_out(row, "member.removed", by, now)
         notices.removed(row.user, organization, by, now)
     log.info("member_removed", organization=str(organization_id), user=str(user_id))
@@ -83,6 +85,7 @@ def leave(organization_id: UUID, by: Actor, now: datetime, *, session_id: UUID |
         organization = organizations.locked(organization_id)
         row = _member(organization, by.id)
         _leaves_an_owner(organization, row)
+        _take_back_invitations(organization, row, None, "left", by, now)
         _take_out(row, "member.left", by, now, session_id)
     log.info("member_left", organization=str(organization_id), user=str(by.id))
 
@@ -109,6 +112,7 @@ def hand_over(
             "organization.handed_over", by, organization_id, now, object_id=to, object_name=called(theirs),
             before={"owner": by.name, "role": str(before)}, after={"owner": called(theirs), "role": str(Role.OWNER)},
         )  # fmt: skip
+        _take_back_invitations(organization, mine, Role.ADMIN, "role", by, now)
         sessions.end_all(by.id, now, but=session_id)
         notices.role_changed(theirs.user, organization, Role.OWNER, by, now)
     log.info("organization_handed_over", organization=str(organization_id), user=str(to))
@@ -152,6 +156,13 @@ def _leaves_an_owner(organization: Organization, row: Membership, role: Role | N
         f"{called(row)} is the only owner of {organization.name}. Make somebody else an owner first, "
         "or delete the organization."
     )
+
+
+def _take_back_invitations(
+    organization: Organization, row: Membership, role: Role | None, because: str, by: Actor, now: datetime
+) -> None:
+    may_give = roles.manages(role) if role else frozenset()
+    invitations.withdraw_of(organization, row.user_id, may_give, because, by, now)
 
 
 def _take_out(row: Membership, what: str, by: Actor, now: datetime, session_id: UUID | None = None) -> None:

@@ -47,7 +47,8 @@ def told(
     monitor = known.pop("monitor", "")
     incident = ids.public("inc", incident_id) if incident_id else ""
     group = known.pop("group", "")
-    pages = {page: public_url + links.within(organization_id, f"/app/{page}") for page in _PAGES}
+    inside = links.within(organization_id, "")
+    pages = {page: f"{public_url}/app/{page}{inside}" for page in _PAGES}
     around = pages["incidents" if group else "channels"]
     moments: dict[str, Any] = {name: _moment(known.pop(name, None)) for name in _MOMENTS}
     if moments["muted_until"] and moments["muted_until"] <= sent_at:

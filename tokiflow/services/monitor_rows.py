@@ -15,7 +15,7 @@ from tokiflow import errors
 from tokiflow.core import schedule, status
 from tokiflow.core.runs import Outcome, Run
 from tokiflow.core.status import Rules, State, Status
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.models import Monitor
 from tokiflow.models import Run as RunRow
 
@@ -152,7 +152,7 @@ def runs_at_hand(monitor_ids: Sequence[UUID], now: datetime) -> dict[UUID, list[
             (RunRow.outcome == Outcome.OVERRAN.value) & (RunRow.at > now - PAIRED_WITHIN),
         ),
     )
-    statement = select(*_RUN_COLUMNS).where(RunRow.monitor_id.in_(monitor_ids), *still_open)
+    statement = select(*_RUN_COLUMNS).where(among(RunRow.monitor_id, monitor_ids), *still_open)
     found: dict[UUID, list[Run]] = {monitor_id: [] for monitor_id in monitor_ids}
     for row in db.session.execute(statement):
         found[row.monitor_id].append(run(row))

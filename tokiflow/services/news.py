@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.models import Alert, Incident
 from tokiflow.services.monitor_rows import MonitorRow
 
@@ -62,7 +62,7 @@ def told(incident_ids: Collection[UUID]) -> dict[UUID, Facts]:
     """By incident: what the job had said when people were told of its latest trouble."""
     if not incident_ids:
         return {}
-    statement = select(Alert.incident_id, Alert.content).where(Alert.incident_id.in_(incident_ids))
+    statement = select(Alert.incident_id, Alert.content).where(among(Alert.incident_id, incident_ids))
     statement = statement.where(Alert.kind.in_(TROUBLE)).order_by(Alert.id)
     # Of one that came back, the later content takes the place of the earlier.
     return {id: facts_of(content) for id, content in db.session.execute(statement) if id is not None}

@@ -21,7 +21,7 @@ def role_changed(user: User, organization: Organization, role: Role, by: Actor, 
         title=f"You are {article} {role} of {organization.name} now",
         sentences=[f"{by.name} changed your role. What you may do there: {_lower(IN_SHORT[role])}."],
         label="See who is in it",
-        path=links.within(organization.id, "/app/settings/members"),
+        path=links.within(organization.id, "/app/settings/team"),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 First nobody can get in any more, neither people nor programs nor jobs. Then the rows go, in the order in which they
 refer to each other, some thousand in a transaction; then its monitors, each of which leaves the promise to erase its
 pings, runs and outputs (services.erasures); then the files in the store. A new table with an `organization_id` needs
-nothing here.
+nothing here. Copies that members took of their own data tell of it too, and are taken back.
 """
 
 from __future__ import annotations
@@ -16,11 +16,20 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Table, delete, select, text
+from sqlalchemy import ColumnElement, Table, and_, delete, or_, select, text, update
 
 from tokiflow import errors
 from tokiflow.db import Base, changed, db, transaction
-from tokiflow.models import ApiKey, Export, Invitation, Membership, Monitor, Organization, SlackInstallation
+from tokiflow.models import (
+    ApiKey,
+    AuditEvent,
+    Export,
+    Invitation,
+    Membership,
+    Monitor,
+    Organization,
+    SlackInstallation,
+)
 from tokiflow.services import erasures, exports
 
 log = structlog.get_logger()
@@ -51,7 +60,7 @@ def erase(organization_id: UUID, now: datetime, until: float) -> Outcome:
             while step():
                 if time.monotonic() > until:
                     return Outcome.MORE
-        if exports.being_made(Export.organization_id == organization_id, now):
+        if exports.being_made(or_(Export.organization_id == organization_id, _taken_back(now)), now):
             return Outcome.LATER
     except errors.StorageError as error:
         log.warning("organization_erasure_waits", organization=str(organization_id), error=error.message)
@@ -70,6 +79,7 @@ def _steps(organization_id: UUID, now: datetime) -> Iterator[Callable[[], int]]:
             yield partial(_some_rows, table, organization_id)
     yield partial(_some_monitors, organization_id, now)
     yield partial(exports.erase, Export.organization_id == organization_id, now)
+    yield partial(exports.erase, _taken_back(now), now)
 
 
 def _close(organization_id: UUID, now: datetime) -> bool:
@@ -79,9 +89,25 @@ def _close(organization_id: UUID, now: datetime) -> bool:
         if row is None or row.erase_at is None or row.erase_at > now:
             return False
         row.ping_key = None
+        _take_back_copies(organization_id, now)
         for model in _WAYS_IN:
             db.session.execute(delete(model).where(model.organization_id == organization_id))
     return True
+
+
+def _take_back_copies(organization_id: UUID, now: datetime) -> None:
+    """Files with the data of one person say where they were and what they did there. They may ask for another one."""
+    were_here = or_(
+        Export.user_id.in_(select(Membership.user_id).where(Membership.organization_id == organization_id)),
+        Export.user_id.in_(select(AuditEvent.by_id).where(AuditEvent.organization_id == organization_id)),
+    )
+    begun = or_(Export.status == "done", Export.lease_until.is_not(None))
+    changed(update(Export).where(Export.kind == "person", begun, were_here).values(status="dead", expires_at=now))
+
+
+def _taken_back(now: datetime) -> ColumnElement[bool]:
+    """Copies that any organization took back. One that failed by itself has no time when it is over."""
+    return and_(Export.kind == "person", Export.status == "dead", Export.expires_at <= now)
 
 
 def _some_rows(table: Table, organization_id: UUID) -> int:

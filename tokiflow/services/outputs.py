@@ -55,7 +55,7 @@ def read(run: Run) -> Output | None:
     kept = runs.kept_output(run)
     if kept is None:
         return None
-    body = _fetched(kept.body_key) if kept.body_key is not None else kept.body
+    body = fetch(kept.body_key) if kept.body_key is not None else kept.body
     return None if body is None else Output(body, kept.body_size, kept.body_cut)
 
 
@@ -84,7 +84,8 @@ def key_of(monitor_id: UUID, at: datetime, n: int) -> str:
     return f"{ROOT}{at:%Y-%m-%d}/{monitor_id}/{n}"
 
 
-def _fetched(key: str) -> bytes | None:
+def fetch(key: str) -> bytes | None:
+    """What lies in the store. None once it is gone there, as old output is; raises StorageError if it can't be had."""
     store = storage.current()
     if store is None:
         raise errors.StorageError("This output lies in a store that is not configured any more.")

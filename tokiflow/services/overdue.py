@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, Row, Uuid, cast, func, select, union, update
 from tokiflow.core import ids, status
 from tokiflow.core.runs import Outcome, Run
 from tokiflow.core.status import Change, Missed, Tick
-from tokiflow.db import db, transaction
+from tokiflow.db import among, db, transaction
 from tokiflow.models import Monitor
 from tokiflow.models import Run as RunRow
 from tokiflow.services import monitor_rows, sets, verdicts
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 FIRST_BATCH = 25
 """Of many that are due at once, so few are judged first: their alerts leave while the others are judged."""
 
-BATCH = 100
+BATCH = 200
 """Many more at once would save little, and let others wait for the end of it."""
 
 WINDOW = 500
@@ -92,7 +92,7 @@ def _claim(now: datetime, batch: int) -> Sequence[Row[Any]]:
         return ()
     return db.session.execute(
         select(*Monitor.__table__.columns)
-        .where(Monitor.id.in_(turns), Monitor.watch_at <= now)
+        .where(among(Monitor.id, turns), Monitor.watch_at <= now)
         .order_by(func.array_position(cast(turns, ARRAY(Uuid)), Monitor.id))
         .limit(batch)
         .with_for_update(key_share=True, skip_locked=True)

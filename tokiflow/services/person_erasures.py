@@ -58,7 +58,7 @@ from tokiflow.models import (
     User,
 )
 from tokiflow.queries import departures
-from tokiflow.services import audit, disablings, exports, organizations
+from tokiflow.services import audit, disablings, exports, invitations, organizations
 from tokiflow.services.exporting import tables
 
 log = structlog.get_logger()
@@ -150,7 +150,8 @@ def _names(user: User) -> frozenset[str]:
 def _leave(organization_id: UUID, user_id: UUID, now: datetime) -> None:
     """Out of the organization. Whoever was its last owner by now is followed by whoever has the most to say there."""
     with transaction():
-        organizations.locked(organization_id)
+        organization = organizations.locked(organization_id)
+        invitations.withdraw_of(organization, user_id, (), "erased", TOKIFLOW, now)
         mine = Membership.organization_id == organization_id
         if not changed(delete(Membership).where(mine, Membership.user_id == user_id)):
             return

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import TypeVar
 from uuid import UUID
 
 from tokiflow.core import breaker
@@ -17,6 +18,8 @@ SHARE = 0.75
 """Of the places that the others leave, an organization may take so much: the first 96, the second 24, the third 6 …"""
 
 REMEMBERED = 10_000
+
+T = TypeVar("T")
 
 
 class Ruling(Enum):
@@ -62,9 +65,8 @@ class Slots:
 
     def give_back(self, organization_id: UUID, host: str) -> None:
         """It is not any more."""
-        # Subtracting a Counter leaves out what comes to nothing.
-        self._by_organization -= Counter([organization_id])
-        self._by_host -= Counter([host])
+        _take_away(self._by_organization, organization_id)
+        _take_away(self._by_host, host)
 
     def answered(self, host: str, took: timedelta) -> bool:
         """`host` has answered. Whether that is news, because it was left alone."""
@@ -95,3 +97,11 @@ class Slots:
         mine = self._by_organization[organization_id]
         left_by_others = self.free + mine
         return mine < min(left_by_others, max(1, math.ceil(SHARE * left_by_others)))
+
+
+def _take_away(counter: Counter[T], one: T) -> None:
+    """One less, and nothing is left of what comes to nothing."""
+    if counter[one] > 1:
+        counter[one] -= 1
+    else:
+        del counter[one]

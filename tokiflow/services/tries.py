@@ -18,7 +18,7 @@ from tokiflow import channels, errors
 from tokiflow.adapters import http
 from tokiflow.channels import Outside, Receipt
 from tokiflow.core import alerting
-from tokiflow.db import db, transaction
+from tokiflow.db import by_index, db, transaction
 from tokiflow.services import briefings, delivery_counts, disablings, messages, summaries
 from tokiflow.services.claims import Claimed
 
@@ -72,6 +72,7 @@ def record(made: Sequence[tuple[Claimed, Result]], now: datetime) -> list[UUID]:
     A handful of statements, whatever their number. May be called again with the same if it failed.
     """
     with transaction():
+        by_index()
         standing = {row.id: row for row in db.session.execute(_LOCK, {"ids": [one.id for one, _ in made]})}
         there = [(one, result) for one, result in made if one.id in standing]
         if not there:

@@ -15,7 +15,7 @@ from tokiflow.core import ids, incidents, schedule, sentences
 from tokiflow.core.actors import THE_JOB, TOKIFLOW, Actor
 from tokiflow.core.incidents import Opening
 from tokiflow.core.status import Kind, Rules
-from tokiflow.db import db
+from tokiflow.db import by_index, db
 from tokiflow.models import Incident, Monitor
 from tokiflow.services import alerts, follow_ups, incident_rows, sets, timeline
 from tokiflow.services.incident_rows import OUTAGE, Book
@@ -57,6 +57,7 @@ def carry_out(verdicts: Sequence[Verdict], now: datetime) -> None:
     """
     if not verdicts:
         return
+    by_index()
     book = _read(verdicts)
     news = [one for verdict in verdicts if (one := _carry_out(book, verdict, now))]
     # An incident has to be there before what speaks of it.

@@ -2,104 +2,41 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from importlib import import_module
+
+from flask import Blueprint, Flask
 
 from tokiflow.settings import Settings
+
+FRAME = ("filters", "security", "frame", "failures")
+"""What every page stands in."""
+
+NOUNS = (
+    # The ways in; they share one blueprint.
+    "front", "auth", "passkeys", "second_step", "second_factor_proofs", "sign_in_links", "google_sign_in", "prove",
+    # What is watched, and who is told.
+    "organizations", "overview", "monitors", "runs", "incidents", "maintenance",
+    "channels", "undelivered", "slack", "slack_hooks", "rules",
+    # Settings of a person and of an organization.
+    "profile", "second_factors", "organization", "api_keys", "invitations", "ownership", "members", "exports", "audit",
+    "sessions", "google_accounts", "security_txt", "privacy",
+    # What a mail leads to.
+    "recipients", "resend", "joining",
+)  # fmt: skip
+
+WORKSHOP = ("outbox", "gallery", "message_gallery")
+"""Where mail goes when no mail server is set, and what every component and every message looks like."""
 
 
 def init_app(app: Flask) -> None:
     """Open the doors for people."""
-    from tokiflow.web import (
-        api_keys,
-        audit,
-        auth,
-        channels,
-        exports,
-        failures,
-        filters,
-        frame,
-        front,
-        gallery,
-        google_accounts,
-        google_sign_in,
-        incidents,
-        invitations,
-        joining,
-        maintenance,
-        members,
-        message_gallery,
-        monitors,
-        organization,
-        organizations,
-        outbox,
-        overview,
-        ownership,
-        passkeys,
-        privacy,
-        profile,
-        prove,
-        recipients,
-        resend,
-        rules,
-        runs,
-        second_factor_proofs,
-        second_factors,
-        second_step,
-        security,
-        security_txt,
-        sessions,
-        sign_in_links,
-        slack,
-        slack_hooks,
-        undelivered,
-    )
-
     settings: Settings = app.extensions["tokiflow.settings"]
-    filters.init_app(app)
-    security.init_app(app)
-    frame.init_app(app)
-    failures.init_app(app)
-    nouns = (
-        front,
-        auth,
-        passkeys,
-        second_step,
-        second_factor_proofs,
-        sign_in_links,
-        google_sign_in,
-        prove,
-        organizations,
-        overview,
-        monitors,
-        runs,
-        incidents,
-        maintenance,
-        channels,
-        undelivered,
-        slack,
-        slack_hooks,
-        rules,
-        profile,
-        second_factors,
-        organization,
-        api_keys,
-        invitations,
-        ownership,
-        members,
-        exports,
-        audit,
-        sessions,
-        google_accounts,
-        security_txt,
-        privacy,
-    )
-    # The ways in share one blueprint.
-    for blueprint in dict.fromkeys(noun.blueprint for noun in nouns):
+    for name in FRAME:
+        import_module(f"{__name__}.{name}").init_app(app)
+    for blueprint in _blueprints(NOUNS if settings.production else NOUNS + WORKSHOP):
         app.register_blueprint(blueprint)
-    for answers in (recipients, resend, joining):
-        app.register_blueprint(answers.blueprint)
-    if not settings.production:
-        # Where mail goes when no mail server is set, and what every component and every message looks like.
-        app.register_blueprint(outbox.blueprint)
-        app.register_blueprint(gallery.blueprint)
-        app.register_blueprint(message_gallery.blueprint)
+
+
+def _blueprints(nouns: tuple[str, ...]) -> dict[Blueprint, None]:
+    """Theirs, each once, with all their views: every module is loaded before the first is registered."""
+    return dict.fromkeys(import_module(f"{__name__}.{noun}").blueprint for noun in nouns)

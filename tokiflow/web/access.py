@@ -7,15 +7,16 @@ only in the person's own organizations: outside them it does not exist (404); in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import current_app, g, request, session, url_for
+from flask import current_app, flash, g, request, session, url_for
 from flask_login import current_user
+from werkzeug.datastructures import MultiDict
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
@@ -39,6 +40,7 @@ from tokiflow.models import (
     User,
     UserSession,
 )
+from tokiflow.models.columns import Belonging
 from tokiflow.observability import requests as request_log
 from tokiflow.queries import (
     api_keys,
@@ -55,9 +57,12 @@ from tokiflow.queries import (
     sessions,
     slack_installations,
 )
+from tokiflow.services import drafts
+from tokiflow.web import htmx
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Owned = TypeVar("Owned", bound=Belonging)
 
 RULE = "tokiflow_access"
 PROVED = "tokiflow_proved"
@@ -119,15 +124,48 @@ def requires(right: Right) -> Callable[[Callable[P, R]], Callable[P, R | Respons
 def proved(view: Callable[P, R]) -> Callable[P, R | Response]:
     """Beside one of the above, for what does harm that cannot be undone: whoever asks has shown who they are within
     PROOF_LASTS, or does so first and comes back to this address."""
+    return proved_keeping()(view)
 
-    @wraps(view)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R | Response:
-        if not is_proved():
-            return _go(url_for("auth.prove", next=_back_after_proof()))
-        return view(*args, **kwargs)
 
-    setattr(wrapped, PROVED, True)
-    return wrapped
+def proved_keeping(*fields: str) -> Callable[[Callable[P, R]], Callable[P, R | Response]]:
+    """The same for a small form: if the time is over when it is sent, it is shown again afterwards with what was typed
+    into `fields`. It is never sent by itself. Codes, keys and answers of passkeys are no such fields."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R | Response]:
+        @wraps(view)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+            if not is_proved():
+                if fields and request.method == "POST":
+                    _keep(fields)
+                return _go(url_for("auth.prove", next=_back_after_proof()))
+            if fields and request.method == "GET" and not htmx.is_htmx():
+                _find_again()
+            return view(*args, **kwargs)
+
+        setattr(wrapped, PROVED, True)
+        return wrapped
+
+    return decorate
+
+
+def _keep(fields: Sequence[str]) -> None:
+    """What was typed, until the person is back."""
+    here = g.get("user_session")
+    if here is not None:
+        typed = {name: request.form.getlist(name) for name in fields if name in request.form}
+        drafts.keep(here.id, _here(), typed)
+
+
+def _find_again() -> None:
+    """What was typed before goes into the form of this page (forms.base), to be looked at and sent."""
+    found = drafts.take(g.user_session.id, _here())
+    if found is not None:
+        g.draft = MultiDict((name, value) for name, values in found.items() for value in values)
+        flash("Thank you. Here is what you had typed: nothing has happened yet, so go on with the button.")
+
+
+def _here() -> str:
+    return request.full_path.rstrip("?")
 
 
 def is_proved() -> bool:
@@ -138,9 +176,8 @@ def is_proved() -> bool:
 
 def _back_after_proof() -> str:
     """This very address; or, if it only takes a POST, the page whose button was pressed."""
-    here = request.full_path.rstrip("?")
     if request.method == "GET" or answers_get():
-        return here
+        return _here()
     came_from = urlsplit(request.referrer or "")
     return (
         came_from._replace(scheme="", netloc="", fragment="").geturl() if came_from.netloc == request.host else "/app"
@@ -191,26 +228,22 @@ def organization() -> Organization:
 
 def monitor(public_id: str) -> Monitor:
     """The monitor called `public_id` in the address."""
-    found = monitors.get(ids.parse("mon", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(monitors.get(ids.parse("mon", public_id)))
 
 
 def incident(public_id: str) -> Incident:
     """The incident called `public_id` in the address, with its monitor."""
-    found = incidents.get(ids.parse("inc", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(incidents.get(ids.parse("inc", public_id)))
 
 
 def channel(public_id: str) -> Channel:
     """The channel called `public_id` in the address."""
-    found = channels.get(ids.parse("chn", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(channels.get(ids.parse("chn", public_id)))
 
 
 def slack_installation(public_id: str) -> SlackInstallation:
     """Our app in the workspace called `public_id` in the address."""
-    found = slack_installations.get(ids.parse("slk", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(slack_installations.get(ids.parse("slk", public_id)))
 
 
 def here() -> str:
@@ -230,32 +263,28 @@ def member(public_id: str) -> Membership:
 
 def go_to(organization_id: UUID) -> Organization:
     """The person's organization of this id, current from now on. Raises NotFound, or Forbidden without the right."""
-    _admitted(None, organization_id)
+    _admit(organization_id)
     return organization()
 
 
 def window(public_id: str) -> MaintenanceWindow:
     """The maintenance window called `public_id` in the address."""
-    found = maintenance.get(ids.parse("mnt", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(maintenance.get(ids.parse("mnt", public_id)))
 
 
 def rule(public_id: str) -> RoutingRule:
     """The routing rule called `public_id` in the address."""
-    found = routing.get(ids.parse("rul", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(routing.get(ids.parse("rul", public_id)))
 
 
 def api_key(public_id: str) -> ApiKey:
     """The API key called `public_id` in the address."""
-    found = api_keys.get(ids.parse("key", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(api_keys.get(ids.parse("key", public_id)))
 
 
 def invitation(public_id: str) -> Invitation:
     """The invitation called `public_id` in the address."""
-    found = invitations.get(ids.parse("inv", public_id))
-    return _admitted(found, found.organization_id)
+    return _admitted(invitations.get(ids.parse("inv", public_id)))
 
 
 def export(public_id: str) -> Export:
@@ -263,7 +292,7 @@ def export(public_id: str) -> Export:
     found = exports.get(ids.parse("exp", public_id), user().id)
     if found.organization_id is not None:
         g.right = EXPORTED[found.kind]
-        _admitted(found, found.organization_id)
+        _admit(found.organization_id)
     return found
 
 
@@ -277,15 +306,16 @@ def run(public_id: str, of: Monitor) -> Run:
     return runs.get(of.id, ids.parse("run", public_id))
 
 
-T = TypeVar("T")
-
-
-def _admitted(found: T, organization_id: UUID) -> T:
+def _admitted(found: Owned) -> Owned:
     """`found`, if the person belongs where it does; the page then is about that organization."""
+    _admit(found.organization_id)
+    return found
+
+
+def _admit(organization_id: UUID) -> None:
     if "membership" not in g or organization_id != membership().organization_id:
         _enter(organizations.membership(user().id, organization_id))
     check(g.right)
-    return found
 
 
 def _named() -> Membership | None:

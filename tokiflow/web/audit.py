@@ -9,7 +9,7 @@ from tokiflow.core.roles import Right
 from tokiflow.services import exports
 from tokiflow.web import access, audit_log, frame, htmx
 
-blueprint = Blueprint("audit", __name__, url_prefix="/app/settings/audit")
+blueprint = Blueprint("audit", __name__, url_prefix="/app/settings/audit-logs")
 
 
 @blueprint.get("")

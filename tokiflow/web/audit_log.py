@@ -284,10 +284,15 @@ def _until(text: str) -> str:
 
 
 def _summary(event: AuditEvent, found: Sequence[audit_diff.Change]) -> str:
-    labels = [one.label[:1].lower() + one.label[1:] for one in found]
+    labels = [_within_a_sentence(one.label) for one in found]
     more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED + 1 else ""
     listed = ", ".join(labels[:_NAMED] if more else labels) + more
     return f"{'What changed' if event.before else 'Details'}: {listed}" if listed else ""
+
+
+def _within_a_sentence(label: str) -> str:
+    """`Grace` → `grace`; `URL` stays as it is."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
 
 _NAMED = 3

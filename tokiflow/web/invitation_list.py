@@ -13,6 +13,7 @@ from tokiflow.core import ids
 from tokiflow.core.roles import Role, manages
 from tokiflow.queries import invitations
 from tokiflow.queries.invitations import Listed
+from tokiflow.services.invitations import SENDER
 from tokiflow.web import filters
 
 ROWS = 50
@@ -117,7 +118,10 @@ def _line(one: Listed, rank: Role) -> Line:
 
 
 def _more(one: Listed) -> str:
-    """What is to be known of its mail."""
+    """What is to be known of its mail, or of its end."""
+    if one.state == "withdrawn" and one.invitation.withdrawn_because:
+        why = SENDER[one.invitation.withdrawn_because]
+        return f"{why[:1].upper()}{why[1:]}"
     if one.state == "failed":
         return one.trouble
     if one.state != "waiting" or one.mail != "pending":

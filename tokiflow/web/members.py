@@ -14,7 +14,7 @@ from tokiflow.services import memberships
 from tokiflow.web import access, frame, htmx, member_list, signed_in
 from tokiflow.web.forms.member import Removal, RoleForm
 
-blueprint = Blueprint("members", __name__, url_prefix="/app/settings/members")
+blueprint = Blueprint("members", __name__, url_prefix="/app/settings/team")
 
 
 @blueprint.get("")

@@ -103,7 +103,7 @@ def choices() -> str:
 
 
 @blueprint.post("/<monitor_id>/ping")
-@access.requires(Right.EDIT_MONITORS)
+@access.requires(Right.PING)
 def ping(monitor_id: str) -> Response:
     """Send the ping that the job would send."""
     monitor = access.monitor(monitor_id)

@@ -1,14 +1,12 @@
-"""The output viewer: what a run printed, as it was printed, searched, or compared with the last success."""
+"""The output viewer: what a run printed, as it was printed or searched."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from tokiflow import errors
-from tokiflow.core import ansi, durations, output_diff, printed
-from tokiflow.core.output_diff import Difference, Kind
+from tokiflow.core import printed
 from tokiflow.core.printed import Printed
 from tokiflow.core.runs import Outcome
 from tokiflow.models import Run
@@ -103,7 +101,7 @@ class Viewer:
 
 def view(output: Output, run: Run, wish: Asked, address: Address) -> Viewer:
     """The output as it was printed, or the lines of it that were searched for."""
-    found = _printed(output)
+    found = text_of(output)
     if found.binary:
         return Viewer(wish, (), 0, binary=True)
     if wish.q:
@@ -111,7 +109,8 @@ def view(output: Output, run: Run, wish: Asked, address: Address) -> Viewer:
     return _part(found, run, wish, address)
 
 
-def _printed(output: Output) -> Printed:
+def text_of(output: Output) -> Printed:
+    """Its lines."""
     return printed.read(output.body, output.size, output.cut)
 
 
@@ -128,7 +127,7 @@ def _part(found: Printed, run: Run, wish: Asked, address: Address) -> Viewer:
         said=_which_lines(here, len(found.lines)) if len(parts) > 1 else "",
         from_end=at == len(parts) - 1 and wish.line is None,
         trouble_line=None if first is None else first + 1,
-        trouble_url="" if first is None else f"#L{first + 1}" if first in here else _place(address, first),
+        trouble_url="" if first is None else f"#L{first + 1}" if first in here else place(address, first),
         pages=_pages(at, len(parts), address),
         broken=found.broken,
     )
@@ -153,7 +152,7 @@ def _pages(at: int, count: int, address: Address) -> list[tuple[str, str]]:
     return [(word, address(part=part)) for word, part in there if 1 <= part <= count and part != at + 1]
 
 
-def _place(address: Address, number: int) -> str:
+def place(address: Address, number: int) -> str:
     """The address of line `number` (from 0) among all lines."""
     return address(line=number + 1, anchor=f"L{number + 1}")
 
@@ -189,94 +188,14 @@ def _stretches(found: Printed, hits: Sequence[int], q: str, address: Address) ->
     """The hits and the lines around them, with a remark for what lies between."""
     total, after = len(found.lines), 0
     for stretch in output_lines.around(hits, total):
-        yield from _fold(stretch.start - after, after, "", address)
-        lines = (output_lines.line(n + 1, found.lines[n], q, url=_place(address, n)) for n in stretch)
+        yield from fold(stretch.start - after, after, "", address)
+        lines = (output_lines.line(n + 1, found.lines[n], q, url=place(address, n)) for n in stretch)
         yield from _with_gap(found, stretch, zip(stretch, lines, strict=True))
         after = stretch.stop
-    yield from _fold(total - after, after, "", address)
+    yield from fold(total - after, after, "", address)
 
 
-def _fold(count: int, number: int, what: str, address: Address) -> Iterator[Shown]:
+def fold(count: int, number: int, what: str, address: Address) -> Iterator[Shown]:
     """A remark in place of `count` lines from line `number` on, which leads to them."""
     if count:
-        yield Shown(words=f"{filters.count(count, 'line')}{what}", url=_place(address, number))
-
-
-# The difference
-
-
-def difference(
-    output: Output, run: Run, before: Run | None, earlier: Kept, wish: Asked, address: Address, earlier_url: str
-) -> Viewer:
-    """`output` against `earlier`, what the last successful run `before` this one printed."""
-    found = _printed(output)
-    if before is None or earlier.unreachable or earlier.output is None:
-        return Viewer(wish, (), 0, said=_nothing_to_compare(before), unreachable=earlier.unreachable)
-    old = _printed(earlier.output)
-    if found.binary or old.binary:
-        return Viewer(wish, (), 0, said="One of the two outputs is no text: they can’t be compared.")
-    result = output_diff.compare([ansi.plain(line) for line in old.lines], [ansi.plain(line) for line in found.lines])
-    shown = list(output_lines.within_reach(_compared(result, old, found, address)))
-    return Viewer(
-        wish,
-        shown,
-        len(found.lines),
-        said=_summary(result),
-        more=_limits(result, old, found, cut=len(shown) < len(result.rows)),
-        earlier_url=earlier_url,
-        earlier_when=before_words(before.at, run.at),
-    )
-
-
-def _nothing_to_compare(before: Run | None) -> str:
-    if before is None:
-        return "In the 90 days before, no run succeeded and sent its output: there is nothing to compare with."
-    return "The output of the last successful run is not kept any more: there is nothing to compare with."
-
-
-def before_words(earlier: datetime, at: datetime) -> str:
-    """`2 hours before`."""
-    words = durations.ago(earlier, at)
-    return f"{words.removesuffix(' ago')} before" if words.endswith(" ago") else "a moment before"
-
-
-def _summary(result: Difference) -> str:
-    """`12 lines are new and 3 are missing against`, the beginning of a sentence that names the other run."""
-    if not (result.added or result.removed):
-        return "Nothing differs from"
-    new = f"{filters.count(result.added, 'line')} {_are(result.added)} new" if result.added else "No line is new"
-    if not result.removed:
-        return f"{new} and none is missing against"
-    return f"{new} and {filters.number(result.removed)} {_are(result.removed)} missing against"
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _limits(result: Difference, old: Printed, new: Printed, *, cut: bool) -> str:
-    """What the reader should know of how this was compared."""
-    told = "Times, lengths of time and ids that change on every run are not compared."
-    if result.tails:
-        told += " These outputs are long: only their last lines were."
-    if old.left_out or new.left_out:
-        told += " Some bytes of them were left out when they came."
-    return told + (" Only the beginning of the difference is shown." if cut else "")
-
-
-def _compared(result: Difference, old: Printed, new: Printed, address: Address) -> Iterator[Shown]:
-    """The rows as lines without colours of their own: here colour says what is new."""
-    for row in result.rows:
-        if row.kind is Kind.FOLDED:
-            yield from _fold(row.count, row.new or 0, " are the same", address)
-        elif row.new is not None:
-            url = _place(address, row.new)
-            kind = "added" if row.kind is Kind.ADDED else ""
-            yield output_lines.line(row.new + 1, _bare(new.lines[row.new]), url=url, kind=kind)
-        elif row.old is not None:
-            yield output_lines.line(None, _bare(old.lines[row.old]), kind="removed")
-
-
-def _bare(line: ansi.Line) -> ansi.Line:
-    text = ansi.plain(line)
-    return [(text, ansi.PLAIN)] if text else []
+        yield Shown(words=f"{filters.count(count, 'line')}{what}", url=place(address, number))

@@ -42,7 +42,7 @@ def leave() -> Response:
 
 @blueprint.route("/hand-over", methods=["GET", "POST"])
 @access.requires(Right.EDIT_ORGANIZATION)
-@access.proved
+@access.proved_keeping("to", "typed")
 def hand_over() -> Response:
     """Make somebody else the owner in one's own place."""
     organization, form = access.organization(), HandOver(to=request.args.get("to", "")[:320])
@@ -66,7 +66,7 @@ def hand_over() -> Response:
 
 @blueprint.route("/delete", methods=["GET", "POST"])
 @access.requires(Right.EDIT_ORGANIZATION)
-@access.proved
+@access.proved_keeping("typed")
 def delete() -> Response:
     """Count what would go, then let it go after a week."""
     organization, form = access.organization(), Deletion()

@@ -59,7 +59,7 @@ def export_organization() -> ResponseReturnValue:
 
 @blueprint.route("/delete-account", methods=["GET", "POST"])
 @access.person
-@access.proved
+@access.proved_keeping("typed")
 def delete_account() -> ResponseReturnValue:
     """Say what goes and what stays, and have it meant; then let it go, a week from now."""
     form = Departure()

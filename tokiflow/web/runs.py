@@ -14,7 +14,7 @@ from tokiflow.models import Monitor, Run
 from tokiflow.queries import runs
 from tokiflow.queries.runs import Output
 from tokiflow.services import outputs as service
-from tokiflow.web import access, filters, metric_charts, outputs, run_views
+from tokiflow.web import access, filters, metric_charts, output_differences, outputs, run_views
 
 blueprint = Blueprint("runs", __name__, url_prefix="/app/monitors/<monitor_id>/runs")
 
@@ -72,7 +72,7 @@ def _viewer(monitor: Monitor, run: Run, output: Output) -> outputs.Viewer:
         return outputs.view(output, run, wish, address)
     before = runs.last_success_before(run)
     earlier_url = _viewer_url(monitor, before) if before else ""
-    return outputs.difference(output, run, before, outputs.fetch(before), wish, address, earlier_url)
+    return output_differences.between(output, run, before, outputs.fetch(before), wish, address, earlier_url)
 
 
 def _viewer_url(monitor: Monitor, run: Run, anchor: str = "output", **asked: Any) -> str:
@@ -98,14 +98,6 @@ def output(monitor_id: str, run_id: str) -> Response:
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return answer
-
-
-def _output(run: Run) -> tuple[Output | None, bool]:
-    """What it printed, and whether that is kept where nobody answers: the rest of the page is no worse for it."""
-    try:
-        return outputs.read(run), False
-    except errors.StorageError:
-        return None, True
 
 
 def _file_name(monitor: Monitor, run: Run) -> str:

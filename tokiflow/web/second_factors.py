@@ -47,12 +47,12 @@ def show() -> ResponseReturnValue:
 
 @blueprint.route("/passkeys/new", methods=["GET", "POST"])
 @access.person
-@access.proved
+@access.proved_keeping("name")
 def add_passkey() -> ResponseReturnValue:
     """Name it, let the browser make it, keep it."""
     site = passkeys.site()
     if request.method == "GET":
-        return _new_passkey(NewPasskey(formdata=None, name=signed_in.device() or "My passkey"), site.origin)
+        return _new_passkey(NewPasskey(name=signed_in.device() or "My passkey"), site.origin)
     form = NewPasskey()
     try:
         challenge = ceremonies.take(ADD)
@@ -78,12 +78,12 @@ def passkey_options() -> ResponseReturnValue:
 
 @blueprint.route("/passkeys/<passkey_id>", methods=["GET", "POST"])
 @access.person
-@access.proved
+@access.proved_keeping("name")
 def rename_passkey(passkey_id: str) -> ResponseReturnValue:
     """Call it something else."""
     row = _passkey(passkey_id)
     if request.method == "GET":
-        return _rename(PasskeyName(formdata=None, name=row.name), passkey_id)
+        return _rename(PasskeyName(name=row.name), passkey_id)
     form = PasskeyName()
     try:
         passkeys.rename(row.id, access.user().id, form.name.data or "")

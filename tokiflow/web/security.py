@@ -76,6 +76,9 @@ def init_app(app: Flask) -> None:
         if not request.path.startswith("/static/"):
             # Pages hold what only one person may see.
             response.headers.setdefault("Cache-Control", "no-store")
+        if request.path.startswith("/api/v1/"):
+            # Whatever a browser takes an answer for, it saves it under a name that nobody chose.
+            response.headers.setdefault("Content-Disposition", 'attachment; filename="api.json"')
         return response
 
 

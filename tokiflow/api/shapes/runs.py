@@ -133,6 +133,17 @@ SCHEMAS: dict[str, Schema] = {
             "body_bytes": whole("How long its body was, kept or not.", minimum=0),
         }
     ),
+    "NewPing": obj(
+        {
+            "signal": word([one.value for one in Signal], "What it says; `success` if left out."),
+            "exit_code": whole("Other than 0, it makes a failure of a success.", minimum=0, maximum=255),
+            "duration_seconds": number("How long the job took.", minimum=0, maximum=31_622_400),
+            "rid": text("The same for all pings of a run.", format="uuid"),
+            "message": text("A short sentence."),
+        },
+        optional=("signal", "exit_code", "duration_seconds", "rid", "message"),
+    ),
+    "PingSent": obj({"signal": word([one.value for one in Signal]), "at": moment()}),
     "Stats": obj(
         {
             "since": moment(),

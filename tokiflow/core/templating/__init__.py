@@ -5,6 +5,7 @@ looked up in plain values and nowhere else, there are no calls, no attributes an
 steps and what comes out are bounded. Sandboxes around larger languages hold back what they know of, and count no steps.
 
     reading    text → nodes; every mistake has a line, a column and what to write instead
+    words      the same within a tag
     filters    what may be done to a value
     rendering  nodes and values → text, escaped for where it stands
 """

@@ -14,11 +14,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, func, select
 
 from tokiflow import channels, errors
-from tokiflow.adapters import storage
 from tokiflow.core import ids
 from tokiflow.db import db
 from tokiflow.models import AuditChain, Membership, Monitor, Organization, Ping, Run, User
-from tokiflow.services import audit
+from tokiflow.services import audit, outputs
 from tokiflow.services.exporting import Asked, Progress, archive, tables
 from tokiflow.services.exporting.archive import Archive
 from tokiflow.services.exporting.tables import Part
@@ -130,7 +129,7 @@ class _Writing:
         with path.open("wb") as file:
             for row in self._told(self._streamed(statement)):
                 body, key = row.pop("body"), row.pop("body_key")
-                row["output"] = self._output(row, _fetched(key) if body is None and key else body)
+                row["output"] = self._output(row, outputs.fetch(key) if body is None and key else body)
                 file.write(archive.as_line(row))
                 count += 1
         self.out.take(f"tables/{tables.PINGS.name}.jsonl", path, count)
@@ -160,19 +159,6 @@ def without_secrets(kind: str, config: Mapping[str, Any]) -> tuple[dict[str, Any
     secret = channels.get(kind).secret_fields
     told = {name: value for name, value in config.items() if name not in secret}
     return told, sorted(name for name in secret if config.get(name))
-
-
-def _fetched(key: str) -> bytes | None:
-    """What lies in the store. None once it is gone there, as old output is; raises StorageError if it can't be had."""
-    store = storage.current()
-    if store is None:
-        raise errors.StorageError("Some output lies in a store that is not configured any more.")
-    try:
-        return store.get(key)
-    except errors.StorageError as error:
-        if error.missing:
-            return None
-        raise
 
 
 _README = """\

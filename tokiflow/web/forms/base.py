@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import request
+from flask import g, request
 from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField
 from wtforms.fields.choices import SelectChoice
@@ -19,8 +19,12 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
-            """What was sent, if it was a form: pages take no JSON, though flask-wtf would."""
-            return None if request.is_json else super().wrap_formdata(form, formdata)
+            """What was sent, if it was a form: pages take no JSON, though flask-wtf would. Or what had been typed
+            before the person was asked who they are (access.proved_keeping)."""
+            if request.is_json:
+                return None
+            sent = super().wrap_formdata(form, formdata)
+            return g.get("draft") if sent is None and formdata is not None else sent
 
     def take(self, invalid: errors.Invalid) -> None:
         """Show the mistakes of `invalid`: `name` at the field `name`, `config.url` at `config_url` or `url`, and what
