@@ -377,7 +377,7 @@ def _shifted(state: State) -> tuple[State, Finding | None]:
 MOST_SIGHTS = 12
 SIGHTED_WITHIN = 250
 RETURNING = 0.04
-"""Two of the first 40 runs, and later one in twenty, are no accident but another way that the job goes."""
+"""So large a share of the runs, and one or two more, are no accident but another way that the job goes."""
 AS_FAR = 0.35
 """On the logarithmic scale: what is nearer by less than this is as far out."""
 DAY = 86_400.0
