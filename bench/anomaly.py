@@ -47,9 +47,9 @@ class Pace:
 
 
 PACES = (
-    Pace("daily", timedelta(days=1), 730, 20),
+    Pace("daily", timedelta(days=1), 730, 10),
     Pace("hourly", timedelta(hours=1), 8760, 4),
-    Pace("minutely", timedelta(minutes=1), 30_240, 2),
+    Pace("minutely", timedelta(minutes=1), 21_600, 2),
 )
 
 

@@ -291,6 +291,30 @@ def test_a_heavy_tail_is_not_told_run_by_run():
     assert len([one for one in found if isinstance(one, Verdict)]) <= 1
 
 
+def test_spikes_within_the_band_do_not_hide_the_next_ones():
+    draw = random.Random(5)
+    job, spikes, told = Job(*noisy(60, 0.15, 100), every=MINUTELY), 0, 0
+    for value in noisy(60, 0.15, 4000, seed=2):
+        spike = draw.random() < 0.01
+        found = job.run(value * 3 if spike else value)[0]
+        spikes += spike
+        told += spike and isinstance(found, Verdict)
+    assert told >= 0.8 * spikes > 20
+
+
+@pytest.mark.parametrize("every", [MINUTELY, HOURLY, DAILY], ids=["minutely", "hourly", "daily"])
+@pytest.mark.parametrize("runs", [10, 20, 50])
+@pytest.mark.parametrize("factor", [3, 1 / 5])
+def test_after_ten_runs_of_a_steady_job_a_spike_is_told(every, runs, factor):
+    assert Job(*noisy(60, 0.05, runs), every=every).judge(60 * factor)
+
+
+def test_a_clock_of_whole_seconds_is_no_alarm():
+    job = Job(every=HOURLY)
+    found = job.run(*[max(1.0, round(value)) for value in noisy(5, 0.15, 2000)])
+    assert not any(found)
+
+
 values = st.one_of(st.floats(0.01, 5000), st.sampled_from([600.0, 610.0, 2000.0, 5.0]))
 lives = st.lists(st.tuples(values, st.integers(0, 200_000), st.booleans()), max_size=120)
 

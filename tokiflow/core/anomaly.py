@@ -14,10 +14,12 @@
 - far from the last runs: more than z standard deviations from the median, where the standard deviation comes from the
   MAD and has a floor. This is on the logarithmic scale, unless values clearly scatter by seconds and not by factors;
 - farther out than what is remembered: beyond where its tail reaches so rarely. The outermost values tell how it goes
-  on (Hill, "A simple general approach to inference about the tail of a distribution", Annals of Statistics 1975).
+  on (Hill, "A simple general approach to inference about the tail of a distribution", Annals of Statistics 1975), but
+  for those beyond a gap (core/memory.py): spikes that lie within the band must not widen it for the next ones.
 
-How rarely follows from how often the job runs. What chance may do once in twelve years, on each side, is one run in
-4,600 of a daily job, and one in 6.6 million of a minutely one: what runs often must be further off to be told.
+How rarely follows from how often the job runs. What chance may do once in eight years, on each side, is one run in
+3,000 of a daily job, and one in 4.4 million of a minutely one: what runs often must be further off to be told. A band
+may be wider than that where it costs nothing: three times as long and a fifth as long are outside all the same.
 
 **The three ways back to peace.** What was unusual doesn't teach, and yet none of it is told forever: ten in a row are a
 change of level (`Shift`); what returns again and again is another way the job goes (`_one_of_its_ways`); and a person
@@ -47,17 +49,25 @@ HALF_A_DAY, YOUNG = 43_200.0, 8 * 86_400.0
 """Seconds. Who has not seen each weekday yet judges more loosely. Only within half a day slower runs are no season."""
 SMALL_SAMPLE = 8
 """The spread of n runs is taken for (1 + SMALL_SAMPLE / n) times what they showed."""
-TAIL = 50
-"""The slope of a tail is taken from so many values at most; from a tenth of all while they are few."""
-PRIOR_SLOPE, TAIL_PRIOR = 0.7, 4
-"""What is expected of a tail before it was seen, in standard deviations, and how many values that is worth."""
-NORMAL_SLOPE = 0.4
-"""The slope of a normal distribution's tail there, in standard deviations."""
-WARY, MOST_WARY = 0.8, 0.7
-"""How much wider a tail is taken that is heavier than that."""
+TAIL, TAIL_SHARE = 50, 0.03
+"""The slope of a tail is taken from so many values at most, and from this share of all while they are few. What happens
+more often is not its tail but another way that the job goes."""
+GUESS = 0.6
+"""A guess at the slope of a tail that was not seen yet, in standard deviations."""
+LIGHT, HEAVY, MOST_HEAVY = 0.65, 0.95, 3.0
+"""The slope of a tail against that of an exponential one that begins there: a normal distribution's has 0.57. Up to
+LIGHT a tail ends like the normal one (whose squares have an exponential tail), at HEAVY it is exponential. The heavier
+it is, the less its beginning says about its end."""
 RUNS_A_YEAR = (52.0, 1_051_200.0)
 """From weekly to each half minute: nothing is judged as if it were rarer or more frequent."""
 YEAR = 365 * 86_400.0
+SPIKE, DROP = 3.0, 1 / 5
+"""What is to be found wherever chance allows it."""
+ROOM = 0.68
+"""A band that ends at this share of the way to a SPIKE or DROP still tells them, though they scatter themselves."""
+HOPELESS, STRETCH, STRETCH_BY = 1.3, 1.4, 3.0
+"""A tail that ends HOPELESS times farther out than ROOM hides them anyhow. It is trusted less, and taken, gradually,
+for up to STRETCH longer."""
 SURE = 100
 """From so many runs on, the window ends a floor's reach beyond what it has: two levels a week are no wide scatter."""
 
@@ -74,18 +84,20 @@ class Sensitivity(StrEnum):
 class _Taste(NamedTuple):
     """What it takes to be told. On the logarithmic scale: `floor` is the least standard deviation, `young` how far off
     a run may be before each weekday was seen. `alarms`, how many in a year and on each side may be due to chance;
-    `slower`, the least factor over the usual that makes slow runs worth a word."""
+    `slower`, the least factor over the usual that makes slow runs worth a word; `margin`, how much wider a band is made
+    where that hides nothing that must be found."""
 
     floor: float
     young: float
     alarms: float
     slower: float
+    margin: float
 
 
 _TASTES = {
-    Sensitivity.LOW: _Taste(0.15, 1.0, 0.01, 1.5),
-    Sensitivity.NORMAL: _Taste(0.1, 0.85, 0.08, 1.2),
-    Sensitivity.HIGH: _Taste(0.06, 0.5, 2.0, 1.1),
+    Sensitivity.LOW: _Taste(0.15, 1.0, 0.01, 1.5, 1.5),
+    Sensitivity.NORMAL: _Taste(0.1, 0.85, 0.12, 1.2, 1.5),
+    Sensitivity.HIGH: _Taste(0.06, 0.5, 2.0, 1.1, 1.0),
 }
 # Who is not told still has the level of the job followed, for the day on which they want to be told.
 _TASTES[Sensitivity.OFF] = _TASTES[Sensitivity.NORMAL]
@@ -364,8 +376,8 @@ def _shifted(state: State) -> tuple[State, Finding | None]:
 
 MOST_SIGHTS = 12
 SIGHTED_WITHIN = 250
-RETURNING = 0.05
-"""Two of the first 40 runs, and later one in twenty, are no accident but another way that the job goes."""
+RETURNING = 0.04
+"""So large a share of the runs, and one or two more, are no accident but another way that the job goes."""
 AS_FAR = 0.35
 """On the logarithmic scale: what is nearer by less than this is as far out."""
 DAY = 86_400.0
@@ -383,7 +395,7 @@ def _one_of_its_ways(state: State, seen: list[_Sight]) -> bool:
     so at this time on the two days before, or in the two weeks before."""
     baseline = state.baseline
     within = min(baseline.count, SIGHTED_WITHIN)
-    if len(seen) + 1 >= min(max(RETURNING * within, 2), MOST_SIGHTS):
+    if len(seen) + 1 >= min(1.5 + RETURNING * within, MOST_SIGHTS):
         return True
     moments = [sight.at for sight in seen]
     return any(
@@ -402,7 +414,7 @@ def _much(state: State, taste: _Taste) -> bool:
     baseline = state.baseline
     middle = interpolated(sorted(map(baseline.place, state.streak[-SLOW_IN_A_ROW:])), 0.5)
     least = taste.young if HALF_A_DAY < baseline.span < YOUNG else math.log(taste.slower)
-    return middle > baseline.centre + least and middle > baseline.memory.quantile(0.98)
+    return middle > baseline.centre + least and middle > baseline.memory.quantile(0.995)
 
 
 def _verdict(baseline: Baseline, value: float, low: float, high: float) -> Verdict:
@@ -422,11 +434,11 @@ def _spread(baseline: Baseline) -> float:
 
 def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
     """The places between which a run is usual."""
-    chance = _chance(baseline, taste)
+    centre, chance = baseline.centre, _chance(baseline, taste)
     inflation = 1 + SMALL_SAMPLE / len(baseline.window)
     z = _NORMAL.inv_cdf(1 - chance)
     reach = z * max(baseline.sigma * inflation, taste.floor)
-    low, high = baseline.centre - reach, baseline.centre + reach
+    low, high = centre - reach, centre + reach
     if baseline.additive:
         far = z * inflation * _spread(baseline)
         low, high = baseline.place(baseline.usual - far), baseline.place(baseline.usual + far)
@@ -434,8 +446,10 @@ def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
         edge = z * taste.floor
         low, high = max(low, baseline.places[0] - edge), min(high, baseline.places[-1] + edge)
     if baseline.span < YOUNG:
-        low, high = min(low, baseline.centre - taste.young), max(high, baseline.centre + taste.young)
+        low, high = min(low, centre - taste.young), max(high, centre + taste.young)
     low, high = min(low, _tail_end(baseline, -1, chance)), max(high, _tail_end(baseline, 1, chance))
+    low = min(low, centre - min(taste.margin * (centre - low), _room(centre, DROP)))
+    high = max(high, centre + min(taste.margin * (high - centre), _room(centre, SPIKE)))
     for lower, upper in (baseline.allowed, baseline.returning):
         low, high = low if lower is None else min(low, lower), high if upper is None else max(high, upper)
     return low, high
@@ -457,10 +471,26 @@ def _chance(baseline: Baseline, taste: _Taste) -> float:
 
 def _tail_end(baseline: Baseline, side: int, chance: float) -> float:
     """The place beyond which lies a run with the probability `chance`, if the tail goes on as it begins."""
-    memory = baseline.memory
-    tail = memory.tail(side, max(min(memory.total // 10, 8 + memory.total // 50, TAIL), 1))
-    sigma = max(baseline.sigma, memory.width)
-    slope = (tail.excess + TAIL_PRIOR * PRIOR_SLOPE * sigma) / (tail.size - 1 + TAIL_PRIOR)
-    # The heavier a tail, the less its beginning says about its end.
-    slope *= 1 + min(max(slope / sigma - 1.25 * NORMAL_SLOPE, 0.0) * WARY, MOST_WARY)
-    return tail.edge + side * slope * max(math.log(tail.size / (memory.total * chance)), 0.0)
+    memory, centre = baseline.memory, baseline.centre
+    wanted = max(min(round(TAIL_SHARE * memory.total), TAIL), 1)
+    edge, size, slope = memory.tail(side, wanted, GUESS * max(baseline.sigma, memory.width))
+    begins = max(side * (edge - centre), memory.width)
+    slopes = max(math.log(size / (memory.total * chance)), 0.0)
+    light = math.sqrt(begins**2 + 2 * slope * (begins + slope) * slopes)
+    exponential = begins + slope * slopes
+    ends = light + _heaviness(slope, begins, size / memory.total) * (exponential - light)
+    hidden = STRETCH_BY * (ends - HOPELESS * _room(centre, SPIKE if side > 0 else DROP))
+    return centre + side * (ends + min(max(hidden, 0.0), STRETCH) * max(ends - begins, 0.0))
+
+
+def _heaviness(slope: float, begins: float, share: float) -> float:
+    """Of a tail that begins there and has this share of all: 0 if it is as light as a normal one, 1 if exponential."""
+    if share >= 0.5:
+        return 0.0
+    against = slope * math.log(0.5 / share) / begins
+    return min(max((against - LIGHT) / (HEAVY - LIGHT), 0.0), MOST_HEAVY)
+
+
+def _room(centre: float, factor: float) -> float:
+    """How far from the usual a band may end and yet not hide a run that takes `factor` times as long."""
+    return ROOM * abs(math.asinh(factor * math.sinh(centre)) - centre)

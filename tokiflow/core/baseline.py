@@ -31,6 +31,8 @@ ENOUGH = 10
 """So many runs are needed before any is judged."""
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation, for a normal distribution: 1 / Φ⁻¹(3/4)."""
+MEAN_TO_SIGMA = 1.2533
+"""Mean absolute deviation to standard deviation: √(π / 2)."""
 DECIMALS, DIGITS = 5, 5
 """Decimals of a place, and digits of the value that it stands for: 12 minutes come back as 12 minutes."""
 SLOWEST_TO_NOTICE = 0.05
@@ -152,10 +154,15 @@ class Baseline:
 
     @cached_property
     def sigma(self) -> float:
-        """The spread of places: the standard deviation that belongs to their median absolute deviation."""
+        """The spread of places: the standard deviation that belongs to their median absolute deviation.
+
+        If that is 0, as where a clock tells whole seconds, it is the one that belongs to their mean absolute deviation
+        (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993).
+        """
         centre = self.centre
         # Falls, then rises: two runs, which sort() joins in one pass.
-        return MAD_TO_SIGMA * _median(sorted([abs(place - centre) for place in self.places]))
+        away = sorted([abs(place - centre) for place in self.places])
+        return MAD_TO_SIGMA * _median(away) or MEAN_TO_SIGMA * sum(away) / max(len(away), 1)
 
     @cached_property
     def additive(self) -> bool:

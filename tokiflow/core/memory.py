@@ -10,10 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 FIRST_WIDTH = 0.02
 MOST_BINS = 48
+FAR = 6.0
+"""Slopes. By chance a gap is that long once in e ** 6, 400 times."""
+LONGEST_STEP = 0.4
+"""On the logarithmic scale: from two seconds to three."""
+GUESS = 5
+"""So many values is it worth what one thinks of a tail before it was seen."""
 FADES_AFTER = 28 * 86_400.0
 """Seconds. Four weeks, so that each weekday is remembered a few times."""
 FADES_FROM = 400
@@ -21,15 +28,11 @@ FADES_FROM = 400
 
 
 class Tail(NamedTuple):
-    """The `size` outermost values on one side begin at `edge`, and reach `excess` beyond it, all added up.
-
-    The outermost one counts as if it were the second: a lone value is no tail. For an exponential tail that takes one
-    mean from the sum, so `excess / (size - 1)` is unbiased.
-    """
+    """The `size` outermost values on one side lie beyond `edge`, and grow rarer by a factor of e with each `slope`."""
 
     edge: float
     size: int
-    excess: float
+    slope: float
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,11 @@ class Memory:
     bins: Mapping[int, int] = field(default_factory=dict)
     total: int = 0
     faded_at: float | None = None
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """Of the bins, in order."""
+        return sorted(self.bins)
 
     def add(self, place: float, at: float | None = None) -> Memory:
         """One more value, seen `at` (seconds since the epoch; None: fade nothing)."""
@@ -61,32 +69,55 @@ class Memory:
     def quantile(self, share: float) -> float:
         """The upper edge of the bin below which at least this share of all lies. NaN if nothing was seen."""
         wanted, seen = share * self.total, 0
-        for number in sorted(self.bins):
+        for number in self.numbers:
             seen += self.bins[number]
             if seen >= wanted:
                 return (number + 1) * self.width
         return math.nan
 
-    def tail(self, side: int, size: int) -> Tail:
-        """At least the `size` outermost values above (`side` 1) or below (-1). Raises ValueError if there are none."""
-        taken: list[tuple[int, int]] = []
-        reached = 0
-        for number in sorted(self.bins, reverse=side > 0):
-            taken.append((number, self.bins[number]))
-            reached += self.bins[number]
-            if reached >= size:
+    def tail(self, side: int, size: int, guess: float) -> Tail:
+        """At least the `size` outermost values above (`side` 1) or below (-1), whose slope is near `guess`, one thinks.
+
+        In an exponential tail, the gap below the i outermost values times i is as long as the slope, on average
+        (Rényi, 1953). So where it is FAR longer, what follows is no tail but something else, and tells nothing of it.
+        Neither does the outermost value alone. Raises ValueError if there are no values.
+        """
+        taken, step = self._outermost(side, size)
+        beyond = reached = sum(count for _, count in taken)
+        first, counted, excess = taken[0][0], GUESS, GUESS * guess
+        for (number, count), (following, _) in zip(taken, [*taken[1:], taken[-1]], strict=True):
+            beyond -= count
+            counted += count
+            excess += count * min(step / 2 * self.width, guess)
+            rest = beyond * abs(following - number) * self.width
+            if abs(following - number) > 2 * step and rest > excess * math.expm1(FAR / counted):
+                excess -= beyond * abs(number - first) * self.width
+                reached -= beyond
                 break
+            if beyond <= 1:
+                break
+            excess += rest
+        return Tail((first if side > 0 else first + 1) * self.width, reached, excess / counted)
+
+    def _outermost(self, side: int, size: int) -> tuple[list[tuple[int, int]], int]:
+        """The bins, from within outwards, that hold at least the `size` outermost values; how far within is the next.
+
+        That is far where a clock tells whole seconds. Farther than LONGEST_STEP it is another way that the job goes.
+        """
+        taken: list[tuple[int, int]] = []
+        for number in reversed(self.numbers) if side > 0 else self.numbers:
+            if size <= 0:
+                step = abs(number - taken[-1][0])
+                return taken[::-1], step if step * self.width <= LONGEST_STEP else 1
+            taken.append((number, self.bins[number]))
+            size -= self.bins[number]
         if not taken:
             raise ValueError("an empty memory has no tail")
-        last = taken[-1][0]
-        excess = sum((abs(number - last) + 0.5) * times for number, times in taken) * self.width
-        if taken[0][1] == 1 and len(taken) > 1:
-            excess -= abs(taken[0][0] - taken[1][0]) * self.width
-        return Tail((last if side > 0 else last + 1) * self.width, reached, excess)
+        return taken[::-1], 1
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` reads; the bins as number, count, number, count…"""
-        flat = [part for number in sorted(self.bins) for part in (number, self.bins[number])]
+        flat = [part for number in self.numbers for part in (number, self.bins[number])]
         return {"width": self.width, "bins": flat, "faded_at": self.faded_at}
 
     @classmethod
