@@ -29,6 +29,7 @@ class Related:
     monitor_name: str
     sentence: str
     status: str
+    severity: str
     why: str
 
 
@@ -65,6 +66,7 @@ def _related(one: Incident, incident: Incident) -> Related:
         monitor_name=one.monitor.name,
         sentence=troubles.sentence(one, filters.viewer().now),
         status=one.status,
+        severity=one.severity,
         why=_why(one, incident),
     )
 
