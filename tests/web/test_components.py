@@ -111,6 +111,16 @@ def test_a_status_is_a_shape_and_a_word(drawing: Flask, kind: str) -> None:
     assert kind.capitalize() in drawn
 
 
+@pytest.mark.parametrize(("severity", "shape"), [("critical", "down"), ("warning", "late")])
+def test_an_open_incident_is_red_only_where_something_is_down(drawing: Flask, severity: str, shape: str) -> None:
+    macro = '{% from "components/status.html" import incident_status, status %}'
+    drawn, meant = (
+        render_template_string(macro + text)
+        for text in (f'{{{{ incident_status("open", "{severity}") }}}}', f'{{{{ status("{shape}", "Open") }}}}')
+    )
+    assert drawn.strip() == meant.strip()
+
+
 @pytest.mark.parametrize(
     ("at", "ago", "clock"),
     [
