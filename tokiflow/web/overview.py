@@ -12,7 +12,7 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.core.status import Status
-from tokiflow.queries import alerts, incident_tallies, monitors, standing, unresolved
+from tokiflow.queries import alerts, downtime, incident_tallies, monitors, standing, unresolved
 from tokiflow.queries.unresolved import Unresolved
 from tokiflow.services import tour as service
 from tokiflow.settings import Settings
@@ -161,26 +161,27 @@ def _figures(wrong: Unresolved) -> Figures | None:
     days = days if days in PERIODS else next(iter(PERIODS))
     since = datetime.combine(now.astimezone(UTC).date(), time(), UTC) - timedelta(days=int(days) - 1)
     before = since - timedelta(days=int(days))
-    all_of_them = standing.of_organization(organization_id, before, since, now)
-    counts = dict.fromkeys(Status, 0)
-    for one in all_of_them:
-        counts[one.status] += 1
-    frame.know(counts, wrong.count)
-    if not any(one.last_ping_at for one in all_of_them):
+    found = standing.of_organization(
+        organization_id, before, since, now,
+        uptimes=downtime.uptimes(organization_id, since, now),
+        known=[one.monitor_id for one in wrong.performance],
+    )  # fmt: skip
+    frame.know(found.sums.statuses, wrong.count)
+    if not found.sums.pinged:
         return None
     first, earlier = incident_trend.starts(now)
-    tallies = incident_tallies.of_organization(organization_id, earlier, now, filters.zone_key())
-    down = {one.monitor_id for one in tallies if one.critical}
-    found = worse.read(all_of_them, wrong.performance, before, since, now)
-    health = org_health.read(all_of_them, down, since, now)
-    noisy = noise.read(tallies, first.date(), {one.id: one for one in all_of_them})
-    named = [*(one.id for one in found.rows), *(one.id for one in health.lowest), *(one.id for one in noisy)]
+    getting_worse = worse.read(found, wrong.performance, before, since, now)
+    health = org_health.read(found)
+    noisy = noise.read(organization_id, first, now)
+    named = [*(one.id for one in getting_worse.rows), *(one.id for one in health.lowest), *(one.id for one in noisy)]
     return Figures(
         days=days,
         periods=[(name, words, url_for("overview.show", days=name)) for name, words in PERIODS.items()],
-        worse=found,
+        worse=getting_worse,
         health=health,
-        trend=incident_trend.of(tallies, now),
+        trend=incident_trend.of(
+            incident_tallies.of_organization(organization_id, earlier, now, filters.zone_key()), now
+        ),
         noisy=noisy,
         strips={ids.public("mon", key): monitor_list.strip(ticks) for key, ticks in monitors.strips(named).items()},
     )
