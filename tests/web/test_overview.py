@@ -365,3 +365,25 @@ def test_a_period_in_the_address(alices: Client, organization: Organization) -> 
     part = alices.get("/app?part=figures&days=30", headers={"HX-Request": "true"}).text
     assert part.lstrip().startswith('<div id="figures"')
     assert "against the 30 days before" in part
+
+
+def test_the_page_of_very_many_does_not_wait_for_the_figures(
+    alices: Client, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "LATER", 1)
+    for name in ("One", "Two"):
+        up(organization, name)
+    body = alices.get("/app?days=30").text
+    assert "Summing up what 2 monitors did" in text(body)
+    assert "Noisiest" not in body
+    asks = re.search(r'id="figures"[^>]*hx-get="([^"]*)" hx-trigger="load', body)
+    assert asks is not None
+    part = alices.get(asks[1].replace("&amp;", "&"), headers={"HX-Request": "true"}).text
+    assert "against the 30 days before" in part
+    assert "Noisiest" in part
+    # Without JavaScript the browser goes on to the whole page by itself, once.
+    goes = re.search(r'<noscript><meta http-equiv="refresh" content="0; url=([^"]*)">', body)
+    assert goes is not None
+    whole = alices.get(goes[1].replace("&amp;", "&")).text
+    assert "Noisiest" in whole
+    assert "<noscript><meta" not in whole

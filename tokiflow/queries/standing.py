@@ -64,10 +64,9 @@ class Standing:
 
 @dataclass(frozen=True)
 class Sums:
-    """All monitors: by status, whether any has ever pinged, how many have each score of health, and the mean of each
-    part over those that have a score (0–1; None where nothing is known)."""
+    """All monitors: whether any has ever pinged, how many have each score of health, and the mean of each part over
+    those that have a score (0–1; None where nothing is known)."""
 
-    statuses: Mapping[Status, int]
     pinged: bool
     scores: Mapping[int, int]
     uptime: float | None
@@ -118,10 +117,9 @@ def of_organization(
         if row.list:
             lists[row.list].append(_standing(row))
     sums = rows[0]
-    statuses = {one: sums.statuses.get(one.value, 0) for one in Status}
     scores = {int(score): count for score, count in sums.scores.items()}
     return Standings(
-        Sums(statuses, sums.pinged, scores, sums.mean_uptime, sums.mean_success, sums.mean_performance),
+        Sums(bool(sums.pinged), scores, sums.mean_uptime, sums.mean_success, sums.mean_performance),
         late_count=sums.late_count,
         failing_count=sums.failing_count,
         **lists,
@@ -195,13 +193,13 @@ today as (select count(*) <= {MANY} or (select days <= :before from made) as tol
 told as (
     select r.monitor_id, r.at >= :since as lately, r.succeeded + r.failed + r.overran + r.missed as expected,
            r.succeeded, r.anomalies, r.timed, r.squares
-    from mine join rollups r on r.monitor_id = mine.id, made
-    where r.grain = 'day' and r.at >= :before and r.at < made.days
+    from mine join rollups r on r.monitor_id = mine.id
+    where r.grain = 'day' and r.at >= :before and r.at < (select days from made)
     union all
     select r.monitor_id, r.at >= :since, r.succeeded + r.failed + r.overran + r.missed,
            r.succeeded, r.anomalies, r.timed, r.squares
-    from mine join rollups r on r.monitor_id = mine.id, made
-    where (select told from today) and r.grain = 'hour' and r.at >= made.days and r.at < made.hours
+    from mine join rollups r on r.monitor_id = mine.id
+    where (select told from today) and r.grain = 'hour' and r.at >= (select days from made) and r.at < (select hours from made)
     union all
     select r.monitor_id, r.at >= :since, (r.outcome in ('success', 'failed', 'overran', 'missed'))::int,
            (r.outcome = 'success')::int, (r.findings is not null)::int,
@@ -251,8 +249,6 @@ sums as (
            count(*) filter (where fails_more) as failing_count,
            avg(uptime) filter (where score is not null) as mean_uptime, avg(success) as mean_success,
            avg(performance) as mean_performance,
-           (select coalesce(jsonb_object_agg(shown, n), '{{}}')
-            from (select shown, count(*) as n from each group by shown) counted) as statuses,
            (select coalesce(jsonb_object_agg(score, n), '{{}}')
             from (select score, count(*) as n from each where score is not null group by score) counted) as scores
     from each

@@ -82,10 +82,10 @@ _MEANS = {
 }
 
 
-def read(found: Standings) -> OrgHealth:
-    """The health of all monitors together: that of the mean of each part, so every monitor weighs the same, however
+def read(found: Standings, total: int) -> OrgHealth:
+    """The health of all `total` monitors together: that of the mean of each part, so every monitor weighs the same, however
     often it runs."""
-    sums, total = found.sums, sum(found.sums.statuses.values())
+    sums = found.sums
     parts = [
         Part(NOUNS[part.name], part.weight, part.share, _MEANS[part.name])
         for part in health.parts(sums.uptime, sums.success, sums.performance)

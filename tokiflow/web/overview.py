@@ -36,6 +36,8 @@ blueprint = Blueprint("overview", __name__, url_prefix="/app")
 INCIDENTS = 20
 PERIODS = {"7": "7 days", "30": "30 days"}
 """What `?days=` may say; the first is meant where it says nothing."""
+LATER = 1_000
+"""With more monitors than these the figures come after the page, which does not wait for them."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,15 @@ def dismiss_tour() -> Response:
 def _page(status: int = 200, name: str = "My first job", mistake: str = "") -> Response:
     settings: Settings = current_app.extensions["tokiflow.settings"]
     wrong = unresolved.of_organization(access.organization().id, INCIDENTS)
-    figures = None if htmx.is_htmx() else _figures(wrong)
+    later = _later()
     return htmx.page(
         "overview/show.html",
         "overview/_live.html",
         status,
         overview=_read(wrong),
-        figures=figures,
+        figures=None if htmx.is_htmx() or later else _figures(wrong),
+        later=later,
+        days=_days(),
         part=htmx.is_htmx(),
         name=name,
         mistake=mistake,
@@ -150,6 +154,16 @@ def _read(wrong: Unresolved) -> Overview:
 _ORDER = (Status.DOWN, Status.LATE, Status.UP, Status.NEW, Status.PAUSED)
 
 
+def _later() -> bool:
+    """Whether the browser asks for the figures on its own; one without JavaScript says that it wants them at once."""
+    return sum(frame.counts().values()) > LATER and request.args.get("figures") != "now"
+
+
+def _days() -> str:
+    asked = request.args.get("days", "")
+    return asked if asked in PERIODS else next(iter(PERIODS))
+
+
 def _figures_alone() -> Figures | None:
     return _figures(unresolved.of_organization(access.organization().id, INCIDENTS))
 
@@ -157,8 +171,7 @@ def _figures_alone() -> Figures | None:
 def _figures(wrong: Unresolved) -> Figures | None:
     """The second part; None in an organization that has nothing to tell of yet."""
     organization_id, now = access.organization().id, frame.now()
-    days = request.args.get("days", "")
-    days = days if days in PERIODS else next(iter(PERIODS))
+    days = _days()
     since = datetime.combine(now.astimezone(UTC).date(), time(), UTC) - timedelta(days=int(days) - 1)
     before = since - timedelta(days=int(days))
     found = standing.of_organization(
@@ -166,12 +179,11 @@ def _figures(wrong: Unresolved) -> Figures | None:
         uptimes=downtime.uptimes(organization_id, since, now),
         known=[one.monitor_id for one in wrong.performance],
     )  # fmt: skip
-    frame.know(found.sums.statuses, wrong.count)
     if not found.sums.pinged:
         return None
     first, earlier = incident_trend.starts(now)
     getting_worse = worse.read(found, wrong.performance, before, since, now)
-    health = org_health.read(found)
+    health = org_health.read(found, sum(frame.counts().values()))
     noisy = noise.read(organization_id, first, now)
     named = [*(one.id for one in getting_worse.rows), *(one.id for one in health.lowest), *(one.id for one in noisy)]
     return Figures(
