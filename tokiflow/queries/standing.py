@@ -105,11 +105,13 @@ def of_organization(
     """`lately` is from `since` up to now, and `before` from `before` up to `since`; both are midnights (UTC).
 
     uptimes: of the monitors that were down lately; all others were up. `known` are told anyway: they are only counted,
-    and named by their scores. One statement.
+    and named by their scores. Two statements.
     """
+    # Apart, since with these moments at hand the database plans well for as many days as there are.
+    days, hours = db.session.execute(_MADE, {"before": before, "now": now}).one()
     given = {
-        "organization": organization_id, "before": before, "since": since, "now": now, "known": list(known),
-        "down": list(uptimes), "uptimes": list(uptimes.values()),
+        "organization": organization_id, "before": before, "since": since, "now": now, "days": days, "hours": hours,
+        "known": list(known), "down": list(uptimes), "uptimes": list(uptimes.values()),
     }  # fmt: skip
     rows = db.session.execute(_STANDINGS, given).all()
     lists: dict[str, list[Standing]] = {name: [] for name in _LISTS}
@@ -183,30 +185,32 @@ _LISTS = {
 }
 
 # The rules are those of core.worsening (fails_more) and core.health (score): tests/queries/test_standing.py compares.
+_MADE: TextClause = text(f"with {_MARKS} select days, hours from made")
+
 _STANDINGS: TextClause = text(f"""
-with {_MARKS}, mine as materialized (
+with mine as materialized (
     select id, name, due_at, deadline_at, misses, last_ping_at is not null as pinged, id = any(:known) as known,
            case when status = 'up' and (due_at <= :now or misses > 0) then 'late' else status end as shown
     from monitors where organization_id = :organization
 ),
-today as (select count(*) <= {MANY} or (select days <= :before from made) as told from mine),
+today as (select count(*) <= {MANY} or :days <= :before as told from mine),
 told as (
     select r.monitor_id, r.at >= :since as lately, r.succeeded + r.failed + r.overran + r.missed as expected,
            r.succeeded, r.anomalies, r.timed, r.squares
     from mine join rollups r on r.monitor_id = mine.id
-    where r.grain = 'day' and r.at >= :before and r.at < (select days from made)
+    where r.grain = 'day' and r.at >= :before and r.at < :days
     union all
     select r.monitor_id, r.at >= :since, r.succeeded + r.failed + r.overran + r.missed,
            r.succeeded, r.anomalies, r.timed, r.squares
     from mine join rollups r on r.monitor_id = mine.id
-    where (select told from today) and r.grain = 'hour' and r.at >= (select days from made) and r.at < (select hours from made)
+    where (select told from today) and r.grain = 'hour' and r.at >= :days and r.at < :hours
     union all
     select r.monitor_id, r.at >= :since, (r.outcome in ('success', 'failed', 'overran', 'missed'))::int,
            (r.outcome = 'success')::int, (r.findings is not null)::int,
            (r.outcome = 'success' and r.duration_ms is not null)::int,
            case when r.outcome = 'success' then r.duration_ms::float8 ^ 2 end
     from mine join runs r on r.monitor_id = mine.id
-    where (select told from today) and r.at >= (select hours from made) and r.at < :now
+    where (select told from today) and r.at >= :hours and r.at < :now
 ),
 summed as (
     select monitor_id, lately, sum(expected)::int as expected, sum(succeeded)::int as succeeded,
