@@ -83,8 +83,8 @@ _MEANS = {
 
 
 def read(found: Standings, total: int) -> OrgHealth:
-    """The health of all `total` monitors together: that of the mean of each part, so every monitor weighs the same, however
-    often it runs."""
+    """The health of all `total` monitors together: that of the mean of each part, so every monitor weighs the same,
+    however often it runs."""
     sums = found.sums
     parts = [
         Part(NOUNS[part.name], part.weight, part.share, _MEANS[part.name])
