@@ -59,7 +59,8 @@ class Low:
 
 @dataclass(frozen=True, slots=True)
 class OrgHealth:
-    """score: None where no monitor has done anything yet. `all` says that `lowest` are all monitors there are."""
+    """score: None where no monitor has done anything yet. `all` says that `lowest` are all monitors there are; of more,
+    it is empty where all have the full score."""
 
     score: int | None
     parts: Sequence[Part]
@@ -99,9 +100,15 @@ def read(found: Standings, total: int) -> OrgHealth:
         sum(sums.scores.values()),
         classes,
         "; ".join(f"{filters.count(one.count, 'monitor')} {one.words}" for one in classes if one.count),
-        lowest if total <= ALL else [one for one in lowest[:LOWEST] if one.score is not None],
+        lowest if total <= ALL else _amiss(lowest[:LOWEST]),
         total <= ALL,
     )
+
+
+def _amiss(lowest: Sequence[Low]) -> list[Low]:
+    """Those with a score, if there is anything to tell of them: five times 100 say nothing."""
+    scored = [one for one in lowest if one.score is not None]
+    return scored if any(one.score != 100 for one in scored) else []
 
 
 def _classes(scores: Mapping[int, int]) -> list[Class]:
