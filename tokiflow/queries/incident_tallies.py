@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -47,7 +47,7 @@ class Noise:
     failures_to_open: int
     incidents: int
     alerts: int
-    kinds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    kinds: Mapping[str, tuple[int, int]]
 
 
 def of_organization(organization_id: UUID, since: datetime, now: datetime, zone: str) -> Sequence[Tally]:
@@ -63,7 +63,7 @@ def noisiest(organization_id: UUID, since: datetime, now: datetime) -> Sequence[
     """
     given = {"organization": organization_id, "since": since, "now": now, "short": SHORT.total_seconds()}
     return [
-        Noise(*row[:7], {kind: (opened, short) for kind, opened, short in row.kinds})
+        Noise(*row[:7], kinds={kind: (opened, short) for kind, opened, short in row.kinds})
         for row in db.session.execute(_NOISIEST, given)
     ]
 
