@@ -63,9 +63,12 @@ def noisiest(organization_id: UUID, since: datetime, now: datetime) -> Sequence[
     """
     given = {"organization": organization_id, "since": since, "now": now, "short": SHORT.total_seconds()}
     return [
-        Noise(*row[:7], kinds={kind: (opened, short) for kind, opened, short in row.kinds})
+        Noise(
+            row.id, row.name, row.grace_seconds, row.max_runtime_seconds, row.failures_to_open, row.incidents,
+            row.alerts, {kind: (opened, short) for kind, opened, short in row.kinds},
+        )
         for row in db.session.execute(_NOISIEST, given)
-    ]
+    ]  # fmt: skip
 
 
 _TALLIES = text("""
