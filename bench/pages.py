@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from bench import load, table
 from bench import town as towns
@@ -16,6 +17,7 @@ from bench.town import Connection, Running, Town
 from tokiflow import settings
 from tokiflow.app import create_app
 from tokiflow.core import ids
+from tokiflow.services import sessions
 
 LOOKS = 25
 LOAD = Load(32)
@@ -110,11 +112,14 @@ def _sign_in(town: Town, connection: Connection) -> str:
         """,
         [towns.SLUG],
     )
-    row = connection.execute("select id, session_epoch from users").fetchone()
+    row = connection.execute("select id from users where email = 'alice@harbour.example'").fetchone()
     assert row is not None
-    client = create_app(settings.load(town.environment)).test_client()
+    app = create_app(settings.load(town.environment))
+    with app.app_context():
+        token = sessions.begin(row[0], "passkey", "Firefox on Linux", "127.0.0.1", datetime.now(UTC))
+    client = app.test_client()
     with client.session_transaction() as session:
-        session["_user_id"] = f"{row[0]}:{row[1]}"
+        session["_user_id"] = token
         session["_fresh"] = True
     cookie = client.get_cookie("tokiflow")
     assert cookie is not None

@@ -183,6 +183,16 @@ def test_the_tour_is_the_real_thing_from_the_first_monitor_to_the_recovery(
     assert "That is all there is to it" not in alices.get("/app").text
 
 
+def test_the_tour_of_a_monitor_that_was_there_tells_of_its_own_schedule(
+    alices: Client, organization: Organization
+) -> None:
+    monitor = make_monitor(organization, "Nightly backup")
+    send_ping(monitor, datetime.now(UTC))
+    body = text(alices.get("/app").text)
+    assert "Every hour, with 5 m of grace." in body
+    assert "it is late; 5 m later it is down" in body
+
+
 def test_a_tour_without_a_good_name_says_so_and_makes_nothing(alices: Client) -> None:
     answer = alices.post("/app/tour", data={"name": "  "})
     assert answer.status_code == 422
@@ -312,6 +322,15 @@ def test_health_is_explained_by_its_parts_and_names_the_lowest(alices: Client, o
     assert body.index("Weak") < body.index("Fine 0")
 
 
+@pytest.mark.usefixtures("rolled_up")
+def test_nobody_is_the_lowest_of_many_where_all_are_whole(alices: Client, organization: Organization) -> None:
+    for n in range(12):
+        rolled(up(organization, f"Fine {n}"), [*BEFORE, *LATELY])
+    body = text(alices.get("/app").text)
+    assert "100 of 100" in body
+    assert "nothing amiss" not in body
+
+
 def test_noise_comes_with_a_hint(alices: Client, organization: Organization) -> None:
     one, at = up(organization, "Noisy"), datetime.now(UTC) - timedelta(days=2)
     for n in range(4):
@@ -352,7 +371,10 @@ def test_the_figures_are_the_same_from_runs_and_from_roll_ups(organization: Orga
         at = now - timedelta(seconds=n + 1)
         send = Ping(Signal.SUCCESS, at, duration_ms=10_000)
         pings.record([Incoming(raw.token, send)], at)
-    found = {each.name: each for each in standing.of_organization(organization.id, since - 7 * DAY, since, now)}
+    found = {
+        each.name: each
+        for each in standing.of_organization(organization.id, since - 7 * DAY, since, now, uptimes={}).lowest
+    }
     assert found["Rolled"].lately == found["Raw"].lately
     times = standing.times([one.id, raw.id], since - 7 * DAY, since, now)
     assert times[one.id] == times[raw.id]
@@ -365,3 +387,25 @@ def test_a_period_in_the_address(alices: Client, organization: Organization) -> 
     part = alices.get("/app?part=figures&days=30", headers={"HX-Request": "true"}).text
     assert part.lstrip().startswith('<div id="figures"')
     assert "against the 30 days before" in part
+
+
+def test_the_page_of_very_many_does_not_wait_for_the_figures(
+    alices: Client, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "LATER", 1)
+    for name in ("One", "Two"):
+        up(organization, name)
+    body = alices.get("/app?days=30").text
+    assert "Summing up what 2 monitors did" in text(body)
+    assert "Noisiest" not in body
+    asks = re.search(r'id="figures"[^>]*hx-get="([^"]*)" hx-trigger="load', body)
+    assert asks is not None
+    part = alices.get(asks[1].replace("&amp;", "&"), headers={"HX-Request": "true"}).text
+    assert "against the 30 days before" in part
+    assert "Noisiest" in part
+    # Without JavaScript the browser goes on to the whole page by itself, once.
+    goes = re.search(r'<noscript><meta http-equiv="refresh" content="0; url=([^"]*)">', body)
+    assert goes is not None
+    whole = alices.get(goes[1].replace("&amp;", "&")).text
+    assert "Noisiest" in whole
+    assert "<noscript><meta" not in whole

@@ -165,3 +165,9 @@ def test_a_fixed_number_of_statements(veras: Client, organization: Organization)
         break_down(organization, f"Job {n}")
         make_monitor(organization, f"Fine {n}")
     assert asked() == few <= 20
+
+
+def test_a_wall_without_monitors_says_so(veras: Client) -> None:
+    body = veras.get("/app/wall").text
+    assert "No monitors yet." in body
+    assert "Nothing right now." not in body

@@ -223,6 +223,8 @@ def seconds(intervals: Iterable[Interval]) -> float:
 
 
 UPTIME_WEIGHT, SUCCESS_WEIGHT, PERFORMANCE_WEIGHT = 0.4, 0.3, 0.3
+DIGITS = 9
+"""So exact a score is before it is made whole: half a point is one more, whoever reckons and in which order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +252,18 @@ def performance(timed: int, anomalies: int) -> float | None:
 def score(uptime: float | None, success: float | None, performance: float | None) -> Health | None:
     """The health score of three shares (0–1). What is not known is left out, and the others weigh in its place; None
     where neither success nor performance is known: then the job has done nothing to be judged by."""
-    parts = (
+    made = parts(uptime, success, performance)
+    if success is None and performance is None:
+        return None
+    known = [(part.weight, part.share) for part in made if part.share is not None]
+    total = sum(weight * share for weight, share in known) / sum(weight for weight, _ in known)
+    return Health(math.floor(round(100 * total, DIGITS) + 0.5), made)
+
+
+def parts(uptime: float | None, success: float | None, performance: float | None) -> tuple[Part, Part, Part]:
+    """What a score is made of."""
+    return (
         Part("uptime", UPTIME_WEIGHT, uptime),
         Part("success", SUCCESS_WEIGHT, success),
         Part("performance", PERFORMANCE_WEIGHT, performance),
     )
-    if success is None and performance is None:
-        return None
-    known = [(part.weight, part.share) for part in parts if part.share is not None]
-    total = sum(weight * share for weight, share in known) / sum(weight for weight, _ in known)
-    return Health(math.floor(100 * total + 0.5), parts)

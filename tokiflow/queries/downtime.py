@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import load_only
 
 from tokiflow.core import health
 from tokiflow.core.health import Interval, Uptime
@@ -68,15 +69,30 @@ def of(monitors: Sequence[Monitor], since: datetime, until: datetime) -> Mapping
     }
 
 
+def uptimes(organization_id: UUID, since: datetime, until: datetime) -> Mapping[UUID, float | None]:
+    """Up time (0–1; None where nothing was watched) of those of the organization's monitors that were down meanwhile.
+
+    Seven statements at most.
+    """
+    was_down = select(Incident.monitor_id).where(Incident.organization_id == organization_id, _down(since, until))
+    read = (Monitor.organization_id, Monitor.tags, Monitor.status, Monitor.created_at, Monitor.last_ping_at)
+    statement = select(Monitor).where(Monitor.id.in_(was_down)).options(load_only(*read, Monitor.paused_at))
+    monitors = db.session.execute(statement).scalars().all()
+    if not monitors:
+        return {}
+    return {monitor_id: one.uptime(since, until).share for monitor_id, one in of(monitors, since, until).items()}
+
+
+def _down(since: datetime, until: datetime) -> ColumnElement[bool]:
+    """Whether an incident took its monitor down between them."""
+    ended = or_(Incident.resolved_at.is_(None), Incident.resolved_at > since)
+    return and_(Incident.class_ == "outage", Incident.opened_at < until, ended)
+
+
 def _outages(monitors: Sequence[Monitor], since: datetime, until: datetime) -> Mapping[UUID, list[Interval]]:
     """By monitor: each time it was down. An incident that came back was none in between."""
     ids = [monitor.id for monitor in monitors]
-    statement = select(Incident).where(
-        Incident.monitor_id.in_(ids),
-        Incident.class_ == "outage",
-        Incident.opened_at < until,
-        or_(Incident.resolved_at.is_(None), Incident.resolved_at > since),
-    )
+    statement = select(Incident).where(Incident.monitor_id.in_(ids), _down(since, until))
     incidents = db.session.execute(statement).scalars().all()
     turns = _turns([one.id for one in incidents if one.reopened])
     found: dict[UUID, list[Interval]] = {}

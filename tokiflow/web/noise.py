@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from uuid import UUID
 
 from flask import url_for
 
 from tokiflow.core import durations, ids
-from tokiflow.queries.incident_tallies import SHORT, Tally
-from tokiflow.queries.standing import Standing
+from tokiflow.queries import incident_tallies
+from tokiflow.queries.incident_tallies import SHORT, Noise
 from tokiflow.web import filters
-
-SHOWN = 5
-LEAST = 3
-"""Whoever had fewer incidents is not noisy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +28,38 @@ class Noisy:
     hint: str
 
 
-def read(tallies: Sequence[Tally], since: date, monitors: Mapping[UUID, Standing]) -> list[Noisy]:
-    """Those with the most incidents since that day, the noisiest first."""
-    mine: dict[UUID, list[Tally]] = {}
-    for one in tallies:
-        if one.day >= since and one.monitor_id in monitors:
-            mine.setdefault(one.monitor_id, []).append(one)
-    found = [_noisy(monitors[key], some) for key, some in mine.items() if sum(one.opened for one in some) >= LEAST]
-    return sorted(found, key=lambda one: (-one.incidents - one.alerts, one.name))[:SHOWN]
+def read(organization_id: UUID, since: datetime, now: datetime) -> list[Noisy]:
+    """Those with the most incidents since then, the noisiest first. One statement."""
+    return [_noisy(one) for one in incident_tallies.noisiest(organization_id, since, now)]
 
 
-def _noisy(monitor: Standing, tallies: Sequence[Tally]) -> Noisy:
-    public = ids.public("mon", monitor.id)
+def _noisy(one: Noise) -> Noisy:
+    public = ids.public("mon", one.id)
     return Noisy(
-        monitor.id, public, monitor.name, url_for("monitors.show", monitor_id=public),
-        url_for("monitors.edit", monitor_id=public), sum(one.opened for one in tallies),
-        sum(one.alerts for one in tallies), hint(monitor, tallies),
+        one.id, public, one.name, url_for("monitors.show", monitor_id=public),
+        url_for("monitors.edit", monitor_id=public), one.incidents, one.alerts, hint(one),
     )  # fmt: skip
 
 
-def hint(monitor: Standing, tallies: Sequence[Tally]) -> str:
+def hint(one: Noise) -> str:
     """What to do, by what most of its incidents were, and whether they were over by themselves soon."""
-    opened: Counter[str] = Counter()
-    short: Counter[str] = Counter()
-    for one in tallies:
-        opened[one.kind] += one.opened
-        short[one.kind] += one.short
-    kind, count = opened.most_common(1)[0]
-    soon = 2 * short[kind] >= count
+    kind, (count, short) = max(one.kinds.items(), key=lambda pair: pair[1][0])
+    soon = 2 * short >= count
     within = durations.words(SHORT.total_seconds())
-    over = f"{short[kind]} of {count} were over within {within}"
+    over = f"{short} of {count} were over within {within}"
     if kind == "missed":
         if soon:
-            grace = durations.words(monitor.grace_seconds)
+            grace = durations.words(one.grace)
             return f"{filters.count(count, 'time')} missed; {over}. A longer grace than {grace} would keep them quiet."
         return f"{filters.count(count, 'time')} missed. Does its schedule say when it really runs?"
     if kind == "failed":
         if soon:
             return (
-                f"Failed, and {over}. Let it open after {monitor.failures_to_open + 1} failures in a row, "
-                f"not {monitor.failures_to_open}."
+                f"Failed, and {over}. Let it open after {one.failures_to_open + 1} failures in a row, "
+                f"not {one.failures_to_open}."
             )
         return f"{filters.count(count, 'incident')} of failed runs, and they last: the job itself needs a look."
     if kind == "overrun":
-        longest = durations.words(monitor.max_runtime_seconds)
+        longest = durations.words(one.max_runtime)
         return f"Ran longer than {longest} {filters.count(count, 'time')}. Raise its max runtime if that is how it is."
     return f"Told as unusual {filters.count(count, 'time')}. Lower its sensitivity if that is how it is."

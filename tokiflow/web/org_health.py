@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import cast
 from uuid import UUID
 
 from flask import url_for
 
 from tokiflow.core import health, ids
 from tokiflow.core.health import Health
-from tokiflow.core.status import Status
-from tokiflow.models import Monitor
-from tokiflow.queries import downtime
-from tokiflow.queries.standing import Standing
+from tokiflow.queries import standing
+from tokiflow.queries.standing import Standing, Standings
 from tokiflow.web import filters
 
 LOWEST = 5
-ALL = 10
+ALL = standing.LOWEST
 """So few monitors are all shown."""
 
 CLASSES = (
@@ -63,7 +59,8 @@ class Low:
 
 @dataclass(frozen=True, slots=True)
 class OrgHealth:
-    """score: None where no monitor has done anything yet. `all` says that `lowest` are all monitors there are."""
+    """score: None where no monitor has done anything yet. `all` says that `lowest` are all monitors there are; of more,
+    it is empty where all have the full score."""
 
     score: int | None
     parts: Sequence[Part]
@@ -86,58 +83,36 @@ _MEANS = {
 }
 
 
-def read(monitors: Sequence[Standing], troubled: set[UUID], since: datetime, now: datetime) -> OrgHealth:
-    """The health of `monitors` from `since` up to now. `troubled` are those that may have been down meanwhile.
-
-    Six statements at most. The organization's score is that of the mean of each part over its monitors, so every
-    monitor weighs the same, however often it runs.
-    """
-    suspects = [one for one in monitors if one.id in troubled or one.status is Status.DOWN]
-    # It reads no more of them than a Standing has.
-    spells = downtime.of(cast("Sequence[Monitor]", suspects), since, now) if suspects else {}
-    each = {one.id: found for one in monitors if (found := _of(one, spells, since, now))}
-    parts = _mean(list(each.values()))
-    score = health.score(*(one.share for one in parts)) if each else None
-    show_all = len(monitors) <= ALL
-    scored = sorted((one for one in monitors if one.id in each), key=lambda one: (each[one.id].score, one.name))
-    rest = [one for one in monitors if one.id not in each] if show_all else []
-    classes = _classes(list(each.values()))
+def read(found: Standings, total: int) -> OrgHealth:
+    """The health of all `total` monitors together: that of the mean of each part, so every monitor weighs the same,
+    however often it runs."""
+    sums = found.sums
+    parts = [
+        Part(NOUNS[part.name], part.weight, part.share, _MEANS[part.name])
+        for part in health.parts(sums.uptime, sums.success, sums.performance)
+    ]
+    score = health.score(sums.uptime, sums.success, sums.performance)
+    lowest = [_low(one) for one in found.lowest]
+    classes = _classes(sums.scores)
     return OrgHealth(
         score.score if score else None,
         parts,
-        len(each),
+        sum(sums.scores.values()),
         classes,
         "; ".join(f"{filters.count(one.count, 'monitor')} {one.words}" for one in classes if one.count),
-        [_low(one, each.get(one.id)) for one in [*(scored if show_all else scored[:LOWEST]), *rest]],
-        show_all,
+        lowest if total <= ALL else _amiss(lowest[:LOWEST]),
+        total <= ALL,
     )
 
 
-_SPOTLESS = health.score(1.0, 1.0, 1.0)
-_UNTIMED = health.score(1.0, 1.0, None)
+def _amiss(lowest: Sequence[Low]) -> list[Low]:
+    """Those with a score, if there is anything to tell of them: five times 100 say nothing."""
+    scored = [one for one in lowest if one.score is not None]
+    return scored if any(one.score != 100 for one in scored) else []
 
 
-def _of(one: Standing, spells: Mapping[UUID, downtime.Downtime], since: datetime, now: datetime) -> Health | None:
-    counts, timed = one.lately.counts, one.lately.timed
-    spell = spells.get(one.id)
-    if not spell and counts.expected and counts.succeeded == counts.expected and not counts.anomalies:
-        return _SPOTLESS if timed else _UNTIMED  # nearly all, nearly always
-    uptime = spell.uptime(since, now).share if spell else 1.0
-    return health.score(uptime, counts.success_rate, health.performance(timed, counts.anomalies))
-
-
-def _mean(each: Sequence[Health]) -> list[Part]:
-    found = []
-    for n, name in enumerate(("uptime", "success", "performance")):
-        shares = [share for one in each if (share := one.parts[n].share) is not None]
-        mean = sum(shares) / len(shares) if shares else None
-        weight = (health.UPTIME_WEIGHT, health.SUCCESS_WEIGHT, health.PERFORMANCE_WEIGHT)[n]
-        found.append(Part(NOUNS[name], weight, mean, _MEANS[name]))
-    return found
-
-
-def _classes(each: Sequence[Health]) -> list[Class]:
-    counts = [sum(low <= one.score <= high for one in each) for low, high, _ in CLASSES]
+def _classes(scores: Mapping[int, int]) -> list[Class]:
+    counts = [sum(scores.get(score, 0) for score in range(low, high + 1)) for low, high, _ in CLASSES]
     most = max(counts, default=0) or 1
     kinds = ("up", "up", "late", "down", "down")
     return [
@@ -146,8 +121,8 @@ def _classes(each: Sequence[Health]) -> list[Class]:
     ]
 
 
-def _low(one: Standing, known: Health | None) -> Low:
-    public = ids.public("mon", one.id)
+def _low(one: Standing) -> Low:
+    public, known = ids.public("mon", one.id), one.health
     url = url_for("monitors.show", monitor_id=public)
     score = known.score if known else None
     return Low(one.id, public, one.name, url, one.status.value, score, weakest(known) if known else "has not run yet")

@@ -12,7 +12,7 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
 from tokiflow.core.status import Status
-from tokiflow.queries import alerts, incident_tallies, monitors, standing, unresolved
+from tokiflow.queries import alerts, downtime, incident_tallies, monitors, standing, unresolved
 from tokiflow.queries.unresolved import Unresolved
 from tokiflow.services import tour as service
 from tokiflow.settings import Settings
@@ -36,6 +36,8 @@ blueprint = Blueprint("overview", __name__, url_prefix="/app")
 INCIDENTS = 20
 PERIODS = {"7": "7 days", "30": "30 days"}
 """What `?days=` may say; the first is meant where it says nothing."""
+LATER = 1_000
+"""With more monitors than these the figures come after the page, which does not wait for them."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,15 @@ def dismiss_tour() -> Response:
 def _page(status: int = 200, name: str = "My first job", mistake: str = "") -> Response:
     settings: Settings = current_app.extensions["tokiflow.settings"]
     wrong = unresolved.of_organization(access.organization().id, INCIDENTS)
-    figures = None if htmx.is_htmx() else _figures(wrong)
+    later = _later()
     return htmx.page(
         "overview/show.html",
         "overview/_live.html",
         status,
         overview=_read(wrong),
-        figures=figures,
+        figures=None if htmx.is_htmx() or later else _figures(wrong),
+        later=later,
+        days=_days(),
         part=htmx.is_htmx(),
         name=name,
         mistake=mistake,
@@ -150,6 +154,16 @@ def _read(wrong: Unresolved) -> Overview:
 _ORDER = (Status.DOWN, Status.LATE, Status.UP, Status.NEW, Status.PAUSED)
 
 
+def _later() -> bool:
+    """Whether the browser asks for the figures on its own; one without JavaScript says that it wants them at once."""
+    return sum(frame.counts().values()) > LATER and request.args.get("figures") != "now"
+
+
+def _days() -> str:
+    asked = request.args.get("days", "")
+    return asked if asked in PERIODS else next(iter(PERIODS))
+
+
 def _figures_alone() -> Figures | None:
     return _figures(unresolved.of_organization(access.organization().id, INCIDENTS))
 
@@ -157,30 +171,29 @@ def _figures_alone() -> Figures | None:
 def _figures(wrong: Unresolved) -> Figures | None:
     """The second part; None in an organization that has nothing to tell of yet."""
     organization_id, now = access.organization().id, frame.now()
-    days = request.args.get("days", "")
-    days = days if days in PERIODS else next(iter(PERIODS))
+    days = _days()
     since = datetime.combine(now.astimezone(UTC).date(), time(), UTC) - timedelta(days=int(days) - 1)
     before = since - timedelta(days=int(days))
-    all_of_them = standing.of_organization(organization_id, before, since, now)
-    counts = dict.fromkeys(Status, 0)
-    for one in all_of_them:
-        counts[one.status] += 1
-    frame.know(counts, wrong.count)
-    if not any(one.last_ping_at for one in all_of_them):
+    found = standing.of_organization(
+        organization_id, before, since, now,
+        uptimes=downtime.uptimes(organization_id, since, now),
+        known=[one.monitor_id for one in wrong.performance],
+    )  # fmt: skip
+    if not found.sums.pinged:
         return None
     first, earlier = incident_trend.starts(now)
-    tallies = incident_tallies.of_organization(organization_id, earlier, now, filters.zone_key())
-    down = {one.monitor_id for one in tallies if one.critical}
-    found = worse.read(all_of_them, wrong.performance, before, since, now)
-    health = org_health.read(all_of_them, down, since, now)
-    noisy = noise.read(tallies, first.date(), {one.id: one for one in all_of_them})
-    named = [*(one.id for one in found.rows), *(one.id for one in health.lowest), *(one.id for one in noisy)]
+    getting_worse = worse.read(found, wrong.performance, before, since, now)
+    health = org_health.read(found, sum(frame.counts().values()))
+    noisy = noise.read(organization_id, first, now)
+    named = [*(one.id for one in getting_worse.rows), *(one.id for one in health.lowest), *(one.id for one in noisy)]
     return Figures(
         days=days,
         periods=[(name, words, url_for("overview.show", days=name)) for name, words in PERIODS.items()],
-        worse=found,
+        worse=getting_worse,
         health=health,
-        trend=incident_trend.of(tallies, now),
+        trend=incident_trend.of(
+            incident_tallies.of_organization(organization_id, earlier, now, filters.zone_key()), now
+        ),
         noisy=noisy,
         strips={ids.public("mon", key): monitor_list.strip(ticks) for key, ticks in monitors.strips(named).items()},
     )

@@ -13,7 +13,7 @@ from tokiflow.core import durations, ids
 from tokiflow.core.status import Status
 from tokiflow.models import Delivery, Incident, Monitor
 from tokiflow.queries import alerts, incidents, monitors
-from tokiflow.web import snippets, troubles
+from tokiflow.web import monitor_list, snippets, troubles
 
 SHOWN_FOR = timedelta(hours=12)
 _STARTED, _DISMISSED = "tour", "tour_dismissed"
@@ -36,6 +36,8 @@ class Tour:
 
     step: int
     monitor_name: str = ""
+    schedule: str = ""
+    grace: str = ""
     monitor_url: str = ""
     line: str = ""
     pings: int = 0
@@ -95,6 +97,8 @@ def _of(monitor: Monitor, now: datetime) -> Tour:
     return Tour(
         step=_step(monitor, incident, told),
         monitor_name=monitor.name,
+        schedule=monitor_list.schedule_words(monitor),
+        grace=durations.words(monitor.grace_seconds),
         monitor_url=url_for("monitors.show", monitor_id=ids.public("mon", monitor.id)),
         line=f"curl -fsS {snippets.ping_url(monitor)}",
         pings=monitor.ping_count,

@@ -24,8 +24,9 @@ blueprint = Blueprint("wall", __name__, url_prefix="/app/wall")
 DOWN = 60
 """So many that are down are named; how many more there are is said."""
 RUNNING = 6
-STRIPS, PAGES = 12, 5
-"""So many run strips a page, and so many pages, which take turns."""
+STRIPS, CALM_STRIPS, PAGES = 12, 16, 5
+"""So many run strips a page, where something is down and where nothing is, and so many pages, which take turns."""
+ROW = 4
 TURN = timedelta(seconds=15)
 SAID_BEFORE = timedelta(days=14)
 """So long before the screen is signed out, it says so."""
@@ -65,6 +66,7 @@ class Wall:
     city: str
     headline: str
     mood: str
+    total: int
     counts: Sequence[tuple[str, int]]
     others: str
     down: Sequence[Down]
@@ -125,7 +127,9 @@ def read(organization_id: UUID, tag: str, now: datetime) -> Wall:
     counts = frame.counts()
     frame.know(counts, wrong.count)
     going, going_on = running.of_organization(organization_id, RUNNING)
-    strips, page, pages = _strips(organization_id, counts[Status.DOWN] if not tag else 0, tag, now)
+    strips, page, pages = _strips(
+        organization_id, 0 if tag else counts[Status.DOWN], tag, now, STRIPS if wrong.outages else CALM_STRIPS
+    )
     mine = signed_in.current()
     ends = mine.created_at + sessions.LONGEST if mine else None
     return Wall(
@@ -134,6 +138,7 @@ def read(organization_id: UUID, tag: str, now: datetime) -> Wall:
         city=zones.city(filters.zone_key()),
         headline=overview.headline(counts, wrong.outage_count, wrong.acknowledged, wrong.performance_count),
         mood=_mood(counts, wrong),
+        total=sum(counts.values()),
         counts=[(status.value, counts[status]) for status in (Status.DOWN, Status.LATE, Status.UP)],
         others=_others(counts),
         down=[_down(one, wrong, now) for one in wrong.outages],
@@ -185,12 +190,16 @@ def _last(ended: Incident | None) -> str:
     return f"{ended.monitor.name} was down for {lasted} and is back since {filters.clock(ended.resolved_at)}"
 
 
-def _strips(organization_id: UUID, skipped: int, tag: str, now: datetime) -> tuple[list[Strip], int, int]:
-    """The strips whose turn it is, which page that is, and how many there are. What is down has its place above."""
-    found = monitors.page(organization_id, monitors.Filter(tag=tag), now, offset=skipped, limit=STRIPS * PAGES)
-    pages = max(1, -(-len(found) // STRIPS))
+def _strips(
+    organization_id: UUID, skipped: int, tag: str, now: datetime, most: int = STRIPS
+) -> tuple[list[Strip], int, int]:
+    """The strips whose turn it is, which page that is, and how many there are, about equally full and in whole
+    rows. What is down has its place above."""
+    found = monitors.page(organization_id, monitors.Filter(tag=tag), now, offset=skipped, limit=most * PAGES)
+    pages = max(1, -(-len(found) // most))
     page = int(now.timestamp() // TURN.total_seconds()) % pages
-    shown = found[page * STRIPS : (page + 1) * STRIPS]
+    each = ROW * -(-len(found) // (ROW * pages))
+    shown = found[page * each : (page + 1) * each]
     ticks = monitors.strips([one.id for one in shown])
     return [_strip(one, ticks[one.id], now) for one in shown], page, pages
 

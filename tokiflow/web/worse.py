@@ -12,16 +12,13 @@ from flask import url_for
 
 from tokiflow.core import durations, ids, worsening
 from tokiflow.core.health import Times
-from tokiflow.core.status import Status
 from tokiflow.core.worsening import What, Worse
 from tokiflow.models import Incident, Run
 from tokiflow.queries import findings, standing
-from tokiflow.queries.standing import Standing, Stretch
+from tokiflow.queries.standing import Standing, Standings, Stretch
 from tokiflow.web import filters, troubles
 
-CANDIDATES = 60
-"""So many monitors' run times are looked at closely: all, or those whose times grew most by rough sums."""
-SHOWN = 8
+SHOWN = standing.TOLD
 UNUSUAL_FOR = timedelta(days=1)
 
 
@@ -47,23 +44,23 @@ class Worsenings:
 
 
 def read(
-    monitors: Sequence[Standing], incidents: Iterable[Incident], before: datetime, since: datetime, now: datetime
+    found: Standings, incidents: Iterable[Incident], before: datetime, since: datetime, now: datetime
 ) -> Worsenings:
     """Open performance incidents first, then what is late, then what fell against the time before, then what was
-    unusual within a day; a monitor once. Two statements."""
-    by_id = {one.id: one for one in monitors}
-    found: dict[UUID, Worsening] = {}
+    unusual within a day; a monitor once. `found` knows of the incidents' monitors. Two statements."""
+    first: dict[UUID, Worsening] = {}
     for incident in incidents:
-        if incident.monitor_id in by_id:
-            found.setdefault(incident.monitor_id, _incident(by_id[incident.monitor_id], incident, now))
-    for one in sorted(_late(monitors), key=lambda one: one.due_at or now):
-        found.setdefault(one.id, _row(one, "late", "Late", late_words(one, now)))
-    for one, worse in _fell(monitors, before, since, now):
-        found.setdefault(one.id, _row(one, "late", _WORDS[worse.what], sentence(worse)))
-    for one, run in _unusual(monitors, now):
-        found.setdefault(one.id, _row(one, "late", "Unusual", finding_words(run.findings or [])))
-    rows = list(found.values())
-    return Worsenings(rows[:SHOWN], max(0, len(rows) - SHOWN))
+        first.setdefault(incident.monitor_id, _incident(incident, now))
+    late = [_row(one.id, one.name, "Late", late_words(one, now)) for one in found.late]
+    rest: dict[UUID, Worsening] = {}
+    for one, worse in _fell(found, before, since, now):
+        rest.setdefault(one.id, _row(one.id, one.name, _WORDS[worse.what], sentence(worse)))
+    for one, run in _unusual(found.unusual, now):
+        rest.setdefault(one.id, _row(one.id, one.name, "Unusual", finding_words(run.findings or [])))
+    counted = {one.id for one in (*found.failing, *found.slower, *found.unusual) if one.fails_more}
+    total = len(first) + found.late_count + found.failing_count + len(rest.keys() - counted)
+    rows = [*first.values(), *late, *rest.values()][:SHOWN]
+    return Worsenings(rows, total - len(rows))
 
 
 _WORDS = {What.SUCCESS: "Fails more", What.USUAL: "Slower", What.SLOWEST: "Slower"}
@@ -108,48 +105,37 @@ def _share(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _late(monitors: Iterable[Standing]) -> list[Standing]:
-    return [one for one in monitors if one.status is Status.LATE]
-
-
-def _fell(
-    monitors: Sequence[Standing], before: datetime, since: datetime, now: datetime
-) -> list[tuple[Standing, Worse]]:
+def _fell(found: Standings, before: datetime, since: datetime, now: datetime) -> list[tuple[Standing, Worse]]:
     """Monitors that got worse, each with the worst of it; the worst first."""
-    watched = [one for one in monitors if one.status in (Status.UP, Status.LATE)]
-    timed = [one for one in watched if min(one.before.timed, one.lately.timed) >= worsening.LEAST_RUNS]
-    if len(timed) > CANDIDATES:
-        timed = sorted(timed, key=lambda one: -one.lately.rms_ms / max(one.before.rms_ms, 1))[:CANDIDATES]
-    times = standing.times([one.id for one in timed], before, since, now)
-    found = []
-    for one in watched:
+    times = standing.times([one.id for one in found.slower], before, since, now)
+    worst = []
+    for one in {one.id: one for one in (*found.failing, *found.slower)}.values():
         was, is_now = times.get(one.id, (None, None))
         for worse in worsening.judge(_stretch(one.before, was), _stretch(one.lately, is_now))[:1]:
-            found.append((one, worse))
-    return sorted(found, key=lambda pair: (-pair[1].weight, pair[0].name))
+            worst.append((one, worse))
+    return sorted(worst, key=lambda pair: (-pair[1].weight, pair[0].name))
 
 
 def _stretch(known: Stretch, times: Times | None) -> worsening.Stretch:
-    counts = known.counts
     if times is None:
-        return worsening.Stretch(counts.expected, counts.succeeded)
+        return worsening.Stretch(known.expected, known.succeeded)
     p50, p95 = times.quantiles(0.5, 0.95)
-    return worsening.Stretch(counts.expected, counts.succeeded, times.count, p50, p95)
+    return worsening.Stretch(known.expected, known.succeeded, times.count, p50, p95)
 
 
-def _unusual(monitors: Iterable[Standing], now: datetime) -> list[tuple[Standing, Run]]:
-    odd = {one.id: one for one in monitors if one.lately.counts.anomalies and one.status is not Status.PAUSED}
-    some = sorted(odd, key=lambda key: -odd[key].lately.counts.anomalies)[: 4 * SHOWN]
-    runs = findings.latest(some, now - UNUSUAL_FOR)
-    return [(odd[key], runs[key]) for key in some if key in runs]
+def _unusual(some: Sequence[Standing], now: datetime) -> list[tuple[Standing, Run]]:
+    runs = findings.latest([one.id for one in some], now - UNUSUAL_FOR)
+    return [(one, runs[one.id]) for one in some if one.id in runs]
 
 
-def _incident(one: Standing, incident: Incident, now: datetime) -> Worsening:
+def _incident(incident: Incident, now: datetime) -> Worsening:
     word = "Slower" if incident.kind == "degraded" else "Unusual"
     url = url_for("incidents.show", incident_id=ids.public("inc", incident.id))
-    return _row(one, "late", word, troubles.sentence(incident, now), url)
+    return _row(incident.monitor_id, incident.monitor.name, word, troubles.sentence(incident, now), url)
 
 
-def _row(one: Standing, kind: str, word: str, said: str, url: str = "") -> Worsening:
-    public = ids.public("mon", one.id)
-    return Worsening(public, one.name, url or url_for("monitors.show", monitor_id=public), kind, word, said, one.id)
+def _row(monitor_id: UUID, name: str, word: str, said: str, url: str = "") -> Worsening:
+    public = ids.public("mon", monitor_id)
+    return Worsening(
+        public, name, url or url_for("monitors.show", monitor_id=public), "late", word, said, monitor_id
+    )  # fmt: skip
