@@ -300,8 +300,8 @@ def test_what_was_typed_carelessly_is_tidied():
 
 def test_ten_megabytes_are_refused_at_once():
     huge = "* " * 5_000_000
-    started = time.perf_counter()
+    started = time.process_time()
     for kind in ("cron", "calendar"):
         with pytest.raises(Invalid):
             schedule.parse(kind, expression=huge, timezone=huge)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5

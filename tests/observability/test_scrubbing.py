@@ -118,6 +118,6 @@ def test_personal_data_is_masked_beside_the_secrets(address, before):
 
 @pytest.mark.parametrize("part", ["a.", "http://", "/ping/", "a@", "token=", "://:", "cookie ", "A1a", "%2F", "tfk_"])
 def test_hostile_text_is_scrubbed_in_linear_time(part):
-    began = time.perf_counter()
+    began = time.process_time()
     scrubbing.personal(part * (100_000 // len(part)))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
