@@ -278,11 +278,11 @@ def test_at_a_terminal_ctrl_c_reaches_the_job_once_and_the_keyboard_works(tokifl
 
 
 def test_the_job_does_not_wait_for_a_slow_server_and_the_order_holds(tokiflow):
-    tokiflow.answers = [1.0]
+    tokiflow.answers = [2.0]
     began = time.monotonic()
     process = start("--monitor", tokiflow.url, "--", "echo", "quick")
     assert process.stdout.readline() == b"quick\n"
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 1.9
     process.communicate(timeout=20)
     assert tokiflow.signals == ["start", "0"]
 
