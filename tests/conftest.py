@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,12 +28,8 @@ pytest_plugins = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by folder, and give what starts processes or a browser more time.
-
-    What mostly waits comes first: one worker goes through it while the others have a core each, and nobody sits alone
-    with a storm at the end.
-    """
-    items.sort(key=lambda item: not {"flows", "cli"} & set(item.path.parts))
+    """Mark by folder, and give what starts processes or a browser more time."""
+    _spread(items)
     for item in items:
         folder = item.path.parts
         if "browser" in folder:
@@ -41,6 +38,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flow)
         if {"browser", "flows"} & set(folder) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(300))
+
+
+def _spread(items: list[pytest.Item]) -> None:
+    """Put the modules that mostly wait for processes evenly among the others.
+
+    Each worker gets a stretch of the list: so none has all the waiting, and the cores always have something to do.
+    """
+    among: dict[str, list[Path]] = {}
+    for path in dict.fromkeys(item.path for item in items):
+        folder = next((one for one in ("flows", "cli") if one in path.parts), "")
+        among.setdefault(folder, []).append(path)
+    places = {path: (k + 0.5) / len(paths) for paths in among.values() for k, path in enumerate(paths)}
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.hookimpl(wrapper=True)
