@@ -6,17 +6,18 @@ import re
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from werkzeug.test import TestResponse
 
-from tests.api.conftest import NOW, Program, give_up, make_key, make_trouble, problem
+from tests.api.conftest import NOW, Program, Trouble, give_up, make_key, make_trouble, problem
+from tests.factories import make_membership, make_user
 from tokiflow import api
 from tokiflow.api.operations import Operation, Scope
 from tokiflow.core import roles
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
-from tokiflow.models import Membership
+from tokiflow.models import Incident, Membership, Organization
 from tokiflow.services import api_keys
 
 ALL = api.operations()
@@ -33,6 +34,17 @@ def every(operations: list[Operation]) -> pytest.MarkDecorator:
 def call(program: Program, operation: Operation, ids: dict[str, str]) -> TestResponse:
     path = re.sub(r"<(\w+)>", lambda found: ids[found[1]], operation.path)
     return program(operation.method, path, **({"json": operation.body.example} if operation.body else {}))
+
+
+def make_ready(operation: Operation, organization: Organization, trouble: Trouble) -> None:
+    """See to it that there is something to send again, somebody to give it to, and something that is no problem."""
+    give_up(trouble.delivery)
+    if operation.name == "incidents.assign":
+        assert operation.body
+        make_membership(organization, make_user("Alice", email=operation.body.example["to"]))
+    if operation.name == "incidents.not_a_problem":
+        with transaction():
+            db.session.execute(update(Incident).values(class_="performance", kind="anomaly"))
 
 
 def items(response: TestResponse) -> list[dict[str, Any]]:
@@ -63,7 +75,7 @@ def test_a_key_does_not_outgrow_or_outlive_the_role_of_whoever_made_it(operation
     key = api_keys.create(organization.id, "ci", (operation.scope,), by, NOW).text
     with transaction():
         db.session.execute(delete(Membership).where(Membership.user_id == adam.id))
-    give_up(trouble.delivery)
+    make_ready(operation, organization, trouble)
     response = call(Program(client, key), operation, trouble.ids)
     assert response.status_code in operation.answers, response.get_data(as_text=True)
 
@@ -74,7 +86,7 @@ def test_the_scope_decides(operation, client, organization, trouble):
     first, second = (str(one) for one in Scope if one is not operation.scope)
     for scopes in ((first,), (second,), (first, second)):
         problem(call(Program(client, make_key(organization, *scopes)), operation, trouble.ids), 403)
-    give_up(trouble.delivery)  # else there is nothing to send again
+    make_ready(operation, organization, trouble)
     response = call(Program(client, make_key(organization, operation.scope)), operation, trouble.ids)
     assert response.status_code in operation.answers, response.get_data(as_text=True)
 

@@ -74,6 +74,8 @@ def test_a_storm_takes_as_many_statements_as_one_incident(organization: Organiza
 def test_a_storm_over_empty_tables_reads_none_of_them_from_end_to_end(organization: Organization) -> None:
     """PostgreSQL plans the checks of foreign keys while the first rows are written, and keeps those plans."""
     make_channel(organization)
+    db.session.rollback()
+    db.engine.dispose()  # a connection on which nothing was planned before
     now = datetime.now(UTC)
     arm(organization, [now] * overdue.BATCH)
     with transaction():

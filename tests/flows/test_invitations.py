@@ -7,12 +7,12 @@ import asyncio
 import re
 import threading
 from contextlib import closing
-from typing import Any
+from datetime import UTC, datetime
 
 import httpx
 
 from tests.fixtures.instance import wait_until
-from tests.fixtures.receivers import Receivers
+from tests.fixtures.receivers import Arrival, Receivers
 from tests.flows.conftest import House
 
 DORA = "dora@example.com"
@@ -44,16 +44,15 @@ def link_in(receivers: Receivers, words: str, path: str) -> str:
 
 
 class Holding:
-    """A mail server that takes the first mail and doesn't answer until it is told to, and then loses it."""
+    """A mail server that takes the first invitation and doesn't answer until it is told to, and then loses it."""
 
     def __init__(self, receivers: Receivers) -> None:
         self.came, self.go_on = threading.Event(), threading.Event()
-        self._take = receivers.handle_DATA
-        receivers.handle_DATA = self.handle  # type: ignore[method-assign]
+        receivers.refuse = self.hold
 
-    async def handle(self, server: Any, session: Any, envelope: Any) -> str:
-        if self.came.is_set():
-            return await self._take(server, session, envelope)
+    async def hold(self, content: bytes) -> str:
+        if self.came.is_set() or INVITATION not in Arrival(datetime.now(UTC), {}, content).text():
+            return ""
         self.came.set()
         await asyncio.to_thread(self.go_on.wait, 60)
         return "451 too late"

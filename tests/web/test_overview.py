@@ -303,10 +303,10 @@ def test_a_late_job_says_when_it_becomes_an_incident(alices: Client, organizatio
 
 def test_a_performance_incident_gets_worse_and_is_not_broken(alices: Client, organization: Organization) -> None:
     one = up(organization, "Invoices")
-    make_incident(one, class_="performance", kind="degraded", summary="has been slower for 8 runs")
+    make_incident(one, class_="performance", kind="degraded", summary="the last 8 runs were slower than usual")
     body = text(alices.get("/app").text)
     assert "One job does not run as usual" in body
-    assert "Invoices has been slower for 8 runs" in body
+    assert "Invoices has become slower: the last 8 runs were slower than usual" in body
 
 
 @pytest.mark.usefixtures("rolled_up")

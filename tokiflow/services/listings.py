@@ -28,7 +28,7 @@ _INCIDENTS = text("""
             where d.summary_id = :summary and d.incident_id is not null
         ) one group by incident_id
     )
-    select i.id, i.kind, i.summary, i.class = 'outage' as critical, i.last_opened_at,
+    select i.id, i.kind, i.summary, i.class as class_, i.class = 'outage' as critical, i.last_opened_at,
         i.resolved_at, i.resolved_by, i.resolved_by_person,
         m.name, m.schedule_timezone,
         count(*) over () as total, count(i.resolved_at) over () as back, count(*) filter (where fresh) over () as fresh,
