@@ -64,27 +64,8 @@ def worker(data: str | None, with_clock: bool) -> None:
 
     app = instance.app_on(data)
     # Before the fork, so that worker and clock share it.
-    from tokiflow.services import (  # noqa: F401
-        api_key_letters,
-        audit_walks,
-        blindness,
-        calendars,
-        deliveries,
-        erasures,
-        exports,
-        follow_ups,
-        heartbeats,
-        letters,
-        maintenance,
-        organizations,
-        outputs,
-        overdue,
-        people,
-        retention,
-        sender,
-        sessions,
-        sign_in,
-    )
+    from tokiflow.cli import _rounds  # noqa: F401
+    from tokiflow.services import blindness, follow_ups, overdue, sender, verdicts  # noqa: F401
 
     sentry.configure(app.extensions["tokiflow.settings"], "worker")
     loop = Loop(app)
