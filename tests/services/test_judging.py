@@ -66,7 +66,7 @@ def job(organization: Organization) -> Job:
 
 def all_of(model: type) -> list:
     db.session.expire_all()
-    return list(db.session.execute(select(model)).scalars())
+    return list(db.session.execute(select(model).order_by(*model.__table__.primary_key)).scalars())
 
 
 def baseline(job: Job) -> Baseline:

@@ -40,7 +40,7 @@ def audited() -> list[tuple[str, str, dict[str, object], dict[str, object]]]:
 
 
 def letters() -> list[tuple[str, str]]:
-    return [(one.to_address, one.subject) for one in db.session.execute(select(Letter)).scalars()]
+    return [(one.to_address, one.subject) for one in db.session.execute(select(Letter).order_by(Letter.id)).scalars()]
 
 
 def browser(user: User) -> str:

@@ -33,7 +33,7 @@ def pinged(organization: Organization, signal: Signal = Signal.SUCCESS, **values
 
 
 def all_of(model: type) -> list:
-    return list(db.session.execute(select(model)).scalars())
+    return list(db.session.execute(select(model).order_by(*model.__table__.primary_key)).scalars())
 
 
 def test_nothing_is_overdue_before_its_deadline(organization: Organization) -> None:

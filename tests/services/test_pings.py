@@ -33,7 +33,7 @@ def send(monitor: Monitor, signal: Signal, seconds: float = 0, **said: Any) -> N
 
 
 def all_of(model: type) -> list:
-    return list(db.session.execute(select(model)).scalars())
+    return list(db.session.execute(select(model).order_by(*model.__table__.primary_key)).scalars())
 
 
 def test_a_success_is_a_ping_a_run_and_a_deadline(organization: Organization) -> None:

@@ -196,7 +196,7 @@ def test_one_organization_cannot_write_to_the_whole_world(
 ) -> None:
     monkeypatch.setattr(recipients, "MOST_QUESTIONS_A_DAY", 2)
     add_channel(organization, *[f"a{n}@example.com" for n in range(5)])
-    asked = db.session.execute(select(Letter)).scalars().all()
+    asked = db.session.execute(select(Letter).order_by(Letter.id)).scalars().all()
     assert len(asked) == 2
     with pytest.raises(errors.RateLimited, match="tomorrow"):
         recipients.ask_again(organization.id, "a4@example.com", ADAM, LATER)
@@ -302,7 +302,11 @@ def test_the_answer_says_who_did_not_get_it(organization: Organization, office: 
     add_channel(organization, OPS, SHOP)
     trouble(organization)
     deliver(office)
-    answers = [one.response for row in db.session.execute(select(Delivery)).scalars() for one in _attempts(row.id)]
+    answers = [
+        one.response
+        for row in db.session.execute(select(Delivery).order_by(Delivery.id)).scalars()
+        for one in _attempts(row.id)
+    ]
     assert "250 kept as 42" in answers
     assert f"250 kept as 42; not sent to {SHOP}: has not confirmed yet" in answers
 

@@ -36,7 +36,7 @@ def visitor(app, database):
 
 
 def people() -> list[str]:
-    return list(db.session.execute(select(User.email)).scalars())
+    return list(db.session.execute(select(User.email).order_by(User.id)).scalars())
 
 
 def test_the_printed_address_leads_straight_to_work(visitor):
