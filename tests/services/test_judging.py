@@ -64,7 +64,7 @@ def job(organization: Organization) -> Job:
     return job
 
 
-def all_of(model: type) -> list:
+def all_of(model: Any) -> list:
     db.session.expire_all()
     return list(db.session.execute(select(model).order_by(*model.__table__.primary_key)).scalars())
 

@@ -32,7 +32,7 @@ def pinged(organization: Organization, signal: Signal = Signal.SUCCESS, **values
     return monitor
 
 
-def all_of(model: type) -> list:
+def all_of(model: Any) -> list:
     return list(db.session.execute(select(model).order_by(*model.__table__.primary_key)).scalars())
 
 

@@ -32,7 +32,7 @@ def send(monitor: Monitor, signal: Signal, seconds: float = 0, **said: Any) -> N
     db.session.refresh(monitor)
 
 
-def all_of(model: type) -> list:
+def all_of(model: Any) -> list:
     return list(db.session.execute(select(model).order_by(*model.__table__.primary_key)).scalars())
 
 
