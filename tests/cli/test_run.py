@@ -238,6 +238,15 @@ def test_a_job_that_cleans_up_when_told_to_stop_is_waited_for(tokiflow):
     assert tokiflow.signals == ["start", "7"]
 
 
+def test_a_signal_that_comes_as_the_job_begins_reaches_it(tokiflow):
+    """We may not be waiting for the job yet, and must not begin to with a signal in hand."""
+    script = "trap 'exit 7' TERM; kill -TERM $PPID; while :; do sleep 0.1; done"
+    processes = [start("--monitor", tokiflow.url, "--", "sh", "-c", script) for _ in range(4)]
+    for process in processes:
+        process.communicate(timeout=20)
+    assert [process.returncode for process in processes] == [7] * 4
+
+
 def test_an_ignored_hangup_stays_ignored(tokiflow):
     process = subprocess.Popen(
         ["nohup", sys.executable, "-c", MAIN.format(budget=5), "--monitor", tokiflow.url, "--",

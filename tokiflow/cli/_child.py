@@ -60,6 +60,7 @@ class Signals:
         self._process: int | None = None
         self._ended = False
         self._early: list[int] = []
+        self._noticed = -1
 
     @property
     def own_group(self) -> bool:
@@ -68,9 +69,21 @@ class Signals:
 
     def catch(self) -> None:
         """Begin to catch. A signal ignored by whoever started us (nohup) stays ignored, for the command too."""
+        self._noticed, wake = os.pipe()
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in PASSED_ON:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
+
+    def await_one(self) -> None:
+        """Return once a signal came, also one that came since the last time: the end of the command is one, too.
+
+        To wait for the command itself would not do: a signal that comes between the interpreter's last look for one
+        and the system call is only handled when that call returns, which is when the command has ended by itself.
+        """
+        os.read(self._noticed, CHUNK)
 
     def begin(self, process: int) -> None:
         """The command runs as `process`: whatever came before is passed on now."""
@@ -115,7 +128,6 @@ def execute(command: Sequence[str], signals: Signals, capture: Capture | None, o
     Never raises for a command that cannot be run: that is an Ending too, with code 127 (not found) or 126 (not
     executable).
     """
-    _open_standard_streams()
     started = time.monotonic()
     try:
         process = _spawn(command, signals, capture)
@@ -126,7 +138,8 @@ def execute(command: Sequence[str], signals: Signals, capture: Capture | None, o
     signals.begin(process.pid)
     on_start()
     pumps = _Pumps(process, capture) if capture else None
-    code = process.wait()
+    while (code := process.poll()) is None:
+        signals.await_one()
     signals.end()
     seconds = time.monotonic() - started
     if pumps:
@@ -262,8 +275,11 @@ def _controlling_terminal() -> int | None:
         return None
 
 
-def _open_standard_streams() -> None:
-    """Whoever started us with a stream closed gets /dev/null there, lest a pipe of ours takes its number."""
+def open_standard_streams() -> None:
+    """Whoever started us with a stream closed gets /dev/null there, lest a pipe of ours takes its number.
+
+    Call it before anything is opened.
+    """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

@@ -84,6 +84,7 @@ def run(monitor: str, environment: str | None, no_output: bool, max_output: int,
 
 def watch(command: Sequence[str], report: Report, capture: Capture | None) -> int:
     """Run `command`, reporting to `report`. Returns the exit code."""
+    _child.open_standard_streams()
     signals = _child.Signals()
     signals.catch()
     ending = _child.execute(command, signals, capture, on_start=report.start)
