@@ -28,7 +28,7 @@ from tokiflow.core import ids
 
 SENDERS = 3
 PAUSE_SECONDS = 0.02
-VICTIMS = ("worker", "the worker's clock", "gunicorn's worker", "valkey", "web", "postgres")
+VICTIMS = ("worker", "gunicorn's worker", "valkey", "web", "postgres")
 MEANWHILE = 60
 """Pings answered between one killing and the next."""
 
@@ -121,13 +121,6 @@ def kill(house: House, victim: str) -> None:
         (child, *_) = children(instance.pids()["web"])
         os.kill(child, signal.SIGKILL)
         wait_until(lambda: child not in children(instance.pids().get("web", 0)), 30, "gunicorn to notice")
-        return
-    if victim == "the worker's clock":
-        # The worker goes with its clock, and both are started again.
-        worker = instance.pids()["worker"]
-        wait_until(lambda: children(worker), 30, "the worker to have its clock")
-        os.kill(children(worker)[0], signal.SIGKILL)
-        instance.wait_replaced("worker", worker, 60)
         return
     pid = instance.kill(victim)
     instance.wait_replaced(victim, pid, 60)

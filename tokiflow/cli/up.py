@@ -1,7 +1,7 @@
 """`tokiflow up`: everything on one machine, with one command.
 
 The parent starts the databases, brings the tables to this version and then looks after web and worker, which has the
-clock beside it. It holds no data and no connection itself: killing it loses nothing, and its children go with it.
+clock in it. It holds no data and no connection itself: killing it loses nothing, and its children go with it.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class Instance:
                 valkey.wait(self.supervisor.restart(child))
 
     def _start_app(self, config: settings.Settings, *, demo: bool) -> None:
-        # The clock is a child of the worker, and shares its memory (docs/decisions/012-small-processes.md).
+        # The clock is a thread of the worker, for the sake of memory (docs/decisions/012-small-processes.md).
         commands = {"worker": _tokiflow("worker", "--clock"), "web": self._gunicorn(config)}
         if demo:
             commands["demo"] = _tokiflow("demo", "--keep-alive")

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 import structlog
@@ -48,25 +48,18 @@ STUCK_AFTER_SECONDS = 30.0
 EXIT_STUCK = 75  # EX_TEMPFAIL: start me again
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
-ORPHAN_NOTICED_SECONDS = 0.5
 LEAVE_SECONDS = 8.0
 """So long what is under way may take to end when the worker is told to stop; hosts kill after ten."""
 
 
 @click.command()
 @click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
-@click.option(
-    "--clock", "with_clock", is_flag=True, help="Have a clock beside it, in a child process: for one small machine."
-)
+@click.option("--clock", "with_clock", is_flag=True, help="Have a clock in it, as a thread: for one small machine.")
 def worker(data: str | None, with_clock: bool) -> None:
     """Send alerts and do other background work until told to stop."""
     from tokiflow.observability import sentry
 
     app = instance.app_on(data)
-    # Before the fork, so that worker and clock share it.
-    from tokiflow.cli import _rounds  # noqa: F401
-    from tokiflow.services import blindness, follow_ups, overdue, sender, verdicts  # noqa: F401
-
     sentry.configure(app.extensions["tokiflow.settings"], "worker")
     loop = Loop(app)
     with _clock_beside(loop) if with_clock else contextlib.nullcontext():
@@ -75,46 +68,21 @@ def worker(data: str | None, with_clock: bool) -> None:
 
 @contextlib.contextmanager
 def _clock_beside(loop: Loop) -> Iterator[None]:
-    """A clock in a child of this process, until `loop` stops.
-
-    What both have loaded is in memory once, and neither waits for the other's interpreter. If one of the two ends
-    without being asked to, so does the other; their parent starts both again.
-    """
-    # Only now is a fork safe: no thread runs yet, and no connection is open.
-    gc.freeze()  # else the collector would touch, and so copy, all that the two share
-    child = os.fork()
-    if child == 0:
-        _be_the_clock(loop.app)
-    threading.Thread(target=_end_with, args=(child, loop.stopping), name="clock-watch", daemon=True).start()
+    """A clock in a thread of this process, until `loop` stops."""
+    thread = threading.Thread(target=_be_the_clock, args=(loop,), name="clock", daemon=True)
+    thread.start()
     yield
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGTERM)
+    thread.join(LEAVE_SECONDS)
 
 
-def _be_the_clock(app: Flask) -> NoReturn:
-    """Watch deadlines until told to stop, or until the worker is gone."""
-    worker, stop = os.getppid(), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-
-    def follow() -> None:
-        while os.getppid() == worker:
-            time.sleep(ORPHAN_NOTICED_SECONDS)
-        # At once: its transaction is rolled back, and the next clock sweeps again.
-        os._exit(EXIT_STUCK)
-
-    threading.Thread(target=follow, name="worker-watch", daemon=True).start()
+def _be_the_clock(loop: Loop) -> None:
+    """Watch deadlines until the worker stops; a worker whose clock ends before is started again, with a new one."""
     try:
-        Clock(app).run(stop)
+        Clock(loop.app).run(loop.stopping)
     finally:
-        os._exit(0)
-
-
-def _end_with(child: int, stopping: threading.Event) -> None:
-    os.waitpid(child, 0)
-    if not stopping.is_set():
-        log.error("clock_died")
-        os._exit(EXIT_STUCK)
+        if not loop.stopping.is_set():
+            log.error("clock_died")
+            os._exit(EXIT_STUCK)
 
 
 class Loop:
