@@ -44,6 +44,8 @@ class Storm:
     name: str
     delay_ms: int = 0
     workers: int = 1
+    together: bool = False
+    """Whether the clock is in the worker's process, as `tokiflow up` has it."""
     one_channel: bool = False
     dead_share: float = 0.0
     """So many of the monitors tell a host that takes connections and never answers."""
@@ -54,6 +56,7 @@ class Storm:
 STORMS = (
     Storm("a channel each, 0 ms"),
     Storm("a channel each, 0 ms, 2 workers", workers=2),
+    Storm("a channel each, 0 ms, worker and clock in one", together=True),
     Storm("one channel for all, 0 ms", one_channel=True),
     Storm("a channel each, 100 ms", delay_ms=100),
     Storm("a channel each, 100 ms, 2 workers", delay_ms=100, workers=2),
@@ -111,11 +114,13 @@ def dead_host() -> Iterator[str]:
 
 
 @contextmanager
-def at_work(town: Town, workers: int) -> Iterator[list[Running]]:
+def at_work(town: Town, workers: int = 1, *, together: bool = False) -> Iterator[list[Running]]:
     """A clock and so many workers, all awake. The workers come first."""
+    command = procfile()["worker"] + (" --clock" if together else "")
     with ExitStack() as stack:
-        started = [stack.enter_context(town.run("worker", procfile()["worker"])) for _ in range(workers)]
-        started.append(stack.enter_context(town.run("clock", procfile()["clock"])))
+        started = [stack.enter_context(town.run("worker", command)) for _ in range(workers)]
+        if not together:
+            started.append(stack.enter_context(town.run("clock", procfile()["clock"])))
         with psycopg.connect(town.postgres.url(), autocommit=True) as connection:
             alive = "select count(*) from heartbeats where seen_at > now() - interval '3 s' and left_at is null"
             _until(lambda: count(connection, alive) >= workers + 1)
@@ -205,7 +210,7 @@ def weather(town: Town, connection: Connection, storm: Storm, monitors: int) -> 
     """Let it loose; a row of the table."""
     with receiving(town.place, storm.delay_ms) as receiver, dead_host() as dead:
         settle(connection, storm, monitors, receiver.url, dead)
-        with at_work(town, storm.workers) as running:
+        with at_work(town, storm.workers, together=storm.together) as running:
             before = _cpu(town, running)
             deadline = datetime.now(UTC) + timedelta(seconds=1.5)
             fall_silent(connection, deadline)
@@ -233,7 +238,8 @@ def _row(
     once = {one.delivery for one in _stormy(came)}
     seconds = moments[-1] - moments[0] if moments else 0.0
     # Of the CPU, which says more than the rate does where others use the machine at the same time.
-    by_process = [sum(used), sum(used[: storm.workers]), *used[storm.workers :]]
+    clock, postgres = 0.0 if storm.together else used[-2], used[-1]
+    by_process = [sum(used), sum(used[: storm.workers]), clock, postgres]
     return [
         storm.name,
         f"{(len(moments) - 1) / seconds:,.0f}" if seconds else "",
