@@ -24,7 +24,7 @@ from tokiflow.db import db, transaction
 from tokiflow.errors import DeliveryError
 from tokiflow.models import Alert, Channel, Delivery, Incident, Monitor, Organization, Summary
 from tokiflow.queries.undelivered import Filter
-from tokiflow.services import alerts, claims, deliveries, pings, tries
+from tokiflow.services import alert_rows, alerts, claims, deliveries, pings, tries
 from tokiflow.services.news import News
 from tokiflow.services.pings import Incoming
 
@@ -339,9 +339,9 @@ def test_escalations_and_reminders_are_gathered_too(organization: Organization, 
     ]
     people = alerts.audience([News(incident, one, "escalated", at(600)) for incident, one in news])
     with transaction():
-        tellings = [alerts.Telling(News(incident, one, "escalated", at(600)), {boss.id: "step 2"}, step=1)
+        tellings = [alert_rows.Telling(News(incident, one, "escalated", at(600)), {boss.id: "step 2"}, step=1)
                     for incident, one in news]  # fmt: skip
-        alerts.promise(tellings, people, {}, at(600))
+        alert_rows.promise(tellings, people, {}, at(600))
     room.run(600, 610)
     to_boss = rows(Delivery.channel_id == boss.id, Delivery.incident_id.is_not(None))
     assert [one.status for one in to_boss] == ["sent"] * 5 + ["merged"] * 7

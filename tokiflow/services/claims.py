@@ -31,7 +31,7 @@ Found = Row[Any]
 class Claimed:
     """A delivery that is ours until `lease_until`, with all that sending takes copied out.
 
-    about: when that happened which it tells of. content: what the alert has to say (services.alerts). memory and
+    about: when that happened which it tells of. content: what the alert has to say (services.contents). memory and
     thread: as in channels.message.Message.
     """
 
