@@ -44,6 +44,13 @@ def release(news: Sequence[News], people: Audience, now: datetime) -> None:
     _carry_out(news, {}, people, now)
 
 
+def tell_the_end(news: Sequence[News], to: Mapping[UUID, Sequence[UUID]], now: datetime) -> None:
+    """Promise the recoveries in `news` to channels that hear of the trouble only now: `to`, by incident."""
+    people = audience(news)
+    tellings = [Telling(one, dict.fromkeys(to[one.incident.id], WAS_TOLD)) for one in _with_what_was_said(news)]
+    alert_rows.promise(tellings, people, contents.latest_runs({one.row.id for one in news}), now)
+
+
 def audience(news: Iterable[News], only_own: Collection[UUID] = ()) -> Audience:
     """Everybody who may hear of `news`. In the organizations `only_own` that is nobody but monitors' own channels."""
     rows = {one.row.id: one.row for one in news}.values()
