@@ -19,7 +19,7 @@ from tokiflow.core.monitor_draft import line
 from tokiflow.db import again_after_deadlock, db, transaction
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization
 from tokiflow.queries import slack_installations
-from tokiflow.services import audit, deliveries, recipients
+from tokiflow.services import audit, claims, deliveries, recipients
 
 
 def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime) -> UUID:
@@ -109,14 +109,15 @@ def test(channel_id: UUID, by: Actor, outside: Outside, now: datetime) -> Attemp
         db.session.flush()
         delivery = Delivery(
             id=ids.new(), organization_id=organization.id, alert_id=alert.id, channel_id=channel_id, status="pending",
-            attempts=0, next_attempt_at=now,
-            # Sent right here: nobody else needs to be rung for it.
-            rung_at=now,
+            attempts=0, next_attempt_at=now, rung_at=now,
         )  # fmt: skip
         db.session.add(delivery)
+        db.session.flush()
+        # It is ours before anybody sees it: a worker that took it would leave nothing to show to whoever waits here.
+        claimed = claims.by_name([delivery.id], now)
         audit.record("channel.tested", by, organization.id, now, object_id=channel_id, object_name=channel.name)
         delivery_id = delivery.id
-    deliveries.deliver([delivery_id], outside)
+    deliveries.send(claimed, outside, lambda: datetime.now(UTC))
     _give_up(delivery_id)
     return db.session.execute(
         select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(Attempt.n.desc()).limit(1)

@@ -23,6 +23,7 @@ from tokiflow.queries import undelivered
 from tokiflow.queries.undelivered import Filter
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import audit, claims, delivery_counts, endings, summaries, tries
+from tokiflow.services.claims import Claimed
 
 RING_AGAIN = timedelta(seconds=10)
 RING_AT_MOST = 500
@@ -40,15 +41,20 @@ def deliver(delivery_ids: Sequence[UUID], outside: Outside, clock: Callable[[], 
     for start in range(0, len(delivery_ids), CONCURRENT):
         claimed = claims.by_name(delivery_ids[start : start + CONCURRENT], clock())
         tried += len(claimed)
-        if not claimed:
-            continue
-        with ThreadPoolExecutor(max_workers=len(claimed)) as pool:
-            under_way = {pool.submit(tries.make, one, outside): one for one in claimed}
-            for done in as_completed(under_way):
-                if following := tries.record([(under_way[done], done.result())], clock()):
-                    enqueue(Job.DELIVER, following)
+        send(claimed, outside, clock)
     delivery_counts.save()
     return tried
+
+
+def send(claimed: Sequence[Claimed], outside: Outside, clock: Callable[[], datetime]) -> None:
+    """Make these tries side by side, and write down what comes of each when it is there."""
+    if not claimed:
+        return
+    with ThreadPoolExecutor(max_workers=len(claimed)) as pool:
+        under_way = {pool.submit(tries.make, one, outside): one for one in claimed}
+        for done in as_completed(under_way):
+            if following := tries.record([(under_way[done], done.result())], clock()):
+                enqueue(Job.DELIVER, following)
 
 
 def ring(now: datetime) -> int:
