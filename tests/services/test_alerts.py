@@ -260,6 +260,8 @@ def test_recovery_goes_to_those_who_were_told_though_rules_changed(
     assert told() == [("opened", "#ops"), ("resolved", "#ops")]
     latest = db.session.execute(select(Delivery.because).order_by(Delivery.id.desc()).limit(1)).scalar_one()
     assert latest == "because it was told of the trouble"
+    trouble, end = db.session.execute(select(Alert.content).order_by(Alert.id)).scalars()
+    assert (bool(trouble["advice"]), end["advice"]) == (True, ""), "nobody is told to mend what is well"
 
 
 def test_whoever_disabled_a_channel_still_hears_the_end_of_what_it_was_told(monitor: Monitor, ops: Channel) -> None:

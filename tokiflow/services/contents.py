@@ -40,7 +40,7 @@ def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0, ass
         "severity": incident.severity,
         "summary": f"{row.name} {predicate(incident)}",
         "reason": incident.reason,
-        "advice": sentences.advice(Kind(incident.kind)),
+        "advice": "" if incident.resolved_at else sentences.advice(Kind(incident.kind)),
         "opened_at": incident.last_opened_at.isoformat(),
         "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
         "timezone": row.schedule_timezone or "UTC",
