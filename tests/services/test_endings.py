@@ -1,4 +1,4 @@
-"""What was given up and is sent again when its trouble is over: the end of it follows, and nothing stays red."""
+"""The end of trouble reaches whoever was told of it, late or of a monitor that is gone: nothing stays red."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.factories import make_channel, make_monitor
+from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
-from tokiflow.models import Alert, Channel, Delivery, Monitor, Organization
+from tokiflow.models import Alert, Channel, Delivery, Incident, Monitor, Organization
 from tokiflow.queries.undelivered import Filter
-from tokiflow.services import deliveries, pings
+from tokiflow.services import claims, deliveries, messages, monitors, pings
 from tokiflow.services.pings import Incoming
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -92,6 +93,40 @@ def test_both_that_were_given_up_go_once_each(monitor: Monitor) -> None:
     end("resolved", "dead")
     assert again("opened", "resolved") == 2
     assert standing() == [("opened", "pending"), ("resolved", "pending")]
+
+
+def test_whoever_was_told_of_trouble_hears_of_its_end_though_the_monitor_is_deleted(
+    organization: Organization, monitor: Monitor, pager: Channel
+) -> None:
+    ping(monitor, Signal.FAIL, 0)
+    remembered = {"ts": "1795996226.000200", "channel": "C0OPS0000"}
+    with transaction():
+        db.session.execute(update(Delivery).values(status="sent", memory=remembered))
+    make_channel(organization, name="Nobody told it")
+    incident = ids.public("inc", db.session.execute(select(Incident.id)).scalar_one())
+    monitors.delete(monitor.id, BOB, at(5))
+    assert standing() == [("resolved", "pending")]
+    (delivery_id,) = db.session.execute(select(Delivery.id)).scalars()
+    (claimed,) = claims.by_name([delivery_id], at(5))
+    told = messages.of(claimed, "https://tokiflow.example")
+    assert (told.kind, told.thread_key, told.thread, told.by) == ("resolved", incident, remembered, "Bob")
+    assert (told.incident_id, told.monitor_name) == (incident, "Nightly backup")
+    assert incident not in told.incident_url, "its page is gone"
+    assert ids.public("mon", monitor.id) not in told.monitor_url
+
+
+def test_a_recovery_that_is_on_its_way_outlives_the_monitor(monitor: Monitor) -> None:
+    ping(monitor, Signal.FAIL, 0)
+    end("opened", "sent")
+    ping(monitor, Signal.SUCCESS, 5)
+    monitors.delete(monitor.id, BOB, at(6))
+    assert standing() == [("resolved", "pending")]
+
+
+def test_of_trouble_that_nobody_was_told_of_nobody_hears_when_the_monitor_is_deleted(monitor: Monitor) -> None:
+    ping(monitor, Signal.FAIL, 0)
+    monitors.delete(monitor.id, BOB, at(5))
+    assert standing() == []
 
 
 def test_what_goes_on_has_no_end_yet(monitor: Monitor) -> None:

@@ -260,7 +260,10 @@ def _taken(ready: Sequence[Found], now: datetime) -> list[Claimed]:
             content=told[row.id].content,
             because=told[row.id].because,
             memory=told[row.id].memory,
-            thread=summed_up.get(row.id) or threads.get((row.incident_id, row.channel_id), {}),
+            thread=summed_up.get(row.id)
+            or threads.get((row.incident_id, row.channel_id))
+            # Of an incident that was deleted with its monitor (services.endings).
+            or told[row.id].memory.get("thread", {}),
             claimed_at=now,
             lease_until=lease_until,
         )

@@ -1,4 +1,6 @@
-"""Whoever is told late of trouble that is over is told of its end, too: else a page stays open and a card red."""
+"""The end of trouble reaches whoever was told of it: also who hears of it late, and though its monitor is gone. Else a
+page stays open, and a card red.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from tokiflow.core import ids
 from tokiflow.db import among, db
-from tokiflow.models import Incident, Monitor
+from tokiflow.models import Alert, Incident, Monitor
 from tokiflow.services import alerts
 from tokiflow.services.news import News
 
@@ -54,3 +57,35 @@ def promise(taken_up: Collection[UUID], now: datetime) -> list[UUID]:
         ]
         alerts.tell_the_end(news, missing, now)
     return [row.id for row in owed if row.status == "dead"]
+
+
+_OUTLIVING = text("""
+    with ends as (
+        select d.id, d.alert_id, d.incident_id, first.memory
+        from incidents i join deliveries d on d.incident_id = i.id join alerts a on a.id = d.alert_id
+            join lateral (
+                select case when e.status = 'sent' then e.memory else '{}' end as memory from deliveries e
+                where e.incident_id = d.incident_id and e.channel_id = d.channel_id and e.id < d.id
+                    and e.status in ('sent', 'merged')
+                order by e.status <> 'sent', e.memory = '{}', e.id limit 1
+            ) first on true
+        where i.monitor_id = :monitor and d.status = 'pending' and a.kind = 'resolved'
+        order by d.id for no key update of d
+    ), freed as (
+        update deliveries d
+        set incident_id = null, memory = d.memory || jsonb_build_object('thread', ends.memory)
+        from ends where d.id = ends.id
+    )
+    select distinct alert_id, incident_id from ends
+""")
+"""Each with what the channel remembers of the first message, which goes with the incident."""
+
+
+def outlive(monitor_id: UUID) -> None:
+    """The monitor is about to be deleted with its incidents: what is still to be said to whoever was told of trouble,
+    that it is over, stays and is said."""
+    for row in db.session.execute(_OUTLIVING, {"monitor": monitor_id}).all():
+        alert = db.session.get_one(Alert, row.alert_id, populate_existing=True)
+        alert.incident_id = None
+        alert.content = {**alert.content, "incident": ids.public("inc", row.incident_id)}
+    db.session.flush()

@@ -22,6 +22,7 @@ from tokiflow.services import (
     alerts,
     audit,
     comments,
+    endings,
     follow_up_rows,
     follow_ups,
     incident_rows,
@@ -39,6 +40,13 @@ def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
     for incident in db.session.execute(incident_rows.unresolved([row.id], OUTAGE, PERFORMANCE)).scalars().all():
         _close_now(incident, row, f"the monitor was paused by {by.name}", by, now)
         _audit("incident.resolved", incident, by, now)
+
+
+def close_for_deletion(row: MonitorRow, by: Actor, now: datetime) -> None:
+    """The monitor in `row` (locked) is about to be deleted: whoever was told of its trouble hears that it is over."""
+    for incident in db.session.execute(incident_rows.unresolved([row.id], OUTAGE, PERFORMANCE)).scalars().all():
+        _close_now(incident, row, f"the monitor was deleted by {by.name}", by, now)
+    endings.outlive(row.id)
 
 
 def close_for_sensitivity(row: MonitorRow, by: Actor, now: datetime) -> None:
