@@ -69,7 +69,8 @@ def silences_of(news: Sequence[News], people: Audience, now: datetime) -> dict[U
     by_monitor = silences.of([one.row for one in news], now) if news else {}
     found = {}
     for one in news:
-        silence = _muted(one, now) or by_monitor.get(one.row.id) or _quiet(one, people, now)
+        silence = _muted(one, now) or by_monitor.get(one.row.id)
+        silence = silence or silences.quiet(one.row.organization_id, one.incident.severity, people, now)
         if silence:
             found[one.incident.id] = silence
     return found
@@ -188,13 +189,3 @@ def _muted(one: News, now: datetime) -> Silence | None:
     if until is None or not alerting.muted(until, now):
         return None
     return Silence("muted", f"muted until {sentences.clock(until, now, one.row.schedule_timezone)}", until)
-
-
-def _quiet(one: News, people: Audience, now: datetime) -> Silence | None:
-    organization_id = one.row.organization_id
-    until = people.quiet_until(organization_id, one.incident.severity, now)
-    if until is None:
-        return None
-    quiet = people.quiet_hours[organization_id]
-    zone = quiet.timezone if quiet else "UTC"
-    return Silence("quiet_hours", f"quiet hours for warnings until {sentences.clock(until, now, zone)}", until)
