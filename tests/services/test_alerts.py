@@ -272,12 +272,23 @@ def test_whoever_disabled_a_channel_still_hears_the_end_of_what_it_was_told(moni
     assert told() == [("opened", "#ops"), ("resolved", "#ops")], "of the end, and of no new trouble"
 
 
-def test_nothing_is_sent_where_nothing_arrives(monitor: Monitor, ops: Channel) -> None:
+@pytest.mark.parametrize(
+    ("reason", "ends"),
+    [
+        ("the receiver answered 410: the address is gone for good", 1),
+        ("nobody is left to write to: ops@example.com unsubscribed", 0),
+    ],
+)
+def test_the_end_is_owed_where_nothing_arrives_now_and_not_where_nobody_wants_it(
+    monitor: Monitor, ops: Channel, reason: str, ends: int
+) -> None:
+    """If it does not arrive it is listed as given up, to be sent when the channel works again."""
     ping(monitor, Signal.FAIL)
-    ops.enabled, ops.disabled_reason = False, "the receiver answered 410: the address is gone for good"
+    ops.enabled, ops.disabled_reason = False, reason
     save(ops)
     ping(monitor, Signal.SUCCESS, 5)
-    assert told() == [("opened", "#ops")]
+    ping(monitor, Signal.FAIL, 60)
+    assert told() == [("opened", "#ops"), *[("resolved", "#ops")] * ends]
 
 
 def test_recovery_goes_to_those_of_later_steps_too(

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from tokiflow import channels
+from tokiflow.channels import email
 from tokiflow.core import alerting, sentences
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.routing import Routing, Subject
@@ -161,11 +162,16 @@ class _Plan:
         self.unheard.discard(one.incident.id)
         if not unheard:
             known = self.told.get(one.incident.id, [])
-            self._tell(one, [id for id in known if self.people.reachable(one.row.organization_id, id)])
+            self._tell(one, [id for id in known if self._wants_the_end(one, id)])
 
     def _tell(self, one: News, channel_ids: Sequence[UUID]) -> None:
         if channel_ids:
             self.tellings.append(Telling(one, dict.fromkeys(channel_ids, WAS_TOLD)))
+
+    def _wants_the_end(self, one: News, channel_id: UUID) -> bool:
+        """Also if it is disabled by now; but not if everybody there has said no."""
+        listener = self.people.listeners[one.row.organization_id].get(channel_id)
+        return listener is not None and not listener.disabled_reason.startswith(email.NOBODY_LEFT)
 
     def _follows(self, one: News, channel_id: UUID) -> bool:
         listener = self.people.listeners[one.row.organization_id].get(channel_id)
