@@ -18,8 +18,9 @@ from tokiflow.core.grouping import Limits
 from tokiflow.core.monitor_draft import line
 from tokiflow.db import again_after_deadlock, db, transaction
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization
+from tokiflow.queries import channels as read
 from tokiflow.queries import slack_installations
-from tokiflow.services import audit, claims, deliveries, recipients
+from tokiflow.services import audit, claims, deliveries, monitors, recipients, routing
 
 
 def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime) -> UUID:
@@ -79,12 +80,20 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
 
 
 def delete(channel_id: UUID, by: Actor, now: datetime) -> None:
-    """Delete the channel and the record of what was sent to it. Results that are being written down are waited for."""
+    """Delete the channel and the record of what was sent to it. Results that are being written down are waited for.
+
+    Who named nobody else would name nobody now, and trouble must be told to somebody: such monitors go by the rules
+    again, and such rules are asked no more.
+    """
     again_after_deadlock(lambda: _delete(channel_id, by, now))
 
 
 def _delete(channel_id: UUID, by: Actor, now: datetime) -> None:
     with transaction():
+        # Before the channel, as everywhere: whoever promises alerts holds monitors when it comes to channels.
+        routing.let_go(channel_id, by, now)
+        for monitor_id in read.named_alone_by(channel_id):
+            monitors.edit(monitor_id, {"channels": None}, by, now)
         # In the order of services.tries, which holds deliveries when it comes to channels. What is promised in between
         # may still make a ring of waits, of which PostgreSQL breaks one: then this is done again.
         on_its_way = select(Delivery.id).where(Delivery.channel_id == channel_id, Delivery.status == "pending")
