@@ -126,7 +126,7 @@ def test(channel_id: UUID, by: Actor, outside: Outside, now: datetime) -> Attemp
         claimed = claims.by_name([delivery.id], now)
         audit.record("channel.tested", by, organization.id, now, object_id=channel_id, object_name=channel.name)
         delivery_id = delivery.id
-    deliveries.send(claimed, outside, lambda: datetime.now(UTC))
+    deliveries.send(claimed, outside)
     _give_up(delivery_id)
     return db.session.execute(
         select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(Attempt.n.desc()).limit(1)

@@ -31,12 +31,15 @@ CONCURRENT = 16
 """So many are sent side by side where no sender (services.sender) does it: then a lease is long enough for all."""
 
 
-def deliver(delivery_ids: Sequence[UUID], outside: Outside, clock: Callable[[], datetime] | None = None) -> int:
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def deliver(delivery_ids: Sequence[UUID], outside: Outside, clock: Callable[[], datetime] = _clock) -> int:
     """Send those of `delivery_ids` that are due and not held by another, right here; how many were tried.
 
     Safe to call twice with the same ids. Slow receivers are waited for side by side.
     """
-    clock = clock or (lambda: datetime.now(UTC))
     tried = 0
     for start in range(0, len(delivery_ids), CONCURRENT):
         claimed = claims.by_name(delivery_ids[start : start + CONCURRENT], clock())
@@ -46,7 +49,7 @@ def deliver(delivery_ids: Sequence[UUID], outside: Outside, clock: Callable[[], 
     return tried
 
 
-def send(claimed: Sequence[Claimed], outside: Outside, clock: Callable[[], datetime]) -> None:
+def send(claimed: Sequence[Claimed], outside: Outside, clock: Callable[[], datetime] = _clock) -> None:
     """Make these tries side by side, and write down what comes of each when it is there."""
     if not claimed:
         return

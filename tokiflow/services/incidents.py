@@ -46,6 +46,7 @@ def close_for_deletion(row: MonitorRow, by: Actor, now: datetime) -> None:
     """The monitor in `row` (locked) is about to be deleted: whoever was told of its trouble hears that it is over."""
     for incident in db.session.execute(incident_rows.unresolved([row.id], OUTAGE, PERFORMANCE)).scalars().all():
         _close_now(incident, row, f"the monitor was deleted by {by.name}", by, now)
+        _audit("incident.resolved", incident, by, now)
     endings.outlive(row.id)
 
 
