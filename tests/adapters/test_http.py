@@ -286,6 +286,18 @@ def test_retry_after_is_seconds_or_a_date_and_at_most_a_day(value, seconds):
     assert parse_retry_after(value, NOW.timestamp()) == seconds
 
 
+@pytest.mark.parametrize("form", ["%a %b %d %H:%M:%S %Y", "%A, %d-%b-%y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S -0000"])
+def test_a_date_in_an_older_form_is_utc_wherever_we_are(form, monkeypatch):
+    """RFC 9110 §5.6.7 has us take them all."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert parse_retry_after(f"{NOW.replace(minute=7):{form}}", NOW.timestamp()) == 120
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_headers_cannot_be_smuggled_in(client, httpserver):
     httpserver.expect_request("/").respond_with_data("")
     with pytest.raises(DeliveryError):

@@ -103,7 +103,7 @@ def test_a_change_leaves_the_rest(program):
         ({"kind": "webhook", "name": "x", "config": {"url": "ftp://x", "colour": 1}}, {"config.url", "config.colour"}),
         ({"kind": "email", "name": "", "config": {"to": ["nobody"]}}, {"name", "config.to"}),
         ({"kind": "email", "name": "x", "config": {"to": ["a@example.com"]}, "enabled": "no"}, {"enabled"}),
-        ({"kind": "slack", "name": "x", "config": {"url": "https://hooks.slack.com/x"}, "colour": 1}, {"colour"}),
+        ({"kind": "slack", "name": "x", "config": {"url": "https://chat.example/x"}, "colour": 1}, {"colour"}),
     ],
 )
 def test_every_bad_field_is_named(program, body, fields):

@@ -123,8 +123,12 @@ def test_only_an_address_is_asked_for():
         "url": "https://hooks.slack.com/services/T/B/x"
     }
     with pytest.raises(Invalid) as caught:
-        Slack().validate({"url": "https://hooks.slack.com/", "channel": "#ops"})
+        Slack().validate({"url": "https://chat.harbour.example/hooks/x", "channel": "#ops"})
     assert list(caught.value.fields) == ["config.channel"]
+    for half in ("https://hooks.slack.com", "https://hooks.slack.com/services/T0/", "https://hooks.slack.com/x"):
+        with pytest.raises(Invalid, match="write all of it"):
+            Slack().validate({"url": half})
+    assert Slack().validate({"url": "https://hooks.slack.com/triggers/T0/123/abc"})
     assert Slack().describe({"url": "https://chat.harbour.example/hooks/x"}) == (
         "Slack webhook at chat.harbour.example"
     )

@@ -260,6 +260,8 @@ def test_recovery_goes_to_those_who_were_told_though_rules_changed(
     assert told() == [("opened", "#ops"), ("resolved", "#ops")]
     latest = db.session.execute(select(Delivery.because).order_by(Delivery.id.desc()).limit(1)).scalar_one()
     assert latest == "because it was told of the trouble"
+    trouble, end = db.session.execute(select(Alert.content).order_by(Alert.id)).scalars()
+    assert (bool(trouble["advice"]), end["advice"]) == (True, ""), "nobody is told to mend what is well"
 
 
 def test_whoever_disabled_a_channel_still_hears_the_end_of_what_it_was_told(monitor: Monitor, ops: Channel) -> None:
@@ -270,12 +272,23 @@ def test_whoever_disabled_a_channel_still_hears_the_end_of_what_it_was_told(moni
     assert told() == [("opened", "#ops"), ("resolved", "#ops")], "of the end, and of no new trouble"
 
 
-def test_nothing_is_sent_where_nothing_arrives(monitor: Monitor, ops: Channel) -> None:
+@pytest.mark.parametrize(
+    ("reason", "ends"),
+    [
+        ("the receiver answered 410: the address is gone for good", 1),
+        ("nobody is left to write to: ops@example.com unsubscribed", 0),
+    ],
+)
+def test_the_end_is_owed_where_nothing_arrives_now_and_not_where_nobody_wants_it(
+    monitor: Monitor, ops: Channel, reason: str, ends: int
+) -> None:
+    """If it does not arrive it is listed as given up, to be sent when the channel works again."""
     ping(monitor, Signal.FAIL)
-    ops.enabled, ops.disabled_reason = False, "the receiver answered 410: the address is gone for good"
+    ops.enabled, ops.disabled_reason = False, reason
     save(ops)
     ping(monitor, Signal.SUCCESS, 5)
-    assert told() == [("opened", "#ops")]
+    ping(monitor, Signal.FAIL, 60)
+    assert told() == [("opened", "#ops"), *[("resolved", "#ops")] * ends]
 
 
 def test_recovery_goes_to_those_of_later_steps_too(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from tests.factories import make_channel, make_monitor
 from tests.fixtures.database import Database
@@ -16,7 +17,7 @@ from tests.fixtures.instance import wait_until
 from tokiflow.core.actors import Actor
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db
-from tokiflow.models import Channel, Organization
+from tokiflow.models import Channel, Delivery, Monitor, Organization
 from tokiflow.services import channels, pings
 from tokiflow.services.pings import Incoming
 
@@ -79,3 +80,14 @@ def test_whoever_deletes_a_channel_waits_until_its_results_are_written_down(
         assert failed == []
         assert worker.execute("select count(*) from channels where id = %s", [channel_id]).fetchone() == (0,)
         assert worker.execute("select count(*) from deliveries").fetchone() == (0,)
+
+
+def test_a_monitor_that_named_it_alone_goes_by_the_rules_again(organization: Organization) -> None:
+    gone, pager = make_channel(organization, name="Gone"), make_channel(organization, name="Pager")
+    alone = make_monitor(organization, "Alone", channels=[gone])
+    both = make_monitor(organization, "Both", channels=[gone, pager])
+    channels.delete(gone.id, BOB, NOON)
+    own = {row.id: row.own_channels for row in db.session.execute(select(Monitor)).scalars()}
+    assert (own[alone.id], own[both.id]) == (False, True)
+    pings.record([Incoming(alone.token, Ping(Signal.FAIL, NOON))], NOON)
+    assert db.session.execute(select(Delivery.channel_id)).scalars().all() == [pager.id]

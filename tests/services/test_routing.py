@@ -141,6 +141,26 @@ def test_a_deleted_channel_leaves_the_rules(organization: Organization, ops: Cha
     channels.delete(ops.id, ALICE, NOW)
     (rule,) = stored.of([organization.id])[organization.id]
     assert rule.steps == (frozenset(),)
+    assert not rule.enabled, "a rule that speaks and tells nobody would keep the default rule silent"
+    assert audited()[-2:] == ["rule.disabled", "channel.deleted"]
+
+
+def test_a_rule_that_names_others_goes_on_without_a_deleted_channel(organization: Organization, ops: Channel) -> None:
+    pager = make_channel(organization, name="Pager")
+    later = {"name": "Later", "steps": [[public(ops)], [public(pager)]], "waits": [900]}
+    routing.create(organization.id, later, ALICE, NOW)
+    routing.create(organization.id, {"name": "Silence", "condition": {"tags": ["dev"]}}, ALICE, NOW)
+    channels.delete(ops.id, ALICE, NOW)
+    assert [rule.enabled for rule in stored.of([organization.id])[organization.id]] == [True, True]
+
+
+def test_the_default_rule_tells_everybody_when_the_last_it_named_is_deleted(
+    organization: Organization, ops: Channel
+) -> None:
+    routing.set_default(organization.id, {"steps": [[public(ops)]]}, ALICE, NOW)
+    channels.delete(ops.id, ALICE, NOW)
+    (rule,) = stored.of([organization.id])[organization.id]
+    assert (rule.fallback, rule.everybody) == (True, True)
 
 
 def test_there_is_an_end_to_rules(organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:

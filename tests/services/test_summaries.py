@@ -24,7 +24,7 @@ from tokiflow.db import db, transaction
 from tokiflow.errors import DeliveryError
 from tokiflow.models import Alert, Channel, Delivery, Incident, Monitor, Organization, Summary
 from tokiflow.queries.undelivered import Filter
-from tokiflow.services import alerts, claims, deliveries, pings, tries
+from tokiflow.services import alert_rows, alerts, claims, deliveries, pings, tries
 from tokiflow.services.news import News
 from tokiflow.services.pings import Incoming
 
@@ -339,9 +339,9 @@ def test_escalations_and_reminders_are_gathered_too(organization: Organization, 
     ]
     people = alerts.audience([News(incident, one, "escalated", at(600)) for incident, one in news])
     with transaction():
-        tellings = [alerts.Telling(News(incident, one, "escalated", at(600)), {boss.id: "step 2"}, step=1)
+        tellings = [alert_rows.Telling(News(incident, one, "escalated", at(600)), {boss.id: "step 2"}, step=1)
                     for incident, one in news]  # fmt: skip
-        alerts.promise(tellings, people, {}, at(600))
+        alert_rows.promise(tellings, people, {}, at(600))
     room.run(600, 610)
     to_boss = rows(Delivery.channel_id == boss.id, Delivery.incident_id.is_not(None))
     assert [one.status for one in to_boss] == ["sent"] * 5 + ["merged"] * 7
@@ -431,6 +431,40 @@ def test_a_summary_that_fails_is_tried_again(organization: Organization, ops: Ch
     room.run(*range(12, 30, 2))
     assert len(room.summaries) == 1
     assert {one.sent_at is None for one in rows(Delivery.status == "merged")} == {False}
+
+
+def test_a_summary_that_fails_is_not_overtaken_by_what_follows_it_up(
+    organization: Organization, ops: Channel, room: Room
+) -> None:
+    many = make_many(organization, 20)
+    fail(many)
+    room.run(0)
+    room.trouble = DeliveryError("the receiver answered 503", retry_after=600)
+    room.run(10)
+    room.trouble = None
+    succeed(many[5:], 20)
+    room.run(30, 80, 90, 140, 609, 611, 612)
+    told = [" ".join(one.split()[:2]) for one in room.heads[5:]]
+    assert told == ["Down: 15", "Up: all"]
+
+
+def test_whoever_is_told_late_of_a_storm_that_is_over_is_told_that_it_is(
+    organization: Organization, ops: Channel, room: Room
+) -> None:
+    many = make_many(organization, 20)
+    fail(many)
+    room.run(0)
+    room.trouble = DeliveryError("Slack answered 404: no_service", permanent=True)
+    room.run(10)
+    succeed(many, 400)
+    room.trouble = None
+    with transaction():
+        db.session.execute(update(Channel).values(enabled=True, disabled_reason=""))
+    deliveries.send_again(organization.id, Filter(ids=[messages()[0].id]), BOB, at(500))
+    room.run(500, 510, 600, 700)
+    assert "Down: 15 monitors of Harbour Freight" in room.heads
+    assert room.heads[-1] == "Up: all 15 monitors of Harbour Freight are back"
+    assert statuses().get("pending") is None
 
 
 def test_when_nothing_is_gathered_any_more_what_waits_goes_by_itself(

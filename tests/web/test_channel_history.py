@@ -67,9 +67,20 @@ def test_what_was_given_up_is_counted_and_led_to(vera: User, channel: Channel, c
     assert "9 of the 10 alerts of the last 30 days arrived: 90 %." in shown
     assert "1 message never arrived" in shown
     assert 'class="lost"' in shown
+    assert "Usually sent 2 s after the trouble." in shown, "what never arrived was not sent at once"
     week = page(browser, channel, "?days=7")
     assert "No alert was due here in the last 7 days." in week
     assert page(browser, channel, "?days=365").count("30 days") >= 2, "only two periods are offered"
+
+
+def test_the_only_one_that_was_given_up_was_not_sent_in_no_time(
+    vera: User, channel: Channel, client_for: ClientFor
+) -> None:
+    told(channel, 9, "dead", kind="resolved")
+    shown = page(client_for(vera), channel)
+    assert "The only alert of the last 30 days did not arrive." in shown
+    assert "Usually sent" not in shown
+    assert "A test" not in shown, "its incident was deleted with the monitor"
 
 
 def test_what_was_held_back_on_purpose_is_not_late(app: object, channel: Channel) -> None:

@@ -13,10 +13,12 @@ from tests.factories import make_channel, make_monitor, make_rule
 from tests.fixtures.app import Client
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
+from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db
 from tokiflow.models import Channel, Organization, User
 from tokiflow.queries import routing as stored
-from tokiflow.services import routing
+from tokiflow.services import pings, routing
+from tokiflow.services.pings import Incoming
 
 ClientFor = Callable[[User], Client]
 HTMX = {"HX-Request": "true", "HX-Target": "div#rules"}
@@ -231,6 +233,27 @@ def test_the_simulator_knows_silences_and_own_channels(
     assert "names channels of its own" in page
     calm = plain(client_for(alice).get(address.replace("degraded", "failed")).text)
     assert "quiet hours" not in calm
+
+
+def test_the_simulator_asks_the_rules_as_they_are_asked_when_a_silence_ends(
+    alice: User, organization: Organization, ops: Channel, bob_pager: Channel, client_for: ClientFor
+) -> None:
+    """Hours are judged when people are told, and of silence nobody says where it is."""
+    berlin = {"timezone": "Europe/Berlin"}
+    routing.set_quiet_hours(organization.id, {"from": "22:00", "to": "07:00", **berlin}, TOKIFLOW, NOON)
+    make_rule(organization, [ops], name="Nights", condition={"from": "20:00", "to": "07:00", **berlin})
+    make_rule(organization, [bob_pager], name="Days", condition={"from": "07:00", "to": "20:00", **berlin})
+    make_rule(organization, [ops], name="Staging", condition={"environments": ["staging"]})
+    monitor = make_monitor(organization, "Backup")
+    pings.record([Incoming(monitor.token, Ping(Signal.SUCCESS, NOON, environment="staging"))], NOON)
+    address = f"/app/rules/who?monitor={ids.public('mon', monitor.id)}&kind=degraded&at=2026-11-20T23:00"
+    page = plain(client_for(alice).get(address).text)
+    assert "Speaks Days" in page
+    assert "Silent Nights" in page
+    assert "Speaks Staging" in page
+    assert "No environment is named, so it is staging" in page
+    named = plain(client_for(alice).get(f"{address}&environment=production").text)
+    assert "Silent Staging Not in staging." in named
 
 
 @pytest.mark.parametrize(

@@ -454,6 +454,22 @@ def test_mute_of_what_is_broken(
     assert slack.thread(card.ts)[0].body["text"].endswith("by alice (Slack)")
 
 
+def test_mute_is_of_all_that_is_wrong_with_it(
+    client: Client, slack: SlackStandin, card: Posted, monitor: Monitor
+) -> None:
+    at = datetime.now(UTC)
+    save(
+        Incident(
+            organization_id=monitor.organization_id, monitor_id=monitor.id, class_="performance", kind="degraded",
+            status="open", opened_at=at, last_opened_at=at, summary="is slower than usual",
+        )
+    )  # fmt: skip
+    assert "is muted until" in ask(client, slack, "mute nightly-backup 1h")
+    muted = db.session.execute(select(Incident.muted_until).where(Incident.monitor_id == monitor.id)).scalars().all()
+    assert len(muted) == 2
+    assert None not in muted
+
+
 def test_mute_of_what_is_well_holds_back_what_may_come(client: Client, slack: SlackStandin, monitor: Monitor) -> None:
     succeed(monitor, datetime.now(UTC))
     assert "is told to nobody" in ask(client, slack, "mute Nightly backup 1h")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -72,7 +73,9 @@ def parse_retry_after(value: str, now: float) -> float | None:
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), MAX_RETRY_AFTER)
     try:
-        seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
+        at = email.utils.parsedate_to_datetime(value)
+        # The form of asctime names no zone, and means UTC (RFC 9110 §5.6.7), wherever we are.
+        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now
     except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)

@@ -5,6 +5,8 @@ Answers: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhoo
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ from tokiflow.channels.base import ChannelKind
 from tokiflow.channels.fields import Config
 from tokiflow.channels.message import Message, Receipt
 from tokiflow.channels.outside import Answer, Outside
+from tokiflow.core import addresses
 from tokiflow.errors import DeliveryError
 
 # The webhook, its app, its channel or its workspace is gone, or an administrator said no: waiting doesn't help.
@@ -21,6 +24,17 @@ _GONE_WORDS = frozenset(
     {"no_service", "no_service_id", "no_team", "team_disabled", "channel_not_found", "channel_is_archived"}
     | {"action_prohibited", "posting_to_general_channel_denied", "invalid_token", "no_active_hooks"}
 )
+
+_HOST = "hooks.slack.com"
+_PATH = re.compile(r"/(services|workflows|triggers)(/[A-Za-z0-9]+){2,}")
+
+
+def _address(value: object) -> str:
+    url = addresses.web(value)
+    parts = urlsplit(url)
+    if parts.hostname == _HOST and not _PATH.fullmatch(parts.path):
+        raise ValueError("is not a webhook of Slack; write all of it, like https://hooks.slack.com/services/T…/B…/…")
+    return url
 
 
 class Slack(ChannelKind):
@@ -39,17 +53,20 @@ class Slack(ChannelKind):
         "Copy the webhook address into this form.",
     )
     fields: ClassVar = (
-        fields.url(
-            "Webhook address",
-            secret=True,
-            help="It is the key to the room: treat it like a password. It is never shown again.",
-            placeholder="https://hooks.slack.com/services/…",
+        replace(
+            fields.url(
+                "Webhook address",
+                secret=True,
+                help="It is the key to the room: treat it like a password. It is never shown again.",
+                placeholder="https://hooks.slack.com/services/…",
+            ),
+            read=_address,
         ),
     )
 
     def describe(self, config: Config) -> str:
         host = urlsplit(config["url"]).hostname or ""
-        return "Slack webhook" if host == "hooks.slack.com" else f"Slack webhook at {host}"
+        return "Slack webhook" if host == _HOST else f"Slack webhook at {host}"
 
     def send(self, config: Config, message: Message, outside: Outside) -> Receipt:
         return _receipt(outside.http.send("POST", config["url"], json=card(message)))

@@ -27,7 +27,7 @@ class FollowUp(Model):
     reason: Mapped[str] = mapped_column(String(20), server_default="")
     words: Mapped[Words]
     blocked_by: Mapped[UUID | None]
-    # What was to be told (services.alerts.News), for one that is held back.
+    # What was to be told (services.news.kept), for one that is held back.
     news: Mapped[Json]
     done_at: Mapped[MaybeMoment]
     outcome: Mapped[Words]

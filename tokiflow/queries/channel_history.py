@@ -36,7 +36,7 @@ _BY_DAY = text("""
         where d.channel_id = :channel_id and d.id >= :earliest and d.status in ('sent', 'dead') and a.kind <> 'test'
     )
     select day, count(*) filter (where status = 'sent') as sent, count(*) filter (where status = 'dead') as lost,
-        percentile_cont(0.5) within group (order by lag) as lag
+        percentile_cont(0.5) within group (order by lag) filter (where status = 'sent') as lag
     from over where day > 0 group by grouping sets ((day), ())
 """)
 """Bounded by the id, which tells when it was made, so that the index on the channel's deliveries serves it."""

@@ -114,6 +114,14 @@ def count_of_monitors(channel_id: UUID) -> int:
     return db.session.execute(statement).scalar_one()
 
 
+def named_alone_by(channel_id: UUID) -> Sequence[UUID]:
+    """The monitors that name this channel for themselves, and no other."""
+    other = aliased(MonitorChannel)
+    others = select(other).where(other.monitor_id == MonitorChannel.monitor_id, other.channel_id != channel_id)
+    statement = select(MonitorChannel.monitor_id).where(MonitorChannel.channel_id == channel_id, ~others.exists())
+    return db.session.execute(statement.order_by(MonitorChannel.monitor_id)).scalars().all()
+
+
 def count_of_deliveries(channel_id: UUID) -> int:
     """How many deliveries to this channel are on record."""
     return db.session.execute(select(func.count()).where(Delivery.channel_id == channel_id)).scalar_one()

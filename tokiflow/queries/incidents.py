@@ -151,11 +151,16 @@ def unresolved(organization_id: UUID, most: int = 50) -> Sequence[Incident]:
 
 def unresolved_of(monitor_ids: Sequence[UUID]) -> dict[UUID, Incident]:
     """By monitor: what is wrong with it now, an outage before anything else."""
-    statement = select(Incident).where(Incident.monitor_id.in_(monitor_ids), Incident.resolved_at.is_(None))
     found: dict[UUID, Incident] = {}
-    for incident in db.session.execute(statement.order_by(Incident.class_)).scalars() if monitor_ids else ():
+    for incident in going_on(monitor_ids) if monitor_ids else ():
         found.setdefault(incident.monitor_id, incident)
     return found
+
+
+def going_on(monitor_ids: Sequence[UUID]) -> Sequence[Incident]:
+    """All that is wrong with these monitors now, outages before anything else."""
+    statement = select(Incident).where(Incident.monitor_id.in_(monitor_ids), Incident.resolved_at.is_(None))
+    return db.session.execute(statement.order_by(Incident.class_)).scalars().all()
 
 
 def steps_of_monitor(monitor_id: UUID, most: int) -> list[tuple[IncidentEvent, Incident]]:

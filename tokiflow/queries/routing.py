@@ -56,11 +56,6 @@ class Audience:
         listener = self.listeners[organization_id].get(channel_id)
         return listener is not None and listener.enabled
 
-    def reachable(self, organization_id: UUID, channel_id: UUID) -> bool:
-        """Whether the channel can hear the end of what it was told of, also if a person has disabled it meanwhile."""
-        listener = self.listeners[organization_id].get(channel_id)
-        return listener is not None and (listener.enabled or not listener.disabled_reason)
-
     def quiet_until(self, organization_id: UUID, severity: str, at: datetime) -> datetime | None:
         """When the quiet hours end in which trouble of `severity` waits at `at`; None if it doesn't wait."""
         quiet = self.quiet_hours[organization_id]

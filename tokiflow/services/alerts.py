@@ -1,58 +1,31 @@
-"""Decide who is told, and promise it: alert and delivery rows in the transaction of the incident itself.
-
-What is to be done later is promised there too (models.FollowUp): the next step of an escalation, a reminder, and
-news that must wait until a silence ends. services.follow_ups keeps those promises.
-"""
+"""Decide who is told, now (services.alert_rows) and later (services.follow_up_rows), in the transaction of the incident
+itself."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
-
 from tokiflow import channels
-from tokiflow.core import alerting, ids, sentences
+from tokiflow.channels import email
+from tokiflow.core import alerting, sentences
 from tokiflow.core.actors import TOKIFLOW
-from tokiflow.core.routing import Routing, Rule, Subject
-from tokiflow.db import among, changed, db, on_commit
-from tokiflow.models import Alert, Channel, Delivery, FollowUp, Incident, RoutingRule
+from tokiflow.core.routing import Routing, Subject
+from tokiflow.models import FollowUp
 from tokiflow.queries import routing
-from tokiflow.queries.people import called
 from tokiflow.queries.routing import Audience
-from tokiflow.queue import Job, enqueue
-from tokiflow.services import contents, sets, silences, timeline
+from tokiflow.services import alert_rows, contents, follow_up_rows, silences, timeline
 from tokiflow.services import news as news_of
+from tokiflow.services.alert_rows import Telling
 from tokiflow.services.contents import PastRun
 from tokiflow.services.news import DONE_BY_PEOPLE, TROUBLE, Facts, News
 from tokiflow.services.silences import Silence
 from tokiflow.services.timeline import Step
 
-RING_FOR = 200
-"""So many deliveries one ring of the doorbell is for: it wakes the sender of one worker (services.sender)."""
-
-JUDGED_AGAIN = timedelta(minutes=3)
-"""So often it is asked whether a silence still holds: windows are shortened, and what a monitor depends on recovers."""
-
-SNOOZED = "snoozed"
-"""Why a reminder is promised that no rule asks for."""
-
 WAS_TOLD = "because it was told of the trouble"
-OVER = "It was over by then."
-
-
-@dataclass(frozen=True)
-class Telling:
-    """`news` goes to the channels in `by`, each with what chose it, in words. `decision` is why, for those who ask."""
-
-    news: News
-    by: Mapping[UUID, str]
-    decision: Mapping[str, Any] = field(default_factory=dict)
-    step: int = 0
 
 
 def plan(news: Sequence[News], now: datetime) -> None:
@@ -70,6 +43,13 @@ def plan(news: Sequence[News], now: datetime) -> None:
 def release(news: Sequence[News], people: Audience, now: datetime) -> None:
     """Promise to tell of `news` that were held back, silenced or not."""
     _carry_out(news, {}, people, now)
+
+
+def tell_the_end(news: Sequence[News], to: Mapping[UUID, Sequence[UUID]], now: datetime) -> None:
+    """Promise the recoveries in `news` to channels that hear of the trouble only now: `to`, by incident."""
+    people = audience(news)
+    tellings = [Telling(one, dict.fromkeys(to[one.incident.id], WAS_TOLD)) for one in _with_what_was_said(news)]
+    alert_rows.promise(tellings, people, contents.latest_runs({one.row.id for one in news}), now)
 
 
 def audience(news: Iterable[News], only_own: Collection[UUID] = ()) -> Audience:
@@ -90,89 +70,24 @@ def silences_of(news: Sequence[News], people: Audience, now: datetime) -> dict[U
     by_monitor = silences.of([one.row for one in news], now) if news else {}
     found = {}
     for one in news:
-        silence = _muted(one, now) or by_monitor.get(one.row.id) or _quiet(one, people, now)
+        silence = _muted(one, now) or by_monitor.get(one.row.id)
+        silence = silence or silences.quiet(one.row.organization_id, one.incident.severity, people, now)
         if silence:
             found[one.incident.id] = silence
     return found
-
-
-def judged_again_at(silence: Silence, now: datetime) -> datetime:
-    """When to ask whether `silence` still holds."""
-    soon = now + JUDGED_AGAIN
-    return min(silence.until, soon) if silence.until and silence.until > now else soon
-
-
-def promise(tellings: Sequence[Telling], people: Audience, runs: Mapping[UUID, list[PastRun]], now: datetime) -> None:
-    """Write an alert for each of `tellings`, with a delivery for each of its channels, and ring for them after the
-    commit."""
-    have = called({one.news.incident.assigned_to for one in tellings if one.news.incident.assigned_to})
-    alerts = [_alert(one, people, runs.get(one.news.row.id, []), have) for one in tellings]
-    deliveries = [
-        {
-            "id": ids.new(),
-            "organization_id": alert["organization_id"],
-            "alert_id": alert["id"],
-            "channel_id": channel_id,
-            "incident_id": alert["incident_id"],
-            "next_attempt_at": now,
-            "rung_at": now,
-            "because": because,
-            "created_at": now,
-        }
-        for alert, telling in zip(alerts, tellings, strict=True)
-        for channel_id, because in telling.by.items()
-    ]
-    sets.insert(Alert, alerts)
-    # Whoever deletes a channel just now is waited for, and then it hears nothing; the others do.
-    promised = sets.insert(Delivery, deliveries, while_there={"channel_id": Channel})
-    for start in range(0, len(promised), RING_FOR):
-        on_commit(partial(enqueue, Job.DELIVER, promised[start : start + RING_FOR]))
-
-
-def promise_later(those: Sequence[FollowUp]) -> None:
-    """Write these promises down. What a rule was to do that is being deleted just now is not promised."""
-    sets.add(those, while_there={"rule_id": RoutingRule})
-
-
-def told(incident_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
-    """By incident: the channels that were told, or are still to be told, of it."""
-    found: dict[UUID, list[UUID]] = {}
-    if incident_ids:
-        statement = select(Delivery.incident_id, Delivery.channel_id).distinct().order_by(Delivery.channel_id)
-        statement = statement.where(among(Delivery.incident_id, incident_ids), Delivery.status != "dead")
-        for incident_id, channel_id in db.session.execute(statement):
-            assert incident_id is not None
-            found.setdefault(incident_id, []).append(channel_id)
-    return found
-
-
-def reminder(incident: Incident, rule: Rule, at: datetime) -> FollowUp:
-    """The promise to remind at `at`, unless somebody acknowledges."""
-    return _promised(incident, "reminder", at, rule_id=rule.id, words=f"as “{rule.name}” reminds")
-
-
-def wake_up(incident: Incident, at: datetime) -> FollowUp:
-    """The promise to remind whoever was told at `at`, when its snooze ends, also of what somebody acknowledged."""
-    return _promised(incident, "reminder", at, reason=SNOOZED, words="as its snooze is over")
-
-
-def call_off_wake_ups(incident_ids: Collection[UUID], outcome: str, now: datetime) -> None:
-    """Nobody is to be reminded at the end of a snooze any more: it was ended, or is another now."""
-    waiting = FollowUp.incident_id.in_(incident_ids), FollowUp.done_at.is_(None), FollowUp.reason == SNOOZED
-    changed(update(FollowUp).where(*waiting).values(done_at=now, outcome=outcome))
 
 
 def _carry_out(news: Sequence[News], silent: Mapping[UUID, Silence], people: Audience, now: datetime) -> None:
     news = _with_what_was_said(news)
     audible = [one for one in news if one.incident.id not in silent and one.row.organization_id in people.populated]
     runs = contents.latest_runs({one.row.id for one in audible})
-    known = told({one.incident.id for one in news if one.kind not in TROUBLE})
-    plan = _Plan(people, runs, silent, now, _end_what_waits(news, now), known)
+    known = alert_rows.told({one.incident.id for one in news if one.kind not in TROUBLE})
+    plan = _Plan(people, runs, silent, now, follow_up_rows.end_what_waits(news, now), known)
     for one in news:
         plan.take(one)
-    promise(plan.tellings, people, runs, now)
+    alert_rows.promise(plan.tellings, people, runs, now)
     timeline.write(*plan.steps)
-    promise_later([one for found in plan.later.values() for one in found])
+    follow_up_rows.add([one for found in plan.later.values() for one in found])
 
 
 def _with_what_was_said(news: Sequence[News]) -> Sequence[News]:
@@ -229,15 +144,13 @@ class _Plan:
         known = self.told.setdefault(one.incident.id, [])
         known += [id for id in by if id not in known]
         if one.incident.acknowledged_at is None:
-            promised = [waiting for rule in found.matched for waiting in _by_rule(one.incident, rule, self.now)]
+            promised = [
+                waiting for rule in found.matched for waiting in follow_up_rows.by_rule(one.incident, rule, self.now)
+            ]
             self.later.setdefault(one.incident.id, []).extend(promised)
 
     def _hold(self, one: News, silence: Silence) -> None:
-        held = _promised(
-            one.incident, "held", judged_again_at(silence, self.now), reason=silence.reason, words=silence.words,
-            blocked_by=silence.blocked_by, news=news_of.kept(one),
-        )  # fmt: skip
-        self.later.setdefault(one.incident.id, []).append(held)
+        self.later.setdefault(one.incident.id, []).append(follow_up_rows.held(one, silence, self.now))
         words = f"Told nobody yet: {silence.words}"
         self.steps.append(timeline.step(one.incident.id, "held", self.now, TOKIFLOW, words))
 
@@ -245,96 +158,24 @@ class _Plan:
         waiting = [promised for promised in self.later.get(one.incident.id, []) if promised.done_at is None]
         unheard = one.incident.id in self.unheard or any(promised.kind == "held" for promised in waiting)
         for promised in waiting:
-            promised.done_at, promised.outcome = self.now, OVER
+            promised.done_at, promised.outcome = self.now, follow_up_rows.OVER
         self.unheard.discard(one.incident.id)
         if not unheard:
             known = self.told.get(one.incident.id, [])
-            self._tell(one, [id for id in known if self.people.reachable(one.row.organization_id, id)])
+            self._tell(one, [id for id in known if self._wants_the_end(one, id)])
 
     def _tell(self, one: News, channel_ids: Sequence[UUID]) -> None:
         if channel_ids:
             self.tellings.append(Telling(one, dict.fromkeys(channel_ids, WAS_TOLD)))
 
+    def _wants_the_end(self, one: News, channel_id: UUID) -> bool:
+        """Also if it is disabled by now; but not if everybody there has said no."""
+        listener = self.people.listeners[one.row.organization_id].get(channel_id)
+        return listener is not None and not listener.disabled_reason.startswith(email.NOBODY_LEFT)
+
     def _follows(self, one: News, channel_id: UUID) -> bool:
         listener = self.people.listeners[one.row.organization_id].get(channel_id)
         return listener is not None and listener.enabled and one.kind in channels.get(listener.kind).follows
-
-
-def _promised(incident: Incident, kind: str, at: datetime, **said: Any) -> FollowUp:
-    """A row to be added. Each names every column, so that many are written at once."""
-    usual: dict[str, Any] = {
-        "rule_id": None,
-        "step": 0,
-        "reason": "",
-        "words": "",
-        "blocked_by": None,
-        "news": {},
-        "done_at": None,
-        "outcome": "",
-    }
-    return FollowUp(
-        id=ids.new(), organization_id=incident.organization_id, incident_id=incident.id, kind=kind, at=at,
-        **{**usual, **said},
-    )  # fmt: skip
-
-
-def _by_rule(incident: Incident, rule: Rule, now: datetime) -> list[FollowUp]:
-    """The later steps and the first reminder of `rule`, counted from when people are told."""
-    if rule.id is None:
-        return []
-    steps = [
-        _promised(
-            incident, "escalation", now + timedelta(seconds=wait), rule_id=rule.id, step=n,
-            words=f"by step {n + 1} of “{rule.name}”",
-        )
-        for n, wait in enumerate(rule.waits, start=1)
-    ]  # fmt: skip
-    if rule.remind:
-        steps.append(reminder(incident, rule, now + timedelta(seconds=rule.remind)))
-    return steps
-
-
-def _end_what_waits(news: Sequence[News], now: datetime) -> set[UUID]:
-    """Nobody needs the next step of what is over or in somebody's hands. The incidents that are over unheard."""
-    over = {one.incident.id for one in news if one.kind == "resolved"}
-    unheard = {id for id, kind in _end(over, ("held", "escalation", "reminder"), OVER, now) if kind == "held"}
-    by: dict[str, set[UUID]] = {}
-    for one in news:
-        if one.kind == "acknowledged":
-            by.setdefault(one.incident.acknowledged_by, set()).add(one.incident.id)
-    for name, acknowledged in by.items():
-        _end(acknowledged, ("escalation", "reminder"), f"{name} had acknowledged by then.", now)
-    return unheard
-
-
-def _end(
-    incident_ids: Collection[UUID], kinds: Sequence[str], outcome: str, now: datetime
-) -> Sequence[tuple[UUID, str]]:
-    if not incident_ids:
-        return ()
-    ended = db.session.execute(
-        update(FollowUp)
-        .where(among(FollowUp.incident_id, incident_ids), FollowUp.done_at.is_(None), FollowUp.kind.in_(kinds))
-        .values(done_at=now, outcome=outcome)
-        .returning(FollowUp.incident_id, FollowUp.kind)
-        .execution_options(synchronize_session=False)
-    )
-    return [(row.incident_id, row.kind) for row in ended]
-
-
-def _alert(telling: Telling, people: Audience, runs: Sequence[PastRun], have: Mapping[UUID, str]) -> dict[str, Any]:
-    one, organization = telling.news, people.names[telling.news.row.organization_id]
-    has_it = have.get(one.incident.assigned_to, "") if one.incident.assigned_to else ""
-    return {
-        "id": ids.new(),
-        "organization_id": one.row.organization_id,
-        "incident_id": one.incident.id,
-        # The table has one word for what people do; the content says which it was.
-        "kind": "acknowledged" if one.kind in DONE_BY_PEOPLE else one.kind,
-        "at": one.at,
-        "content": contents.of(one, organization, runs, telling.step, has_it),
-        "decision": dict(telling.decision),
-    }
 
 
 def _decision(found: Routing, told_at_once: Mapping[UUID, str]) -> dict[str, Any]:
@@ -354,13 +195,3 @@ def _muted(one: News, now: datetime) -> Silence | None:
     if until is None or not alerting.muted(until, now):
         return None
     return Silence("muted", f"muted until {sentences.clock(until, now, one.row.schedule_timezone)}", until)
-
-
-def _quiet(one: News, people: Audience, now: datetime) -> Silence | None:
-    organization_id = one.row.organization_id
-    until = people.quiet_until(organization_id, one.incident.severity, now)
-    if until is None:
-        return None
-    quiet = people.quiet_hours[organization_id]
-    zone = quiet.timezone if quiet else "UTC"
-    return Silence("quiet_hours", f"quiet hours for warnings until {sentences.clock(until, now, zone)}", until)

@@ -18,8 +18,9 @@ from tokiflow.core.grouping import Limits
 from tokiflow.core.monitor_draft import line
 from tokiflow.db import again_after_deadlock, db, transaction
 from tokiflow.models import Alert, Attempt, Channel, Delivery, Organization
+from tokiflow.queries import channels as read
 from tokiflow.queries import slack_installations
-from tokiflow.services import audit, deliveries, recipients
+from tokiflow.services import audit, claims, deliveries, monitors, recipients, routing
 
 
 def create(organization_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime) -> UUID:
@@ -79,12 +80,20 @@ def edit(channel_id: UUID, values: Mapping[str, Any], by: Actor, now: datetime, 
 
 
 def delete(channel_id: UUID, by: Actor, now: datetime) -> None:
-    """Delete the channel and the record of what was sent to it. Results that are being written down are waited for."""
+    """Delete the channel and the record of what was sent to it. Results that are being written down are waited for.
+
+    Who named nobody else would name nobody now, and trouble must be told to somebody: such monitors go by the rules
+    again, and such rules are asked no more.
+    """
     again_after_deadlock(lambda: _delete(channel_id, by, now))
 
 
 def _delete(channel_id: UUID, by: Actor, now: datetime) -> None:
     with transaction():
+        # Before the channel, as everywhere: whoever promises alerts holds monitors when it comes to channels.
+        routing.let_go(channel_id, by, now)
+        for monitor_id in read.named_alone_by(channel_id):
+            monitors.edit(monitor_id, {"channels": None}, by, now)
         # In the order of services.tries, which holds deliveries when it comes to channels. What is promised in between
         # may still make a ring of waits, of which PostgreSQL breaks one: then this is done again.
         on_its_way = select(Delivery.id).where(Delivery.channel_id == channel_id, Delivery.status == "pending")
@@ -109,14 +118,15 @@ def test(channel_id: UUID, by: Actor, outside: Outside, now: datetime) -> Attemp
         db.session.flush()
         delivery = Delivery(
             id=ids.new(), organization_id=organization.id, alert_id=alert.id, channel_id=channel_id, status="pending",
-            attempts=0, next_attempt_at=now,
-            # Sent right here: nobody else needs to be rung for it.
-            rung_at=now,
+            attempts=0, next_attempt_at=now, rung_at=now,
         )  # fmt: skip
         db.session.add(delivery)
+        db.session.flush()
+        # It is ours before anybody sees it: a worker that took it would leave nothing to show to whoever waits here.
+        claimed = claims.by_name([delivery.id], now)
         audit.record("channel.tested", by, organization.id, now, object_id=channel_id, object_name=channel.name)
         delivery_id = delivery.id
-    deliveries.deliver([delivery_id], outside)
+    deliveries.send(claimed, outside)
     _give_up(delivery_id)
     return db.session.execute(
         select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(Attempt.n.desc()).limit(1)

@@ -31,7 +31,7 @@ Found = Row[Any]
 class Claimed:
     """A delivery that is ours until `lease_until`, with all that sending takes copied out.
 
-    about: when that happened which it tells of. content: what the alert has to say (services.alerts). memory and
+    about: when that happened which it tells of. content: what the alert has to say (services.contents). memory and
     thread: as in channels.message.Message.
     """
 
@@ -135,10 +135,14 @@ def _turns(slots: Slots, now: datetime) -> list[UUID]:
 
 _LOCKED = text("""
     select d.id, d.organization_id, d.channel_id, d.incident_id, c.kind as channel_kind, c.config,
-        c.group_after, c.rate_per_hour, d.summary_id, (
+        c.group_after, c.rate_per_hour, d.summary_id, coalesce((
         select max(e.next_attempt_at) from deliveries e
         where e.incident_id = d.incident_id and e.channel_id = d.channel_id and e.id < d.id and e.status = 'pending'
-    ) as behind
+    ), (
+        select max(e.next_attempt_at) from deliveries e
+        where d.incident_id is null and e.summary_id = d.summary_id and e.incident_id is null and e.id < d.id
+            and e.status = 'pending'
+    )) as behind
     from deliveries d join channels c on c.id = d.channel_id
     where d.id = any(cast(:ids as uuid[])) and d.status = 'pending' and d.next_attempt_at <= :now
         and (d.lease_until is null or d.lease_until <= :now)
@@ -150,7 +154,8 @@ _LOCKED = text("""
 def _locked(delivery_ids: Sequence[UUID], most: int, now: datetime) -> Sequence[Found]:
     """Up to `most` of these that are due and not held by others, in their order, held until the commit.
 
-    `behind` is when the earlier delivery will be tried for which one waits, if it waits for one.
+    `behind` is when the earlier delivery will be tried for which one waits, if it waits for one: about the same
+    incident, or the message before it of the same summary.
     """
     return db.session.execute(_LOCKED, {"ids": list(delivery_ids), "most": most, "now": now}).all()
 
@@ -255,7 +260,10 @@ def _taken(ready: Sequence[Found], now: datetime) -> list[Claimed]:
             content=told[row.id].content,
             because=told[row.id].because,
             memory=told[row.id].memory,
-            thread=summed_up.get(row.id) or threads.get((row.incident_id, row.channel_id), {}),
+            thread=summed_up.get(row.id)
+            or threads.get((row.incident_id, row.channel_id))
+            # Of an incident that was deleted with its monitor (services.endings).
+            or told[row.id].memory.get("thread", {}),
             claimed_at=now,
             lease_until=lease_until,
         )

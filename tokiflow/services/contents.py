@@ -40,7 +40,7 @@ def of(one: News, organization: str, runs: Sequence[PastRun], step: int = 0, ass
         "severity": incident.severity,
         "summary": f"{row.name} {predicate(incident)}",
         "reason": incident.reason,
-        "advice": sentences.advice(Kind(incident.kind)),
+        "advice": "" if incident.resolved_at else sentences.advice(Kind(incident.kind)),
         "opened_at": incident.last_opened_at.isoformat(),
         "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
         "timezone": row.schedule_timezone or "UTC",
@@ -71,7 +71,12 @@ def _said(facts: Facts, *, over: bool) -> dict[str, Any]:
 
 def environment(one: News, runs: Sequence[PastRun]) -> str:
     """Where it happened. Of silence nobody says where it is: then where the monitor last said that it runs."""
-    return one.facts.environment or next((run.environment for run in reversed(runs) if run.environment), "")
+    return one.facts.environment or last_environment(runs)
+
+
+def last_environment(runs: Sequence[PastRun]) -> str:
+    """Where a monitor with these `runs`, oldest first, last said that it runs; empty if it never did."""
+    return next((run.environment for run in reversed(runs) if run.environment), "")
 
 
 def latest_runs(monitor_ids: Collection[UUID]) -> dict[UUID, list[PastRun]]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 
 from tokiflow import errors
 from tokiflow.channels import Outside
@@ -20,8 +20,10 @@ from tokiflow.core.actors import Actor
 from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import Delivery
 from tokiflow.queries import undelivered
+from tokiflow.queries.undelivered import Filter
 from tokiflow.queue import Job, enqueue
-from tokiflow.services import audit, claims, delivery_counts, summaries, tries
+from tokiflow.services import audit, claims, delivery_counts, endings, summaries, tries
+from tokiflow.services.claims import Claimed
 
 RING_AGAIN = timedelta(seconds=10)
 RING_AT_MOST = 500
@@ -29,25 +31,33 @@ CONCURRENT = 16
 """So many are sent side by side where no sender (services.sender) does it: then a lease is long enough for all."""
 
 
-def deliver(delivery_ids: Sequence[UUID], outside: Outside, clock: Callable[[], datetime] | None = None) -> int:
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def deliver(delivery_ids: Sequence[UUID], outside: Outside, clock: Callable[[], datetime] = _clock) -> int:
     """Send those of `delivery_ids` that are due and not held by another, right here; how many were tried.
 
     Safe to call twice with the same ids. Slow receivers are waited for side by side.
     """
-    clock = clock or (lambda: datetime.now(UTC))
     tried = 0
     for start in range(0, len(delivery_ids), CONCURRENT):
         claimed = claims.by_name(delivery_ids[start : start + CONCURRENT], clock())
         tried += len(claimed)
-        if not claimed:
-            continue
-        with ThreadPoolExecutor(max_workers=len(claimed)) as pool:
-            under_way = {pool.submit(tries.make, one, outside): one for one in claimed}
-            for done in as_completed(under_way):
-                if following := tries.record([(under_way[done], done.result())], clock()):
-                    enqueue(Job.DELIVER, following)
+        send(claimed, outside, clock)
     delivery_counts.save()
     return tried
+
+
+def send(claimed: Sequence[Claimed], outside: Outside, clock: Callable[[], datetime] = _clock) -> None:
+    """Make these tries side by side, and write down what comes of each when it is there."""
+    if not claimed:
+        return
+    with ThreadPoolExecutor(max_workers=len(claimed)) as pool:
+        under_way = {pool.submit(tries.make, one, outside): one for one in claimed}
+        for done in as_completed(under_way):
+            if following := tries.record([(under_way[done], done.result())], clock()):
+                enqueue(Job.DELIVER, following)
 
 
 def ring(now: datetime) -> int:
@@ -88,27 +98,30 @@ def ring(now: datetime) -> int:
 def send_again(organization_id: UUID, which: undelivered.Filter, by: Actor, now: datetime) -> int:
     """Take up again what the organization was to be told and was given up; how many.
 
-    Each keeps its deduplication key and has all its tries before it. Raises Conflict when none of them is dead: they
-    were sent, or are on their way.
+    Each keeps its deduplication key and has all its tries before it. If what it tells of is over by now, its end
+    follows. Raises Conflict when none of them is dead: they were sent, or are on their way.
     """
     with transaction():
-        chosen = (
-            undelivered.ids(organization_id, which).order_by(Delivery.id).with_for_update(of=Delivery).cte("chosen")
-        )
-        again = {"status": "pending", "attempts": 0, "next_attempt_at": now, "rung_at": now, "waits_for_host": ""}
-        again |= summaries.left()
-        taken = list(
-            db.session.execute(
-                update(Delivery)
-                .where(Delivery.id.in_(select(chosen)))
-                .values(again)
-                .returning(Delivery.id)
-                .execution_options(synchronize_session=False)
-            ).scalars()
-        )
+        taken = _take_up(undelivered.ids(organization_id, which), now)
         if not taken:
             raise errors.Conflict("Only a delivery that was given up can be sent again.")
         only = taken[0] if len(taken) == 1 else which.channel_id
         audit.record("delivery.sent_again", by, organization_id, now, object_id=only, after={"deliveries": len(taken)})
+        ends = endings.promise(taken, now)
+        taken += _take_up(undelivered.ids(organization_id, Filter(ids=ends)), now) if ends else []
         on_commit(partial(enqueue, Job.DELIVER, sorted(taken)[:RING_AT_MOST]))
     return len(taken)
+
+
+def _take_up(which: Select[UUID], now: datetime) -> list[UUID]:
+    """Those of `which` are promised anew; their ids."""
+    chosen = which.order_by(Delivery.id).with_for_update(of=Delivery).cte("chosen")
+    again = {"status": "pending", "attempts": 0, "next_attempt_at": now, "rung_at": now, "waits_for_host": ""}
+    statement = (
+        update(Delivery)
+        .where(Delivery.id.in_(select(chosen)))
+        .values(again | summaries.left())
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    )
+    return list(db.session.execute(statement).scalars())

@@ -20,8 +20,9 @@ from tokiflow.core.routing import Rule
 from tokiflow.db import changed, db, transaction
 from tokiflow.models import FollowUp, Incident, Monitor
 from tokiflow.queries.routing import Audience
-from tokiflow.services import alerts, contents, news
-from tokiflow.services.alerts import SNOOZED, Telling
+from tokiflow.services import alert_rows, alerts, contents, follow_up_rows, news, silences
+from tokiflow.services.alert_rows import Telling
+from tokiflow.services.follow_up_rows import SNOOZED
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News
 from tokiflow.services.silences import Silence
@@ -128,7 +129,7 @@ class _Sheet:
     def keep(self, one: FollowUp, row: Monitor, silence: Silence | None) -> None:
         incident = self.incidents[one.incident_id]
         if incident.resolved_at is not None:
-            self._done(one, alerts.OVER)
+            self._done(one, follow_up_rows.OVER)
         elif one.kind != "held" and one.reason != SNOOZED and incident.acknowledged_at is not None:
             self._done(one, f"{incident.acknowledged_by} had acknowledged by then.")
         elif silence is not None:
@@ -181,7 +182,7 @@ class _Sheet:
         self._done(one, "Reminded then.")
         # One that comes late is not followed by those it has missed.
         following = max(one.at + timedelta(seconds=rule.remind), self.now + timedelta(seconds=rule.remind) / 2)
-        self.reminders.append(alerts.reminder(self.incidents[one.incident_id], rule, following))
+        self.reminders.append(follow_up_rows.reminder(self.incidents[one.incident_id], rule, following))
 
     def _done(self, one: FollowUp, outcome: str) -> None:
         one.done_at, one.outcome = self.now, outcome
@@ -197,11 +198,11 @@ def _keep(due: Sequence[tuple[FollowUp, Monitor]], now: datetime) -> None:
     about = {one.incident_id: News(incidents[one.incident_id], row, one.kind, now) for one, row in due}
     people = alerts.audience(about.values())
     silent = alerts.silences_of(list(about.values()), people, now)
-    sheet = _Sheet(people, incidents, alerts.told(incident_ids), now)
+    sheet = _Sheet(people, incidents, alert_rows.told(incident_ids), now)
     for one, row in due:
         sheet.keep(one, row, silent.get(one.incident_id))
     db.session.flush()
-    alerts.promise_later(sheet.reminders)
+    follow_up_rows.add(sheet.reminders)
     alerts.release(sheet.released, people, now)
     _tell(sheet, {id: one.row for id, one in about.items()}, people, now)
 
@@ -218,11 +219,11 @@ def _tell(sheet: _Sheet, rows: Mapping[UUID, MonitorRow], people: Audience, now:
             one = News(incident, rows[incident_id], kind, now, facts.get(incident_id, Facts()))
             tellings.append(Telling(one, by, step=step))
     if tellings:
-        alerts.promise(tellings, people, contents.latest_runs({one.news.row.id for one in tellings}), now)
+        alert_rows.promise(tellings, people, contents.latest_runs({one.news.row.id for one in tellings}), now)
 
 
 def _postpone(one: FollowUp, silence: Silence, now: datetime) -> None:
-    one.at = alerts.judged_again_at(silence, now)
+    one.at = silences.judged_again_at(silence, now)
     if one.reason != SNOOZED:
         one.reason, one.blocked_by = silence.reason, silence.blocked_by
     if one.kind == "held":

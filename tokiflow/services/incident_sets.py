@@ -16,7 +16,17 @@ from tokiflow.core import status
 from tokiflow.core.actors import Actor
 from tokiflow.db import db, transaction
 from tokiflow.models import Incident, Monitor
-from tokiflow.services import alerts, audit, follow_ups, incident_rows, incidents, monitor_rows, sets, timeline
+from tokiflow.services import (
+    alerts,
+    audit,
+    follow_up_rows,
+    follow_ups,
+    incident_rows,
+    incidents,
+    monitor_rows,
+    sets,
+    timeline,
+)
 from tokiflow.services.incident_rows import OUTAGE
 from tokiflow.services.news import Facts, News, told
 
@@ -85,7 +95,7 @@ def _mute(found: Sequence[Pair], until: datetime, by: Actor, now: datetime) -> i
     detail = {"until": until.isoformat()}
     for one, _ in found:
         one.muted_until = until
-    alerts.call_off_wake_ups([one.id for one, _ in found], f"It was muted by {by.name}.", now)
+    follow_up_rows.call_off_wake_ups([one.id for one, _ in found], f"It was muted by {by.name}.", now)
     timeline.write(*(timeline.step(one.id, "muted", now, by, detail=detail) for one, _ in found))
     _audit("incident.muted", found, by, now, detail)
     _tell(found, "muted", by, now)

@@ -18,7 +18,18 @@ from tokiflow.db import db, transaction
 from tokiflow.models import Incident, Membership
 from tokiflow.queries import memberships
 from tokiflow.queries.people import called
-from tokiflow.services import alerts, audit, comments, follow_ups, incident_rows, monitor_rows, notices, timeline
+from tokiflow.services import (
+    alerts,
+    audit,
+    comments,
+    endings,
+    follow_up_rows,
+    follow_ups,
+    incident_rows,
+    monitor_rows,
+    notices,
+    timeline,
+)
 from tokiflow.services.incident_rows import OUTAGE, PERFORMANCE
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News, told
@@ -29,6 +40,14 @@ def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
     for incident in db.session.execute(incident_rows.unresolved([row.id], OUTAGE, PERFORMANCE)).scalars().all():
         _close_now(incident, row, f"the monitor was paused by {by.name}", by, now)
         _audit("incident.resolved", incident, by, now)
+
+
+def close_for_deletion(row: MonitorRow, by: Actor, now: datetime) -> None:
+    """The monitor in `row` (locked) is about to be deleted: whoever was told of its trouble hears that it is over."""
+    for incident in db.session.execute(incident_rows.unresolved([row.id], OUTAGE, PERFORMANCE)).scalars().all():
+        _close_now(incident, row, f"the monitor was deleted by {by.name}", by, now)
+        _audit("incident.resolved", incident, by, now)
+    endings.outlive(row.id)
 
 
 def close_for_sensitivity(row: MonitorRow, by: Actor, now: datetime) -> None:
@@ -108,7 +127,7 @@ def snooze(incident_id: UUID, until: datetime, by: Actor, now: datetime) -> None
         _silence(incident, "snoozed", until, by, now)
         _audit("incident.snoozed", incident, by, now, _until(until))
         _tell_what_was_done(incident, row, "acknowledged" if was_open else "muted", by, now)
-        alerts.promise_later([alerts.wake_up(incident, until)])
+        follow_up_rows.add([follow_up_rows.wake_up(incident, until)])
 
 
 def in_the_future(until: datetime, now: datetime) -> None:
@@ -119,7 +138,7 @@ def in_the_future(until: datetime, now: datetime) -> None:
 
 def _silence(incident: Incident, what: str, until: datetime | None, by: Actor, now: datetime) -> None:
     incident.muted_until = until
-    alerts.call_off_wake_ups([incident.id], f"It was {what} by {by.name}.", now)
+    follow_up_rows.call_off_wake_ups([incident.id], f"It was {what} by {by.name}.", now)
     timeline.write(timeline.step(incident.id, what, now, by, detail=_until(until)))
 
 

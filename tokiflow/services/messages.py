@@ -45,11 +45,13 @@ def told(
     """The message that says `content` (services.contents), with what is known only when it is sent. Raises as `of`."""
     known = dict(content)
     monitor = known.pop("monitor", "")
-    incident = ids.public("inc", incident_id) if incident_id else ""
+    # What was deleted with its monitor has a name, and no page any more.
+    gone = known.pop("incident", "")
+    incident = ids.public("inc", incident_id) if incident_id else gone
     group = known.pop("group", "")
     inside = links.within(organization_id, "")
     pages = {page: f"{public_url}/app/{page}{inside}" for page in _PAGES}
-    around = pages["incidents" if group else "channels"]
+    around = pages["incidents" if group or gone else "channels"]
     moments: dict[str, Any] = {name: _moment(known.pop(name, None)) for name in _MOMENTS}
     if moments["muted_until"] and moments["muted_until"] <= sent_at:
         moments["muted_until"] = None
@@ -57,9 +59,9 @@ def told(
         dedup_key=dedup_key,
         thread_key=incident or group or dedup_key,
         monitor_id=monitor,
-        monitor_url=f"{public_url}/app/monitors/{monitor}" if monitor else pages["monitors"],
+        monitor_url=f"{public_url}/app/monitors/{monitor}" if monitor and not gone else pages["monitors"],
         incident_id=incident,
-        incident_url=f"{public_url}/app/incidents/{incident}" if incident else around,
+        incident_url=f"{public_url}/app/incidents/{incident}" if incident and not gone else around,
         channels_url=pages["channels"],
         sent_at=sent_at,
         tags=tuple(known.pop("tags", ())),

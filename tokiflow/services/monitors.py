@@ -158,10 +158,12 @@ def rotate_token(monitor_id: UUID, by: Actor, now: datetime) -> None:
 
 
 def delete(monitor_id: UUID, by: Actor, now: datetime) -> None:
-    """Delete the monitor with its incidents. Its pings and runs are out of reach at once; a job erases them."""
+    """Delete the monitor with its incidents; whoever was told of trouble hears that it is over. Its pings and runs are
+    out of reach at once; a job erases them."""
     with transaction():
         row = monitor_rows.locked(monitor_id)
         audit.record("monitor.deleted", by, row.organization_id, now, object_id=row.id, object_name=row.name)
+        incidents.close_for_deletion(row, by, now)
         db.session.execute(delete_rows(Monitor).where(Monitor.id == row.id))
         silences.judge_again(row.organization_id, silences.DEPENDENCY, now)
         erasures.promise([monitor_id], now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -96,6 +97,21 @@ def delete(rule_id: UUID, by: Actor, now: datetime) -> None:
         # Whoever keeps promises just now holds them, and then asks for their rules: we take both in the same order.
         db.session.execute(select(FollowUp.id).where(FollowUp.rule_id == rule_id).with_for_update())
         db.session.execute(delete_rows(RoutingRule).where(RoutingRule.id == rule_id))
+
+
+def let_go(channel_id: UUID, by: Actor, now: datetime) -> None:
+    """The channel is about to be deleted. A rule that names no other would keep others silent, and tell nobody: it is
+    disabled. Where that is the default rule it tells everybody again."""
+    naming = select(RoutingRuleChannel.rule_id).where(RoutingRuleChannel.channel_id == channel_id).distinct()
+    for rule_id in sorted(db.session.execute(naming).scalars()):
+        rule = _locked(rule_id)
+        draft = _as_draft(rule)
+        if draft.everybody or any(step - {channel_id} for step in draft.steps):
+            continue
+        if not rule.fallback:
+            switch(rule_id, by, now, enabled=False)
+        else:
+            _edit(rule, replace(draft, steps=(frozenset(),), waits=(), everybody=True), by, now, None)
 
 
 def set_quiet_hours(organization_id: UUID, values: Mapping[str, Any] | None, by: Actor, now: datetime) -> None:

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import update
 
+from tokiflow.core import sentences
 from tokiflow.db import changed
 from tokiflow.models import FollowUp
 from tokiflow.queries import dependencies, maintenance
+from tokiflow.queries.routing import Audience
 from tokiflow.services.monitor_rows import MonitorRow
+
+JUDGED_AGAIN = timedelta(minutes=3)
+"""So often it is asked whether a silence still holds: windows are shortened, and what a monitor depends on recovers."""
 
 MAINTENANCE = "maintenance"
 DEPENDENCY = "dependency"
+QUIET_HOURS = "quiet_hours"
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,22 @@ def of(rows: Sequence[MonitorRow], now: datetime) -> dict[UUID, Silence]:
     for monitor_id, (upstream_id, name) in blockers.items():
         found[monitor_id] = Silence(DEPENDENCY, f"{name} is down, and it depends on it", blocked_by=upstream_id)
     return found
+
+
+def quiet(organization_id: UUID, severity: str, people: Audience, now: datetime) -> Silence | None:
+    """The quiet hours of the organization, if trouble of `severity` waits for their end at `now`."""
+    until = people.quiet_until(organization_id, severity, now)
+    if until is None:
+        return None
+    hours = people.quiet_hours[organization_id]
+    zone = hours.timezone if hours else "UTC"
+    return Silence(QUIET_HOURS, f"quiet hours for warnings until {sentences.clock(until, now, zone)}", until)
+
+
+def judged_again_at(silence: Silence, now: datetime) -> datetime:
+    """When to ask whether `silence` still holds."""
+    soon = now + JUDGED_AGAIN
+    return min(silence.until, soon) if silence.until and silence.until > now else soon
 
 
 def judge_again(organization_id: UUID, reason: str, now: datetime) -> int:

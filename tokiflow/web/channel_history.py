@@ -139,6 +139,8 @@ def _said(total: Tally, days: int) -> str:
     if not total.lost:
         share = {1: "The only alert", 2: "Both alerts"}.get(total.over, f"All {alerts}")
         return f"{share} of the last {days} days arrived."
+    if total.over == 1:
+        return f"The only alert of the last {days} days did not arrive."
     if not total.sent:
         return f"None of the {alerts} of the last {days} days arrived."
     rate = filters.percent(total.sent / total.over)

@@ -172,9 +172,10 @@ def _until(what: str, incident: Incident) -> Response:
             flash(f"{'Snoozed' if what == 'snooze' else 'Muted'} until {filters.clock(until)}.", "success")
             return htmx.see_other(_url(incident))
     return htmx.page(
-        f"incidents/{what}.html",
-        f"incidents/_{what}.html",
+        "incidents/until.html",
+        "incidents/_until.html",
         422 if form.errors else 200,
+        what=what,
         trouble=troubles.of(_again(incident), frame.now()),
         form=form,
     )

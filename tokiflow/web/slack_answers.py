@@ -131,9 +131,9 @@ def _mute(command: Command, organization_ids: Sequence[UUID], by: Actor, now: da
         return _said(f"Which one is it?\n{names}")
     [monitor] = found
     until = now + timedelta(seconds=command.seconds)
-    broken = incidents.unresolved_of([monitor.id]).get(monitor.id)
-    said = _mute_incident(broken.id, until, by, now) if broken else _mute_ahead(monitor, until, by, now)
-    return _said(said)
+    broken = [one.id for one in incidents.going_on([monitor.id])]
+    said = [_mute_incident(one, until, by, now) for one in broken] or [_mute_ahead(monitor, until, by, now)]
+    return _said(said[0])
 
 
 def _mute_incident(incident_id: UUID, until: datetime, by: Actor, now: datetime) -> str:

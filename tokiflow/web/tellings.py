@@ -12,7 +12,7 @@ from tokiflow.core.routing import Rule
 from tokiflow.models import Channel, FollowUp, Incident
 from tokiflow.queries.alerts import AlertRecord
 from tokiflow.queries.routing import Listener
-from tokiflow.services.alerts import SNOOZED
+from tokiflow.services.follow_up_rows import SNOOZED
 from tokiflow.services.news import TROUBLE
 from tokiflow.web import filters, rule_views, trials
 from tokiflow.web.trials import Trial

@@ -113,9 +113,11 @@ def about(alert: Alert) -> tuple[str, str]:
         number, back = alert.content["listed_total"], alert.content["listed_back"]
         monitors = f"{number:,} monitors" if number != 1 else "One monitor"
         return f"{monitors} in one message" + (f", {back:,} back" if back else ""), url_for("incidents.index")
-    if alert.incident_id is None:
+    if alert.kind == "test":
         return "A test", ""
     trouble = f"{alert.content.get('monitor_name', 'A monitor')}: trouble {_TURNS.get(alert.news, 'came back')}"
+    if alert.incident_id is None:
+        return trouble, ""  # its incident was deleted with the monitor
     return trouble, url_for("incidents.show", incident_id=ids.public("inc", alert.incident_id))
 
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
 from uuid import UUID
 
 from tokiflow import errors
-from tokiflow.core import ids, routing, sentences
+from tokiflow.core import ids, routing
 from tokiflow.core.routing import Routing, Rule, Subject
 from tokiflow.models import Monitor
 from tokiflow.queries import monitors
 from tokiflow.queries import routing as stored
 from tokiflow.queries.routing import Audience, Listener
-from tokiflow.services import silences
+from tokiflow.services import contents, silences
 from tokiflow.web import filters, rule_views
 
 LONGEST_ENVIRONMENT = 80
 PERFORMANCE = ("anomaly", "degraded")
+LONGEST_CHAIN = 10
+"""So many silences are followed, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Who would be told at once, who later, who is reminded (how often, by which rule), what each rule said, and what
-    would keep it silent. `own`: the monitor names its channels, so no rule was asked."""
+    """Who would be told at once, or when a silence ends; who later; who is reminded (how often, by which rule), what
+    each rule said, and what would keep it silent. `own`: the monitor names its channels, so no rule was asked.
+    `environment`: the monitor's last, where the question names none."""
 
     monitor: Monitor
     at_once: Sequence[Heard]
@@ -80,6 +82,7 @@ class Answer:
     rules: Sequence[Asked] = ()
     silences: Sequence[str] = field(default_factory=list)
     own: bool = False
+    environment: str = ""
 
     @property
     def told(self) -> list[Heard]:
@@ -114,25 +117,28 @@ def answer(organization_id: UUID, question: Question) -> Answer | None:
     if monitor is None:
         return None
     people = stored.audience([organization_id], [monitor.id] if monitor.own_channels else ())
+    silent, told_at = _silences(monitor, question, people)
+    last_there = "" if question.environment else _last_environment(monitor)
     subject = Subject(
         severity=question.severity,
         kind=question.kind,
         tags=frozenset(monitor.tags),
-        environment=question.environment,
+        environment=question.environment or last_there,
         own=people.own[monitor.id] if monitor.own_channels else None,
     )
-    found = people.route(organization_id, subject, question.at)
+    found = people.route(organization_id, subject, told_at)
     listeners = people.listeners[organization_id]
     return Answer(
         monitor=monitor,
         at_once=[_heard(listeners[id], why) for id, why in found.by.items()],
-        later=_later(found, question.at, listeners),
+        later=_later(found, told_at, listeners),
         reminders=[(rule_views.every(rule.remind), rule.name) for rule in found.matched if rule.remind],
         rules=[
             Asked(ids.public("rul", one.rule.id) if one.rule.id else "", one.rule.name, one.matched, one.why)
             for one in found.verdicts
         ],
-        silences=_silences(monitor, question, people),
+        silences=silent,
+        environment=last_there,
         own=monitor.own_channels,
     )
 
@@ -159,18 +165,25 @@ def _step(rule: Rule, n: int, wait: int, at: datetime, listeners: Mapping[UUID, 
     return Later(at + timedelta(seconds=wait), rule_views.length(wait), names, why)
 
 
-def _silences(monitor: Monitor, question: Question, people: Audience) -> list[str]:
-    """What would hold it back, each as a clause."""
-    found: list[str] = []
-    silence = silences.of([monitor], question.at).get(monitor.id)
-    if silence:
+def _silences(monitor: Monitor, question: Question, people: Audience) -> tuple[list[str], datetime]:
+    """What would hold it back, one after the other, each as a clause; and when people would be told, as far as that is
+    known."""
+    at, found = question.at, []
+    for _ in range(LONGEST_CHAIN):
+        silence = silences.of([monitor], at).get(monitor.id)
+        silence = silence or silences.quiet(monitor.organization_id, question.severity, people, at)
+        if silence is None:
+            break
         found.append(silence.words)
-    organization_id = monitor.organization_id
-    until = people.quiet_until(organization_id, question.severity, question.at)
-    quiet: Any = people.quiet_hours[organization_id]
-    if until is not None:
-        found.append(f"quiet hours for warnings until {sentences.clock(until, question.at, quiet.timezone)}")
-    return found
+        if silence.until is None or silence.until <= at:
+            break
+        at = silence.until
+    return found, at
+
+
+def _last_environment(monitor: Monitor) -> str:
+    """Where the monitor last said that it runs, as it is for trouble of which nobody says where it is."""
+    return contents.last_environment(contents.latest_runs([monitor.id]).get(monitor.id, []))
 
 
 def written(at: datetime) -> str:
