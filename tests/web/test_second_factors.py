@@ -249,6 +249,25 @@ def test_wrong_codes_slow_down_and_a_recovery_code_still_opens(client, letters, 
     assert post(client, STEP_PAGE, page=STEP_PAGE, recovery=codes[0]).status_code == 303
 
 
+def test_whoever_shares_a_network_uses_up_nobody_elses_tries(client, app, client_for, letters, alice, bob):  # noqa: F811
+    """A stranger in the same café could do each of these all day, and so could a colleague who is signed in."""
+
+    def tries(browser, door: str, page: str) -> int:
+        headers = {"X-CSRFToken": token_on(browser, page)}
+        return [browser.post(door, headers=headers).status_code for _ in range(61)][-1]
+
+    stranger, bobs = app.test_client(), client_for(bob)
+    _, codes = set_up(alice)
+    first_step(client, letters, alice)
+    assert tries(stranger, STEP_PAGE, "/auth/sign-in") == 429
+    assert post(client, STEP_PAGE, page=STEP_PAGE, recovery=codes[0]).headers["Location"] == "/app"
+    assert tries(bobs, "/auth/prove/code", SECURITY) == 429
+    assert post(client, "/auth/prove/code", page=SECURITY, code=codes[1]).headers["Location"] == "/app"
+    post(client, "/auth/sign-out", page=SECURITY)
+    assert tries(stranger, "/auth/passkey", "/auth/sign-in") == 429
+    assert post(client, "/auth/passkey", page="/auth/sign-in").status_code == 303, "she signed in here before"
+
+
 def test_without_a_second_factor_nothing_changes(client, letters, alice):  # noqa: F811
     authenticators.begin(alice.id, now())  # begun, and never confirmed
     assert first_step(client, letters, alice).headers["Location"] == "/app"

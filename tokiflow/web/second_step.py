@@ -19,7 +19,7 @@ from tokiflow.models import User
 from tokiflow.queries import second_factors as queries
 from tokiflow.services import passkeys, second_factors
 from tokiflow.services.security_letters import Place
-from tokiflow.web import access, admission, ceremonies, frame, htmx, redirects, signed_in
+from tokiflow.web import access, admission, ceremonies, frame, htmx, known, redirects, signed_in
 from tokiflow.web.forms.second_factors import Code, PasskeyAnswer
 
 blueprint = Blueprint("second_step", __name__, url_prefix="/auth/second-step")
@@ -49,6 +49,14 @@ def begin(user: User, how: str, target: str) -> Response:
     return htmx.see_other(url_for("second_step.show"))
 
 
+def _whose() -> str:
+    """Whose tries are counted together: those of one person on one network. Nobody uses up those of a colleague."""
+    return f"{known.network()} {session.get(_KEY, {}).get('user', '')}"
+
+
+_limited = extensions.limiter.limit("60 per 10 minutes", key_func=_whose)
+
+
 # --- doors ------------------------------------------------------------------------------------------------------
 
 
@@ -62,7 +70,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("")
 @access.public
-@extensions.limiter.limit("60 per 10 minutes")
+@_limited
 def use_code() -> ResponseReturnValue:
     """A code was typed."""
     pending = _pending()
@@ -85,7 +93,7 @@ def use_code() -> ResponseReturnValue:
 
 @blueprint.post("/passkey/options")
 @access.public
-@extensions.limiter.limit("60 per 10 minutes")
+@_limited
 def options() -> ResponseReturnValue:
     """What js/passkeys.js hands to the browser."""
     pending = _pending()
@@ -96,7 +104,7 @@ def options() -> ResponseReturnValue:
 
 @blueprint.post("/passkey")
 @access.public
-@extensions.limiter.limit("60 per 10 minutes")
+@_limited
 def use_passkey() -> ResponseReturnValue:
     """The browser has signed with a passkey."""
     pending = _pending()
