@@ -238,6 +238,8 @@ def test_naming_an_organization_of_others_opens_nothing(
 def test_what_can_not_be_undone_asks_again_who_one_is(app: Flask) -> None:
     asks = {one.rule for one in stops(app) if one.proved}
     assert {f"/app/settings/organization/{what}" for what in ("hand-over", "delete")} <= asks
+    ways_to_more = {"invitations", "team/<member_id>/role", "team/<member_id>/remove", "api-keys/new"}
+    assert {f"/app/settings/{what}" for what in ways_to_more} <= asks, "else an owner's open screen makes an owner"
 
 
 def test_for_an_outsider_nothing_exists(

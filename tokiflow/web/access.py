@@ -148,7 +148,7 @@ def proved_keeping(*fields: str) -> Callable[[Callable[P, R]], Callable[P, R | R
                 if fields and request.method == "POST":
                     _keep(fields)
                 return _go(url_for("auth.prove", next=_back_after_proof()))
-            if fields and request.method == "GET" and not htmx.is_htmx():
+            if fields:
                 _find_again()
             return view(*args, **kwargs)
 
@@ -156,6 +156,19 @@ def proved_keeping(*fields: str) -> Callable[[Callable[P, R]], Callable[P, R | R
         return wrapped
 
     return decorate
+
+
+def finding_again(view: Callable[P, R]) -> Callable[P, R]:
+    """For a page that asks nobody who they are, with a form on it whose sending does (proved_keeping): it shows again
+    what had been typed."""
+
+    @wraps(view)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        if is_proved():
+            _find_again()
+        return view(*args, **kwargs)
+
+    return wrapped
 
 
 def _keep(fields: Sequence[str]) -> None:
@@ -168,6 +181,8 @@ def _keep(fields: Sequence[str]) -> None:
 
 def _find_again() -> None:
     """What was typed before goes into the form of this page (forms.base), to be looked at and sent."""
+    if request.method != "GET" or htmx.is_htmx():
+        return
     found = drafts.take(g.user_session.id, _here())
     if found is not None:
         g.draft = MultiDict((name, value) for name, values in found.items() for value in values)

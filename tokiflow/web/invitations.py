@@ -21,6 +21,7 @@ blueprint = Blueprint("invitations", __name__, url_prefix="/app/settings/invitat
 
 @blueprint.get("")
 @access.requires(Right.EDIT_MEMBERS)
+@access.finding_again
 def index() -> ResponseReturnValue:
     """Who was asked, and how it stands."""
     return _page(_form())
@@ -28,6 +29,7 @@ def index() -> ResponseReturnValue:
 
 @blueprint.post("")
 @access.requires(Right.EDIT_MEMBERS)
+@access.proved_keeping("addresses", "role")
 def invite() -> ResponseReturnValue:
     """Ask all who were pasted. Those that are no addresses stay in the form; the page says what became of each."""
     form = _form()

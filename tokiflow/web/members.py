@@ -33,6 +33,7 @@ def index() -> Response:
 
 @blueprint.route("/<member_id>/role", methods=["GET", "POST"])
 @access.requires(Right.EDIT_MEMBERS)
+@access.proved_keeping("role")
 def set_role(member_id: str) -> Response:
     """Choose another role for somebody."""
     member = access.member(member_id)
@@ -57,6 +58,7 @@ def set_role(member_id: str) -> Response:
 
 @blueprint.route("/<member_id>/remove", methods=["GET", "POST"])
 @access.requires(Right.EDIT_MEMBERS)
+@access.proved_keeping("revoke_keys")
 def remove(member_id: str) -> Response:
     """Say what hangs on somebody, then take them out."""
     member = access.member(member_id)
