@@ -15,9 +15,10 @@ from tokiflow.core.actors import Actor
 from tokiflow.db import db, transaction
 from tokiflow.models import AuditEvent
 from tokiflow.queries import audit_chains
-from tokiflow.services import audit, monitors, organizations
+from tokiflow.services import audit, audit_walks, monitors, organizations
 
 NOW = datetime(2026, 7, 1, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
 ALICE = Actor("person", "Alice", address="203.0.113.7")
 
 
@@ -158,18 +159,22 @@ def test_whoever_takes_events_from_an_end_can_not_put_the_ends_right(five, event
     assert broken(five) == [], "what is left fits together"
     assert not audit.ends_hold(chain_of(five))
     do(five, "monitor.paused")
-    audit.forget(NOW + timedelta(days=1), most=1)
+    audit.forget(NOW + DAY, most=1)
     assert not audit.ends_hold(chain_of(five)), "and nothing that is done later makes it good"
 
 
-def test_a_chain_from_before_its_ends_were_sealed_is_sealed_with_the_next_event(five):
+@pytest.mark.parametrize(
+    "then", [do, lambda organization, _: audit_walks.walk_due(datetime.now(UTC) + DAY)], ids=["event", "walk"]
+)
+def test_a_chain_from_before_its_ends_were_sealed_is_sealed_with_the_next_event_or_walk(five, then):
     sql(
         "update audit_chains set sealed_key = :key",
         key=sealing.seal(audit.key_of(chain_of(five)).decode(), audit.keys()),
     )
     assert audit.ends_hold(chain_of(five))
-    do(five, "monitor.paused")
+    then(five, "monitor.paused")
     assert broken(five) == []
+    assert audit.ends_hold(chain_of(five))
     sql("update audit_chains set before = 7")
     assert not audit.ends_hold(chain_of(five))
 

@@ -85,6 +85,13 @@ def redact(event_ids: Collection[UUID], organization_id: UUID, reason: str, now:
     record(chain.REDACTED, TOKIFLOW, organization_id, now, after=after)
 
 
+def seal_ends(organization_id: UUID) -> None:
+    """For a chain that holds, and is from before its ends were sealed. In the caller's transaction."""
+    row = db.session.get(AuditChain, organization_id, with_for_update=True, populate_existing=True)
+    if row is not None and not _unsealed(row)[1]:
+        _seal_ends(row)
+
+
 def key_of(row: AuditChain) -> bytes:
     """What the hashes of this chain are made with. Raises ValueError if the installation's key is another by now."""
     return _unsealed(row)[0].encode()

@@ -105,6 +105,8 @@ def _arrive(row: Any, at: End, found: Sequence[str], now: datetime) -> None:
     with transaction():
         if new:
             _raise_alarm(row.organization_id, new, now)
+        if not found:
+            audit.seal_ends(row.organization_id)
         # Last, as everywhere: whoever holds the end of a log waits for nobody.
         _set(row.organization_id, **values)
     log.info("audit_log_walked", organization=str(row.organization_id), n=at.n, broken=len(found))
