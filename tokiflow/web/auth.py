@@ -115,13 +115,14 @@ def sign_out() -> ResponseReturnValue:
 # --- what the ways share ----------------------------------------------------------------------------------------
 
 
-def enter(user: User, how: str, target: str) -> Response:
+def enter(user: User, how: str, target: str, google_sub: str = "") -> Response:
     """Let in `user`, who has just gone the way `how` (link · google · passkey · local), and go to `target`.
 
     The one door: every way in comes through here, and those who have a second factor go on to the second step.
+    google_sub: the Google account that is to be linked once they have shown all they have to.
     """
     if second_step.is_due(user, how):
-        return second_step.begin(user, how, target)
+        return second_step.begin(user, how, target, google_sub)
     return admission.admit(user, how, target)
 
 
