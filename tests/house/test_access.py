@@ -21,7 +21,7 @@ from tokiflow.core.roles import Right, Role, allows
 from tokiflow.db import db, transaction
 from tokiflow.models import Membership, Organization, User
 from tokiflow.queries import memberships
-from tokiflow.web import access
+from tokiflow.web import access, proofs
 
 NOW = datetime.now(UTC)
 OF_A_PERSON = tuple(
@@ -88,7 +88,7 @@ def stops(app: Flask, *, api: bool = False) -> list[Stop]:
         if rule.endpoint in OTHERWISE or (rule.endpoint.startswith("api.") is not api):
             continue
         view = app.view_functions[rule.endpoint]
-        right, proved = getattr(view, access.RULE), hasattr(view, access.PROVED)
+        right, proved = getattr(view, access.RULE), hasattr(view, proofs.NEEDED)
         does = (view.__doc__ or "").strip().partition("\n")[0]
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             found.append(Stop(method, rule.rule, frozenset(rule.arguments), right, proved, does))

@@ -19,7 +19,7 @@ from tokiflow.models import Authenticator, Letter, Passkey, RecoveryCode, User, 
 from tokiflow.queries import second_factors as queries
 from tokiflow.services import authenticators
 from tokiflow.services.security_letters import NOWHERE
-from tokiflow.web import access, qr, second_factor_proofs
+from tokiflow.web import proofs, qr, second_factor_proofs
 
 SECURITY = "/app/settings/security"
 STEP_PAGE = "/auth/second-step"
@@ -152,7 +152,7 @@ def test_used_codes_are_struck_out_and_few_are_warned_of(client_for, alice):
 
 def test_all_that_changes_something_asks_first_who_it_is(app):
     views = {name: view for name, view in app.view_functions.items() if name.startswith("security.")}
-    assert {name for name, view in views.items() if not hasattr(view, access.PROVED)} == {"security.show"}
+    assert {name for name, view in views.items() if not hasattr(view, proofs.NEEDED)} == {"security.show"}
 
 
 def test_the_drawing_is_the_qr_code():

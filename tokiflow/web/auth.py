@@ -165,7 +165,7 @@ def too_often(error: TooManyRequests) -> Response:
 @blueprint.errorhandler(CSRFError)
 def out_of_date(error: CSRFError) -> Response:
     """Another tab has signed in or out since the page was drawn; or another site sent the form."""
-    again = request.path if access.answers_get() else ""
+    again = request.path if redirects.answers_get() else ""
     return refused(PressAgain("The page was open while you signed in or out in another tab."), again=again)
 
 

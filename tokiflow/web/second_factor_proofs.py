@@ -1,4 +1,4 @@
-"""Showing again who one is (access.proved) with a second factor. Whoever has one is asked for no less."""
+"""Showing again who one is (proofs.needed) with a second factor. Whoever has one is asked for no less."""
 
 from __future__ import annotations
 
