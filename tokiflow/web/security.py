@@ -51,7 +51,7 @@ class Cookies(SecureCookieSessionInterface):
     """The cookie of the session, on all answers but files of ours: caches on the way may keep those, and would hand one
     person's cookie to everybody."""
 
-    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # type: ignore[override]
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if not request.path.startswith(FILES):
             super().save_session(app, session, response)
 
