@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -96,6 +97,9 @@ def test_alice_means_it_and_a_week_later_it_is_gone(
     says(page, "It is too late")
     assert jobs.organizations.erase_due([]) == 1
 
+    page.goto(f"{site}{SETTINGS}")
+    expect(page).to_have_url(re.compile("/auth/sign-in"))  # as everybody who loses a role
+    sign_in(page, alice)
     page.goto(f"{site}{SETTINGS}")
     expect(page.locator(".rail .who strong")).to_have_text(kept, timeout=SOON)
     page.get_by_text("Account and organization:").locator("..").click()

@@ -52,6 +52,22 @@ def test_a_log_that_was_changed_is_named_and_fails(verify, process, three, other
     assert verify("--org", other_organization.slug).returncode == 0
 
 
+def test_the_newest_event_is_missed_though_the_end_was_moved_back(verify, three):
+    with transaction():
+        db.session.execute(text("delete from audit_events where n = 3"))
+        db.session.execute(text("update audit_chains set n = 2, hash = (select hash from audit_events where n = 2)"))
+    done = verify()
+    assert done.returncode == 1
+    assert f"{three.slug}: removed: Its beginning and its end are not where we left them" in done.stdout
+
+
+def test_a_chain_that_is_gone_itself_is_missed(verify, three):
+    with transaction():
+        db.session.execute(text("delete from audit_chains"))
+    done = verify()
+    assert (done.returncode, "the chain that held them is gone" in done.stdout) == (1, True)
+
+
 def test_with_another_key_it_says_what_is_missing(verify, three):
     done = verify("--org", three.slug, SECRET_KEY="another-key-that-is-long-enough-0123456789-abcdefghij")
     assert done.returncode == 1
@@ -78,7 +94,7 @@ def test_a_log_that_was_begun_anew_does_not_contain_the_old_head(verify, three):
     head = head_of(verify())
     with transaction():
         db.session.execute(text("delete from audit_events"))
-        db.session.execute(text("update audit_chains set n = 0, hash = ''"))
+        db.session.execute(text("delete from audit_chains"))
     for _ in range(4):
         with transaction():
             audit.record("monitor.paused", TOKIFLOW, three.id, NOW)

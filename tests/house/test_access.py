@@ -21,7 +21,7 @@ from tokiflow.core.roles import Right, Role, allows
 from tokiflow.db import db, transaction
 from tokiflow.models import Membership, Organization, User
 from tokiflow.queries import memberships
-from tokiflow.web import access
+from tokiflow.web import access, proofs
 
 NOW = datetime.now(UTC)
 OF_A_PERSON = tuple(
@@ -88,7 +88,7 @@ def stops(app: Flask, *, api: bool = False) -> list[Stop]:
         if rule.endpoint in OTHERWISE or (rule.endpoint.startswith("api.") is not api):
             continue
         view = app.view_functions[rule.endpoint]
-        right, proved = getattr(view, access.RULE), hasattr(view, access.PROVED)
+        right, proved = getattr(view, access.RULE), hasattr(view, proofs.NEEDED)
         does = (view.__doc__ or "").strip().partition("\n")[0]
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             found.append(Stop(method, rule.rule, frozenset(rule.arguments), right, proved, does))
@@ -238,6 +238,8 @@ def test_naming_an_organization_of_others_opens_nothing(
 def test_what_can_not_be_undone_asks_again_who_one_is(app: Flask) -> None:
     asks = {one.rule for one in stops(app) if one.proved}
     assert {f"/app/settings/organization/{what}" for what in ("hand-over", "delete")} <= asks
+    ways_to_more = {"invitations", "team/<member_id>/role", "team/<member_id>/remove", "api-keys/new"}
+    assert {f"/app/settings/{what}" for what in ways_to_more} <= asks, "else an owner's open screen makes an owner"
 
 
 def test_for_an_outsider_nothing_exists(

@@ -10,13 +10,15 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.factories import make_monitor
+from tokiflow.core import sealing
 from tokiflow.core.actors import Actor
 from tokiflow.db import db, transaction
 from tokiflow.models import AuditEvent
 from tokiflow.queries import audit_chains
-from tokiflow.services import audit, monitors, organizations
+from tokiflow.services import audit, audit_walks, monitors, organizations
 
 NOW = datetime(2026, 7, 1, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
 ALICE = Actor("person", "Alice", address="203.0.113.7")
 
 
@@ -138,9 +140,43 @@ def test_an_inserted_event_is_found_wherever_it_is_put(five):
 def test_a_log_that_was_emptied_is_found(five):
     sql("delete from audit_events")
     assert broken(five) == [("removed", 1)]
-    sql("update audit_chains set n = 0, hash = ''")
+
+
+@pytest.mark.parametrize(
+    ("events", "ends"),
+    [
+        ("n = 5", "n = 4, hash = (select hash from audit_events where n = 4)"),
+        ("n <= 2", "gone_n = 2, gone_hash = (select hash from audit_events where n = 2)"),
+        ("n >= 1", "n = 0, hash = ''"),
+    ],
+    ids=["the newest", "the oldest", "all"],
+)
+def test_whoever_takes_events_from_an_end_can_not_put_the_ends_right(five, events, ends):
+    """They may write to every table, and have no key."""
+    assert audit.ends_hold(chain_of(five))
+    sql(f"update audit_chains set {ends}")
+    sql(f"delete from audit_events where {events}")
+    assert broken(five) == [], "what is left fits together"
+    assert not audit.ends_hold(chain_of(five))
     do(five, "monitor.paused")
-    assert broken(five) == [], "who may write everywhere can begin anew: keep what `tokiflow audit verify` prints"
+    audit.forget(NOW + DAY, most=1)
+    assert not audit.ends_hold(chain_of(five)), "and nothing that is done later makes it good"
+
+
+@pytest.mark.parametrize(
+    "then", [do, lambda organization, _: audit_walks.walk_due(datetime.now(UTC) + DAY)], ids=["event", "walk"]
+)
+def test_a_chain_from_before_its_ends_were_sealed_is_sealed_with_the_next_event_or_walk(five, then):
+    sql(
+        "update audit_chains set sealed_key = :key",
+        key=sealing.seal(audit.key_of(chain_of(five)).decode(), audit.keys()),
+    )
+    assert audit.ends_hold(chain_of(five))
+    then(five, "monitor.paused")
+    assert broken(five) == []
+    assert audit.ends_hold(chain_of(five))
+    sql("update audit_chains set before = 7")
+    assert not audit.ends_hold(chain_of(five))
 
 
 def test_events_from_before_the_chain_are_counted(organization):
@@ -164,6 +200,7 @@ def test_what_is_old_goes_and_the_rest_still_holds(organization):
     assert audit.forget(NOW + timedelta(days=2)) == 0
     assert [one.n for one in events(organization)] == [3, 4, 5]
     assert broken(organization) == []
+    assert audit.ends_hold(chain_of(organization))
     assert audit.forget(NOW + timedelta(days=9)) == 3
     do(organization, "monitor.paused", at=NOW + timedelta(days=9))
     assert [one.n for one in events(organization)] == [6]

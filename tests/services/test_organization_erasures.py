@@ -25,6 +25,7 @@ from tokiflow.core.roles import Role
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Erasure, Export, IdempotencyKey, Monitor, Offload, Organization, User
+from tokiflow.queries import sessions as queries
 from tokiflow.services import (
     api_keys,
     exports,
@@ -37,6 +38,7 @@ from tokiflow.services import (
     outputs,
     people,
     pings,
+    sessions,
 )
 
 NOW = datetime.now(UTC)
@@ -225,11 +227,14 @@ def test_a_copy_that_is_being_made_is_waited_for(stored: Storage, alice: User, m
     assert organizations.erase_due(LATER + timedelta(minutes=10)) == 1
 
 
-def test_members_of_it_who_stay_see_nothing_of_it(stored: Storage, alice: User, adam: User) -> None:
+def test_members_of_it_who_stay_see_nothing_of_it(stored: Storage, alice: User, adam: User, charlie: User) -> None:
     organization = live(alice)
     make_membership(organization, adam, Role.MEMBER)
     copy = exports.ask("person", actor(adam), None, {}, NOW)
     exports.make([copy], lambda: NOW)
+    cookies = [sessions.begin(one.id, "link", "", "", NOW) for one in (alice, adam, charlie)]
     organizations.plan_deletion(organization.id, NAME, actor(alice), NOW)
+    assert [bool(queries.signed_in(one, NOW)) for one in cookies] == [True, True, True]
     work()
+    assert [bool(queries.signed_in(one, NOW)) for one in cookies] == [False, False, True], "signed out with the role"
     assert db.session.get(Export, copy, populate_existing=True) is None

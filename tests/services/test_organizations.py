@@ -97,13 +97,16 @@ def test_only_owners_rename_and_delete(organization, adam, charlie):
 # --- a week to change one's mind --------------------------------------------------------------------------------
 
 
-def test_alice_deletes_it_and_all_owners_hear_when(organization, alice, adam):
+def test_alice_deletes_it_and_everybody_in_it_hears_when(organization, alice, adam, charlie):
     olga = make_user("Olga", timezone="America/New_York")
     make_membership(organization, olga, Role.OWNER)
     assert organizations.plan_deletion(organization.id, NAME, actor(alice), NOW) == LATER
     assert fresh(organization).erase_at == LATER
     assert audited() == [("organization.deletion_planned", NAME, {}, {"erase_at": LATER.isoformat()})]
-    assert sorted(letters()) == sorted((one.email, f"{NAME} will be deleted") for one in (alice, olga))
+    assert sorted(letters()) == sorted((one.email, f"{NAME} will be deleted") for one in (alice, olga, adam))
+    said = dict(db.session.execute(select(Letter.to_address, Letter.context)).all())
+    assert "any owner can keep it" in said[olga.email]["sentences"][1]
+    assert "talk to them" in said[adam.email]["sentences"][1]
     with pytest.raises(errors.Conflict, match="already"):
         organizations.plan_deletion(organization.id, NAME, actor(olga), NOW)
 

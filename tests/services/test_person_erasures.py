@@ -307,6 +307,8 @@ def test_whoever_becomes_the_last_owner_meanwhile_is_followed(alma, organization
     roles = dict(db.session.execute(select(Membership.user_id, Membership.role)).all())
     assert roles[bob.id] == "member"
     assert {one: role for one, role in roles.items() if role == "owner"} == {adam.id: "owner"}
+    told = select(Letter.subject).where(Letter.to_address == adam.email)
+    assert "You are an owner of Harbour Freight now" in db.session.execute(told).scalars().all()
 
 
 def test_an_organization_of_ones_own_goes_first(charlie, other_organization):

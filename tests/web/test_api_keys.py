@@ -19,7 +19,7 @@ from tokiflow.db import db, transaction
 from tokiflow.models import ApiKey, ApiKeyUse, AuditEvent, Letter
 from tokiflow.queries import api_keys as queries
 from tokiflow.services import api_keys
-from tokiflow.web import access
+from tokiflow.web import proofs
 
 PAGE = "/app/settings/api-keys"
 NEW = f"{PAGE}/new"
@@ -167,8 +167,8 @@ def test_whoever_made_it_gets_a_letter(alices, alice):
 
 def test_who_makes_or_replaces_a_key_has_just_shown_who_they_are(app):
     for view in ("new", "rotate"):
-        assert getattr(app.view_functions[f"api_keys.{view}"], access.PROVED)
-    assert not hasattr(app.view_functions["api_keys.revoke"], access.PROVED)
+        assert getattr(app.view_functions[f"api_keys.{view}"], proofs.NEEDED)
+    assert not hasattr(app.view_functions["api_keys.revoke"], proofs.NEEDED)
 
 
 # --- replaced -------------------------------------------------------------------------------------------------

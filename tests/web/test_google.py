@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.web.posting import post
+from tests.web.test_second_factors import STEP_PAGE, set_up
 from tokiflow.adapters import google
 from tokiflow.db import db, transaction
 from tokiflow.models import User, UserSession
@@ -94,6 +95,23 @@ def test_alices_account_is_linked_once_she_shows_that_the_mailbox_is_hers(provid
     assert "Google was linked" in mailbox.newest()["Subject"]
     again = browser_of()
     assert again.get(provider.answer(to_google(again), sub="alice-1")).headers["Location"] == "/app"
+
+
+def test_a_second_factor_is_part_of_the_proof(provider, browser_of, mailbox, alice):
+    """Whoever reads her mail, and no more, links no Google account of theirs to hers."""
+    _, codes = set_up(alice)
+    mailbox.deliver()  # that she was told of it
+    provider.knows("alice-1", alice.email)
+    browser = browser_of()
+    browser.get(provider.answer(to_google(browser, next="/app/incidents"), sub="alice-1"))
+    post(browser, "/auth/google/mailbox", page="/auth/google/mailbox")
+    assert post(browser, mailbox.link(), page=mailbox.link()).headers["Location"] == STEP_PAGE
+    db.session.expire_all()
+    assert (alice.google_sub, is_in(browser)) == (None, False)
+    done = post(browser, STEP_PAGE, page=STEP_PAGE, recovery=codes[0])
+    assert done.headers["Location"] == "/app/incidents"
+    db.session.expire_all()
+    assert (alice.google_sub, is_in(browser)) == ("alice-1", True)
 
 
 def test_who_only_has_a_google_account_with_alices_address_comes_nowhere(provider, browser_of, mailbox, alice):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.factories import make_invitation, save
 from tests.fixtures.app import Client
 from tests.web.posting import post
 from tokiflow.core import ids
-from tokiflow.db import db
-from tokiflow.models import Invitation, Letter, Organization, User
+from tokiflow.db import db, transaction
+from tokiflow.models import Invitation, Letter, Organization, User, UserSession
 
 PAGE = "/app/settings/invitations"
 DORA, EVE = "dora@example.com", "eve@example.com"
@@ -45,6 +46,27 @@ def test_all_go_out_and_the_page_says_so(alices: Client) -> None:
     assert "2 invitations are on their way." in page
     assert "Two wait for an answer." in page
     assert "Its mail is on its way" in page
+
+
+def test_whoever_proved_themselves_long_ago_does_so_again_and_finds_what_was_pasted(alices: Client) -> None:
+    """Else whoever sits down at an owner's open screen invites an owner of their own."""
+
+    def proved(minutes: int) -> None:
+        with transaction():
+            db.session.execute(update(UserSession).values(proved_at=datetime.now(UTC) - timedelta(minutes=minutes)))
+
+    pasted = "\n".join(f"Dora Example-{n} <{n}-{DORA}>" for n in range(200))
+    proved(16)
+    asked = post(alices, PAGE, page=PAGE, addresses=pasted, role="owner")
+    assert (asked.status_code, asked.headers["Location"]) == (303, f"/auth/prove?next={PAGE}")
+    assert "Dora" not in alices.get(PAGE).text, "nobody has shown anything yet"
+    proved(0)
+    page = alices.get(PAGE).text
+    assert "nothing has happened yet" in page
+    assert f"199-{DORA}" in page
+    assert re.search(r"<input checked[^>]* value=\"owner\">", page), "and the role"
+    assert emails() == []
+    assert "nothing has happened yet" not in alices.get(PAGE).text
 
 
 def test_what_is_no_address_stays_in_the_form_and_the_rest_goes_out(alices: Client, bob: User) -> None:

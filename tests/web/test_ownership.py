@@ -16,7 +16,7 @@ from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
 from tokiflow.models import Organization, UserSession
 from tokiflow.queries import memberships
-from tokiflow.web import access
+from tokiflow.web import proofs
 
 PAGE = "/app/settings/organization"
 NAME = "Harbour Freight"
@@ -178,7 +178,7 @@ def test_whoever_proved_themselves_long_ago_does_so_again(client_for, organizati
         asked.append((name, values))
         return "/asked"
 
-    monkeypatch.setattr(access, "url_for", url_for)
+    monkeypatch.setattr(proofs, "url_for", url_for)
     with transaction():
         db.session.execute(update(UserSession).values(proved_at=datetime.now(UTC) - timedelta(minutes=16)))
     answers = [

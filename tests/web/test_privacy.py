@@ -18,7 +18,7 @@ from tokiflow.db import db, transaction
 from tokiflow.models import AuditEvent, Export, Letter, Organization, User
 from tokiflow.services import exports
 from tokiflow.services.exporting import organization as whole
-from tokiflow.web import access
+from tokiflow.web import proofs
 
 PAGE = "/app/settings/data"
 DELETE = f"{PAGE}/delete-account"
@@ -160,7 +160,7 @@ def test_after_the_grace_undoing_is_too_late(client_for, bob, organization, alic
 
 def test_what_does_harm_asks_again_who_one_is(app):
     for name in ("export_mine", "export_organization", "delete_account"):
-        assert getattr(app.view_functions[f"privacy.{name}"], access.PROVED)
+        assert getattr(app.view_functions[f"privacy.{name}"], proofs.NEEDED)
 
 
 def test_a_hostile_name_is_only_a_name(client_for):

@@ -18,7 +18,7 @@ from tokiflow import queue
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
 from tokiflow.models import ApiKey, AuditEvent, UserSession
-from tokiflow.services import sign_in
+from tokiflow.services import drafts, sign_in
 from tokiflow.web import prove
 
 DANGER = "/app/settings/sessions/end-others"
@@ -207,7 +207,7 @@ def test_it_lies_sealed_and_not_for_long(hers, organization):
     assert isinstance(sealed, bytes)
     assert b"Harbour" not in sealed
     assert 0 < valkey.ttl(key) <= 1800
-    late(hers, "/app/settings/data/delete-account", typed="x" * 5_000)
+    late(hers, "/app/settings/data/delete-account", typed="x" * drafts.LARGEST)
     assert len(list(valkey.scan_iter("tokiflow-draft-*"))) == 1, "what is no small form is not kept"
 
 

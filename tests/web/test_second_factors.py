@@ -19,7 +19,7 @@ from tokiflow.models import Authenticator, Letter, Passkey, RecoveryCode, User, 
 from tokiflow.queries import second_factors as queries
 from tokiflow.services import authenticators
 from tokiflow.services.security_letters import NOWHERE
-from tokiflow.web import access, qr, second_factor_proofs
+from tokiflow.web import proofs, qr, second_factor_proofs
 
 SECURITY = "/app/settings/security"
 STEP_PAGE = "/auth/second-step"
@@ -152,7 +152,7 @@ def test_used_codes_are_struck_out_and_few_are_warned_of(client_for, alice):
 
 def test_all_that_changes_something_asks_first_who_it_is(app):
     views = {name: view for name, view in app.view_functions.items() if name.startswith("security.")}
-    assert {name for name, view in views.items() if not hasattr(view, access.PROVED)} == {"security.show"}
+    assert {name for name, view in views.items() if not hasattr(view, proofs.NEEDED)} == {"security.show"}
 
 
 def test_the_drawing_is_the_qr_code():
@@ -247,6 +247,25 @@ def test_wrong_codes_slow_down_and_a_recovery_code_still_opens(client, letters, 
     assert (slowed.status_code, "Wait" in slowed.text) == (429, True)
     assert 0 < int(slowed.headers["Retry-After"]) <= 31
     assert post(client, STEP_PAGE, page=STEP_PAGE, recovery=codes[0]).status_code == 303
+
+
+def test_whoever_shares_a_network_uses_up_nobody_elses_tries(client, app, client_for, letters, alice, bob):  # noqa: F811
+    """A stranger in the same café could do each of these all day, and so could a colleague who is signed in."""
+
+    def tries(browser, door: str, page: str) -> int:
+        headers = {"X-CSRFToken": token_on(browser, page)}
+        return [browser.post(door, headers=headers).status_code for _ in range(61)][-1]
+
+    stranger, bobs = app.test_client(), client_for(bob)
+    _, codes = set_up(alice)
+    first_step(client, letters, alice)
+    assert tries(stranger, STEP_PAGE, "/auth/sign-in") == 429
+    assert post(client, STEP_PAGE, page=STEP_PAGE, recovery=codes[0]).headers["Location"] == "/app"
+    assert tries(bobs, "/auth/prove/code", SECURITY) == 429
+    assert post(client, "/auth/prove/code", page=SECURITY, code=codes[1]).headers["Location"] == "/app"
+    post(client, "/auth/sign-out", page=SECURITY)
+    assert tries(stranger, "/auth/passkey", "/auth/sign-in") == 429
+    assert post(client, "/auth/passkey", page="/auth/sign-in").status_code == 303, "she signed in here before"
 
 
 def test_without_a_second_factor_nothing_changes(client, letters, alice):  # noqa: F811

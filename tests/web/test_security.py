@@ -98,6 +98,15 @@ def test_over_tls_the_session_is_bound_to_this_very_host(site_with):
     assert "Domain" not in session
 
 
+def test_files_that_caches_keep_carry_nobodys_cookie(client_for, alice):
+    hers = client_for(alice)
+    for path in ("/static/css/tokens.css", "/static/nothing.css"):
+        answer = hers.get(path, buffered=True)
+        assert answer.headers.getlist("Set-Cookie") == []
+        assert "Cookie" not in answer.headers.get("Vary", "")
+    assert hers.get("/app").headers.getlist("Set-Cookie"), "pages prolong it"
+
+
 # --- the name ---------------------------------------------------------------------------------------------------
 
 

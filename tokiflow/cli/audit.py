@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tokiflow.cli import instance
-from tokiflow.core.chain import End
+from tokiflow.core.chain import Break, End
 from tokiflow.errors import TokiflowError
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ def _holds(slug: str, expect: list[End]) -> bool:
 
     organization_id = instance.organization(slug).id
     row = audit_chains.get(organization_id)
+    if row is None and audit_chains.has_links(organization_id):
+        click.echo(f"{slug}: removed: There are events, and the chain that held them is gone")
+        return False
     if row is None and not expect:
         click.echo(f"{slug}: nothing was done here yet")
         return True
@@ -67,9 +70,10 @@ def _holds(slug: str, expect: list[End]) -> bool:
 def _whole(slug: str, row: AuditChain) -> bool:
     from tokiflow.queries import audit_chains
     from tokiflow.services import audit as services
+    from tokiflow.services import audit_walks
 
     try:
-        key = services.key_of(row)
+        key, ends = services.key_of(row), services.ends_hold(row)
     except ValueError:
         raise TokiflowError(
             f"{slug}: the log can't be checked: SECRET_KEY is another than when it began. "
@@ -79,6 +83,8 @@ def _whole(slug: str, row: AuditChain) -> bool:
     gone = f"; {row.gone_n} older ones are gone with age" if row.gone_n else ""
     counted, head = row.n - row.gone_n, f"{row.n}:{row.hash}"
     found = list(audit_chains.breaks(row.organization_id, key))
+    if not ends:
+        found.append(Break("removed", row.n, audit_walks.ENDS_MOVED))
     if not found:
         click.echo(f"{slug}: {counted} events hold{older}{gone}")
         click.echo(f"{slug}: head {head}")

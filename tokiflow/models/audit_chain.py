@@ -15,7 +15,8 @@ class AuditChain(Model):
 
     __tablename__ = "audit_chains"
     organization_id: Mapped[OrganizationId] = mapped_column(primary_key=True)
-    # What its hashes are made with: without the key of the installation nobody makes others (core.sealing).
+    # What its hashes are made with, and in a second line where it begins and ends: without the key of the installation
+    # nobody makes others (core.sealing, services.audit).
     sealed_key: Mapped[str] = mapped_column(Text)
     # The last event's number and hash.
     n: Mapped[int] = mapped_column(BigInteger, server_default="0")

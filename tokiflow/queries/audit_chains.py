@@ -57,6 +57,12 @@ def get(organization_id: UUID) -> AuditChain | None:
     return db.session.get(AuditChain, organization_id, populate_existing=True)
 
 
+def has_links(organization_id: UUID) -> bool:
+    """Whether there are events that must be in a chain."""
+    links = select(AuditEvent.id).where(AuditEvent.organization_id == organization_id, AuditEvent.n.is_not(None))
+    return db.session.execute(select(links.exists())).scalar_one()
+
+
 def broken(organization_id: UUID) -> Sequence[str]:
     """What the last walk along the organization's log found wrong, in sentences."""
     return db.session.scalar(select(AuditChain.broken).where(AuditChain.organization_id == organization_id)) or ()

@@ -71,6 +71,12 @@ def role_of(organization_id: UUID, user_id: UUID) -> Role | None:
     return Role(found) if found else None
 
 
+def everybody(organization_id: UUID) -> Sequence[Membership]:
+    """All memberships with their people, by address."""
+    statement = _matching(organization_id, Filter()).options(contains_eager(Membership.user))
+    return db.session.execute(statement.order_by(User.email)).scalars().all()
+
+
 def owners(organization_id: UUID) -> Sequence[User]:
     """The people who own it."""
     statement = select(User).join(Membership).where(_owned(organization_id)).order_by(User.email)

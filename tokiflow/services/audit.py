@@ -85,14 +85,30 @@ def redact(event_ids: Collection[UUID], organization_id: UUID, reason: str, now:
     record(chain.REDACTED, TOKIFLOW, organization_id, now, after=after)
 
 
+def seal_ends(organization_id: UUID) -> None:
+    """For a chain that holds, and is from before its ends were sealed. In the caller's transaction."""
+    row = db.session.get(AuditChain, organization_id, with_for_update=True, populate_existing=True)
+    if row is not None and not _unsealed(row)[1]:
+        _seal_ends(row)
+
+
 def key_of(row: AuditChain) -> bytes:
     """What the hashes of this chain are made with. Raises ValueError if the installation's key is another by now."""
-    return sealing.unseal(row.sealed_key, keys()).encode()
+    return _unsealed(row)[0].encode()
+
+
+def ends_hold(row: AuditChain) -> bool:
+    """Whether the chain begins and ends where we left it: whoever takes events from there may put the numbers right,
+    too, but seals nothing. Raises ValueError as `key_of`."""
+    _, ends = _unsealed(row)
+    # A chain that has only its key there is from before the ends were sealed, or new.
+    return ends in ("", _ends(row))
 
 
 def _chain(events: Sequence[AuditEvent]) -> None:
     """Write `events`, each as the next link of its organization's chain."""
     chains = _locked(sorted({event.organization_id for event in events}))
+    whole = [row for row in chains.values() if ends_hold(row)]
     for event in events:
         row = chains[event.organization_id]
         key = key_of(row)
@@ -100,8 +116,25 @@ def _chain(events: Sequence[AuditEvent]) -> None:
         event.words_hash = chain.words_hash(key, audit_chains.words(event))
         event.hash = chain.link_hash(key, row.hash, event.n, audit_chains.fixed(event), event.words_hash)
         row.n, row.hash = event.n, event.hash
+    for row in whole:
+        _seal_ends(row)
     db.session.add_all(events)
     db.session.flush()
+
+
+def _seal_ends(row: AuditChain) -> None:
+    """Where it begins and ends from now on. Not for one whose ends do not hold, or nobody would ever learn of it."""
+    row.sealed_key = sealing.seal(f"{key_of(row).decode()}\n{_ends(row)}", keys())
+
+
+def _unsealed(row: AuditChain) -> tuple[str, str]:
+    """The key of the chain, and its ends as they were sealed with it."""
+    key, _, ends = sealing.unseal(row.sealed_key, keys()).partition("\n")
+    return key, ends
+
+
+def _ends(row: AuditChain) -> str:
+    return f"{row.gone_n} {row.gone_hash} {row.n} {row.hash} {row.before}"
 
 
 def _locked(organization_ids: Sequence[UUID]) -> dict[UUID, AuditChain]:
@@ -141,6 +174,7 @@ def _older(organization_id: UUID) -> ScalarSelect[int]:
 
 
 def _forget(row: AuditChain, before: datetime, most: int) -> int:
+    whole = ends_hold(row)
     old = (
         select(AuditEvent.id)
         .where(AuditEvent.organization_id == row.organization_id, AuditEvent.at < before)
@@ -158,6 +192,8 @@ def _forget(row: AuditChain, before: datetime, most: int) -> int:
             last, row.gone_hash = one.n, one.hash
             going.append(one.id)
     row.gone_n = last
+    if whole:
+        _seal_ends(row)
     count = changed(delete(AuditEvent).where(AuditEvent.id.in_(going)))
     log.info("audit_events_forgotten", organization=str(row.organization_id), count=count)
     return count

@@ -35,6 +35,7 @@ STEP_SECONDS = 2.0
 KEPT = 20
 """So many sentences about what does not hold are kept: whoever reads them knows by then."""
 
+ENDS_MOVED = "Its beginning and its end are not where we left them: events were taken from there"
 NO_KEY = "It can’t be verified: SECRET_KEY is another than when the log began. Give back the former one"
 
 
@@ -78,6 +79,7 @@ def _go_on(row: Any, now: datetime) -> None:
     seen = audit_chains.stretch(row.organization_id, key, End(walk["n"], walk["hash"]))
     found = [*walk["found"], *(one.said for one in seen.breaks)][:KEPT]
     if seen.last:
+        found += [] if audit.ends_hold(row) else [ENDS_MOVED]
         _arrive(row, seen.at, found, now)
         return
     walk = {"n": seen.at.n, "hash": seen.at.hash, "found": found}
@@ -103,6 +105,8 @@ def _arrive(row: Any, at: End, found: Sequence[str], now: datetime) -> None:
     with transaction():
         if new:
             _raise_alarm(row.organization_id, new, now)
+        if not found:
+            audit.seal_ends(row.organization_id)
         # Last, as everywhere: whoever holds the end of a log waits for nobody.
         _set(row.organization_id, **values)
     log.info("audit_log_walked", organization=str(row.organization_id), n=at.n, broken=len(found))

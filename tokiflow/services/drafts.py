@@ -23,7 +23,8 @@ log = structlog.get_logger()
 
 KEPT_SECONDS = 30 * 60
 """A link by mail is good for 15 minutes, and is not asked for at once."""
-LARGEST = 4_096
+LARGEST = 16_384
+"""Characters: 200 addresses with names fit."""
 
 Words = Mapping[str, Sequence[str]]
 """By the name of a field: what was typed or ticked there."""

@@ -39,19 +39,39 @@ def removed(user: User, organization: Organization, by: Actor, now: datetime) ->
     )  # fmt: skip
 
 
-def deletion_planned(user: User, organization: Organization, by: Actor, at_moment: datetime, now: datetime) -> None:
-    """Tell an owner that all of it is to go, and when."""
+def inherited(user: User, organization: Organization, now: datetime) -> None:
+    """Tell somebody that they own the organization, now that its last owner is gone."""
+    _post(
+        user, organization, now,
+        title=f"You are an owner of {organization.name} now",
+        sentences=[
+            "Its last owner deleted their account, and of those who are still there you had the most to say, or were "
+            "there first.",
+            f"What you may do there: {_lower(IN_SHORT[Role.OWNER])}.",
+        ],
+        label="See who is in it",
+        path=links.within(organization.id, "/app/settings/team"),
+    )  # fmt: skip
+
+
+def deletion_planned(
+    member: Membership, organization: Organization, by: Actor, at_moment: datetime, now: datetime
+) -> None:
+    """Tell somebody who is in it that all of it is to go, and when. `member` is loaded with its person."""
+    user, owns = member.user, member.rank is Role.OWNER
     zone = user.timezone or "UTC"
     local = at_moment.astimezone(ZoneInfo(zone))
     when = f"{local:%A} {local.day} {local:%B} {local.year}, {local:%H:%M} ({zone})"
+    still = "any owner can keep it" if owns else "an owner can keep it: talk to them if you rely on it"
     _post(
         user, organization, now,
         title=f"{organization.name} will be deleted",
         sentences=[
-            f"{by.name} wants to delete {organization.name}. All that is in it will be gone for good on {when}.",
-            "Until then everything works as before, and any owner can keep it.",
+            f"{by.name} wants to delete {organization.name}. All that is in it will be gone for good on {when}, and "
+            "whoever is in it is signed out.",
+            f"Until then everything works as before, and {still}.",
         ],
-        label="Open it, and keep it if you like",
+        label="Open it, and keep it if you like" if owns else "Open it",
         path=links.within(organization.id, "/app/settings/organization"),
     )  # fmt: skip
 

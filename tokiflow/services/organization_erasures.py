@@ -30,7 +30,7 @@ from tokiflow.models import (
     Organization,
     SlackInstallation,
 )
-from tokiflow.services import erasures, exports
+from tokiflow.services import erasures, exports, sessions
 
 log = structlog.get_logger()
 
@@ -83,13 +83,14 @@ def _steps(organization_id: UUID, now: datetime) -> Iterator[Callable[[], int]]:
 
 
 def _close(organization_id: UUID, now: datetime) -> bool:
-    """Take away every way in, if it still is to go. From here on there is no way back."""
+    """Take away every way in, if it still is to go, and sign out who was in. From here on there is no way back."""
     with transaction():
         row = db.session.get(Organization, organization_id, with_for_update={"key_share": True}, populate_existing=True)
         if row is None or row.erase_at is None or row.erase_at > now:
             return False
         row.ping_key = None
         _take_back_copies(organization_id, now)
+        sessions.end_all_of(select(Membership.user_id).where(Membership.organization_id == organization_id), now)
         for model in _WAYS_IN:
             db.session.execute(delete(model).where(model.organization_id == organization_id))
     return True

@@ -73,7 +73,7 @@ def plan_deletion(organization_id: UUID, typed: str, by: Actor, now: datetime) -
     """Let all of it go once GRACE is over; when that is. Until then everything works as before.
 
     typed: its name, as somebody wrote it who means it. Raises Invalid for another one, Conflict if it is planned
-    already. All owners get a letter.
+    already. Everybody in it gets a letter.
     """
     with transaction():
         row = locked_for(organization_id, by, Right.EDIT_ORGANIZATION)
@@ -85,8 +85,8 @@ def plan_deletion(organization_id: UUID, typed: str, by: Actor, now: datetime) -
         audit.record(
             "organization.deletion_planned", by, row.id, now, object_id=row.id, object_name=row.name, after=after
         )
-        for owner in memberships.owners(row.id):
-            notices.deletion_planned(owner, row, by, row.erase_at, now)
+        for member in memberships.everybody(row.id):
+            notices.deletion_planned(member, row, by, row.erase_at, now)
         log.info("organization_deletion_planned", organization=str(organization_id))
         return row.erase_at
 

@@ -58,7 +58,7 @@ from tokiflow.models import (
     User,
 )
 from tokiflow.queries import departures
-from tokiflow.services import assignments, audit, disablings, exports, invitations, organizations
+from tokiflow.services import assignments, audit, disablings, exports, invitations, notices, organizations
 from tokiflow.services.exporting import tables
 
 log = structlog.get_logger()
@@ -165,11 +165,12 @@ def _leave(organization_id: UUID, user_id: UUID, now: datetime) -> None:
         ).scalar_one_or_none()
         if heir is not None:
             before, heir.role = heir.role, str(Role.OWNER)
-            name = db.session.get_one(User, heir.user_id).name
+            user = db.session.get_one(User, heir.user_id)
             audit.record(
-                "member.role_changed", TOKIFLOW, organization_id, now, object_id=heir.user_id, object_name=name,
+                "member.role_changed", TOKIFLOW, organization_id, now, object_id=heir.user_id, object_name=user.name,
                 before={"role": before}, after={"role": heir.role, "because": "the last owner deleted their account"},
             )  # fmt: skip
+            notices.inherited(user, organization, now)
 
 
 def _no_more_mail(organization_id: UUID, address: str, now: datetime) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, update
+from sqlalchemy import Select, delete, update
 
 from tokiflow import errors
 from tokiflow.core import ids, tokens
@@ -81,6 +81,14 @@ def end_all(user_id: UUID, now: datetime, *, but: UUID | None = None) -> int:
     with transaction():
         count = changed(update(UserSession).where(*mine).values(ended_at=now))
     log.info("sessions_ended", user=str(user_id), count=count)
+    return count
+
+
+def end_all_of(user_ids: Select[UUID], now: datetime) -> int:
+    """End all sessions of these people; how many there were. In the caller's transaction."""
+    theirs = UserSession.user_id.in_(user_ids), UserSession.ended_at.is_(None)
+    count = changed(update(UserSession).where(*theirs).values(ended_at=now))
+    log.info("sessions_ended", count=count)
     return count
 
 

@@ -25,6 +25,7 @@ from tokiflow.core import ids, signing
 from tokiflow.db import db, on_commit, transaction
 from tokiflow.models import SignInLink, User
 from tokiflow.queries import people as people_queries
+from tokiflow.queries import second_factors
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import google_accounts, people, sessions
 from tokiflow.services.security_letters import Place
@@ -113,7 +114,8 @@ def look(token: str, browser: str, session_id: UUID | None, now: datetime) -> Si
 def use(token: str, asker: Asker, session_id: UUID | None, now: datetime, timezone: str = "") -> User:
     """Whoever the link belongs to, once; what else it is for is done. A new address becomes a new person.
 
-    A link that proves a session leaves it to the caller not to begin another. Raises LinkRefused, saying why.
+    Who has a second factor has not shown all of it yet: their Google account is linked after that (web.second_step). A
+    link that proves a session leaves it to the caller not to begin another. Raises LinkRefused, saying why.
     """
     with transaction():
         link = db.session.get(SignInLink, _id_in(token), with_for_update=True, populate_existing=True)
@@ -123,7 +125,7 @@ def use(token: str, asker: Asker, session_id: UUID | None, now: datetime, timezo
         if link.purpose == "prove":
             sessions.prove(link.session_id, now)  # type: ignore[arg-type]  # _checked has seen to it
             return user
-        if link.google_sub:
+        if link.google_sub and not second_factors.of_user(user.id):
             google_accounts.link(user.id, link.google_sub, Place(asker.device, asker.address), now)
         user.last_signed_in_at = now
     log.info("signed_in", user=str(user.id), how="link")

@@ -7,16 +7,13 @@ only in the person's own organizations: outside them it does not exist (404); in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import current_app, flash, g, request, session, url_for
+from flask import g, request, session, url_for
 from flask_login import current_user
-from werkzeug.datastructures import MultiDict
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
@@ -60,15 +57,12 @@ from tokiflow.queries import (
     sessions,
     slack_installations,
 )
-from tokiflow.services import drafts
-from tokiflow.web import htmx
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Owned = TypeVar("Owned", bound=Belonging)
 
 RULE = "tokiflow_access"
-PROVED = "tokiflow_proved"
 
 EXPORTED = {
     "audit": Right.SEE_AUDIT,
@@ -79,9 +73,6 @@ EXPORTED = {
     "runs": Right.SEE,
 }
 """By kind of export: what somebody must be allowed to, to fetch it."""
-
-PROOF_LASTS = timedelta(minutes=15)
-"""So long nobody is asked again who they are."""
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
@@ -129,75 +120,6 @@ def requires(right: Right) -> Callable[[Callable[P, R]], Callable[P, R | Respons
         return wrapped
 
     return decorate
-
-
-def proved(view: Callable[P, R]) -> Callable[P, R | Response]:
-    """Beside one of the above, for what does harm that cannot be undone: whoever asks has shown who they are within
-    PROOF_LASTS, or does so first and comes back to this address."""
-    return proved_keeping()(view)
-
-
-def proved_keeping(*fields: str) -> Callable[[Callable[P, R]], Callable[P, R | Response]]:
-    """The same for a small form: if the time is over when it is sent, it is shown again afterwards with what was typed
-    into `fields`. It is never sent by itself. Codes, keys and answers of passkeys are no such fields."""
-
-    def decorate(view: Callable[P, R]) -> Callable[P, R | Response]:
-        @wraps(view)
-        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R | Response:
-            if not is_proved():
-                if fields and request.method == "POST":
-                    _keep(fields)
-                return _go(url_for("auth.prove", next=_back_after_proof()))
-            if fields and request.method == "GET" and not htmx.is_htmx():
-                _find_again()
-            return view(*args, **kwargs)
-
-        setattr(wrapped, PROVED, True)
-        return wrapped
-
-    return decorate
-
-
-def _keep(fields: Sequence[str]) -> None:
-    """What was typed, until the person is back."""
-    here = g.get("user_session")
-    if here is not None:
-        typed = {name: request.form.getlist(name) for name in fields if name in request.form}
-        drafts.keep(here.id, _here(), typed)
-
-
-def _find_again() -> None:
-    """What was typed before goes into the form of this page (forms.base), to be looked at and sent."""
-    found = drafts.take(g.user_session.id, _here())
-    if found is not None:
-        g.draft = MultiDict((name, value) for name, values in found.items() for value in values)
-        flash("Thank you. Here is what you had typed: nothing has happened yet, so go on with the button.")
-
-
-def _here() -> str:
-    return request.full_path.rstrip("?")
-
-
-def is_proved() -> bool:
-    """Whether whoever asks has shown who they are within PROOF_LASTS."""
-    found = g.get("user_session")
-    return found is not None and found.proved_at is not None and found.proved_at > g.now - PROOF_LASTS
-
-
-def _back_after_proof() -> str:
-    """This very address; or, if it only takes a POST, the page whose button was pressed."""
-    if request.method == "GET" or answers_get():
-        return _here()
-    came_from = urlsplit(request.referrer or "")
-    return (
-        came_from._replace(scheme="", netloc="", fragment="").geturl() if came_from.netloc == request.host else "/app"
-    )
-
-
-def answers_get() -> bool:
-    """Whether there is a page at the address of this request."""
-    addresses = current_app.create_url_adapter(request)
-    return addresses is not None and addresses.test(method="GET")
 
 
 def check(right: Right) -> None:

@@ -13,7 +13,7 @@ from tokiflow.core.tokens import ApiKey
 from tokiflow.queries import api_keys as queries
 from tokiflow.services import api_keys as service
 from tokiflow.settings import Settings
-from tokiflow.web import access, api_key_list, filters, frame, htmx
+from tokiflow.web import access, api_key_list, filters, frame, htmx, proofs
 from tokiflow.web.forms.api_key import SCOPES, ApiKeyForm, RotationForm
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/app/settings/api-keys")
@@ -36,7 +36,7 @@ def show(key_id: str) -> ResponseReturnValue:
 
 @blueprint.route("/new", methods=["GET", "POST"])
 @access.requires(Right.EDIT_KEYS)
-@access.proved_keeping("name", "scopes", "lasts", "last_day")
+@proofs.keeping("name", "scopes", "lasts", "last_day")
 def new() -> ResponseReturnValue:
     """Name it, say what it may and how long, and see it, this once."""
     form = ApiKeyForm()
@@ -53,7 +53,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.route("/<key_id>/rotate", methods=["GET", "POST"])
 @access.requires(Right.EDIT_KEYS)
-@access.proved_keeping("overlap", "until", "lasts", "last_day")
+@proofs.keeping("overlap", "until", "lasts", "last_day")
 def rotate(key_id: str) -> ResponseReturnValue:
     """Make a key that takes the place of this one; both work for a while."""
     row = access.api_key(key_id)

@@ -115,13 +115,14 @@ def sign_out() -> ResponseReturnValue:
 # --- what the ways share ----------------------------------------------------------------------------------------
 
 
-def enter(user: User, how: str, target: str) -> Response:
+def enter(user: User, how: str, target: str, google_sub: str = "") -> Response:
     """Let in `user`, who has just gone the way `how` (link · google · passkey · local), and go to `target`.
 
     The one door: every way in comes through here, and those who have a second factor go on to the second step.
+    google_sub: the Google account that is to be linked once they have shown all they have to.
     """
     if second_step.is_due(user, how):
-        return second_step.begin(user, how, target)
+        return second_step.begin(user, how, target, google_sub)
     return admission.admit(user, how, target)
 
 
@@ -164,7 +165,7 @@ def too_often(error: TooManyRequests) -> Response:
 @blueprint.errorhandler(CSRFError)
 def out_of_date(error: CSRFError) -> Response:
     """Another tab has signed in or out since the page was drawn; or another site sent the form."""
-    again = request.path if access.answers_get() else ""
+    again = request.path if redirects.answers_get() else ""
     return refused(PressAgain("The page was open while you signed in or out in another tab."), again=again)
 
 

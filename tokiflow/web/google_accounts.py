@@ -8,14 +8,14 @@ from flask.typing import ResponseReturnValue
 from tokiflow import errors
 from tokiflow.queries import people
 from tokiflow.services import google_accounts
-from tokiflow.web import access, frame, google_sign_in, htmx, signed_in
+from tokiflow.web import access, frame, google_sign_in, htmx, proofs, signed_in
 
 blueprint = Blueprint("google_accounts", __name__, url_prefix="/app/settings/google")
 
 
 @blueprint.get("/link")
 @access.person
-@access.proved
+@proofs.needed
 def link() -> ResponseReturnValue:
     """To Google, to choose the account; on the way back it is linked."""
     if access.user().google_sub is not None:
@@ -29,7 +29,7 @@ def link() -> ResponseReturnValue:
 
 @blueprint.get("/unlink")
 @access.person
-@access.proved
+@proofs.needed
 def ask_unlink() -> ResponseReturnValue:
     """Unlink it?"""
     stays = people.has_way_in_besides_google(access.user())
@@ -38,7 +38,7 @@ def ask_unlink() -> ResponseReturnValue:
 
 @blueprint.post("/unlink")
 @access.person
-@access.proved
+@proofs.needed
 def unlink() -> ResponseReturnValue:
     """From now on Google opens nothing here."""
     google_accounts.unlink(access.user().id, signed_in.place(), frame.now())

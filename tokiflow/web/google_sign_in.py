@@ -14,7 +14,7 @@ from flask_login import current_user
 
 from tokiflow import errors, extensions
 from tokiflow.services import google_accounts, sign_in
-from tokiflow.web import access, auth, frame, google_client, htmx, known, prove, redirects, signed_in
+from tokiflow.web import access, auth, frame, google_client, htmx, known, proofs, prove, redirects, signed_in
 from tokiflow.web.auth import blueprint
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def prove_with_google() -> ResponseReturnValue:
         return prove.page(target, errors.Forbidden("This way is not open to you. Choose another."))
     try:
         answer = google_client.get().authorize_redirect(
-            google_client.callback_url(), _errand("prove"), hint=access.user().email, max_age=access.PROOF_LASTS
+            google_client.callback_url(), _errand("prove"), hint=access.user().email, max_age=proofs.LASTS
         )
     except errors.Unavailable as away:
         return prove.page(target, away)
@@ -129,7 +129,7 @@ def _done(errand: str, person: GooglePerson, target: str) -> Response:
         if person.sub != access.user().google_sub:
             raise google_accounts.Refused("This is another Google account than the one linked to yours.")
         return prove.go_on(target)
-    if not access.is_proved():
+    if not proofs.lately():
         raise google_accounts.Refused("That took a while. Begin again, so that we can be sure it is you.")
     google_accounts.link(access.user().id, person.sub, signed_in.place(), frame.now())
     flash(f"Google is linked: from now on you can sign in as {person.email} there.", "success")

@@ -12,7 +12,7 @@ from tokiflow.core.mail_addresses import Mistake
 from tokiflow.core.roles import IN_SHORT, Right, Role, manages
 from tokiflow.services import invitations
 from tokiflow.services.invitations import Outcome
-from tokiflow.web import access, filters, frame, htmx, invitation_list
+from tokiflow.web import access, filters, frame, htmx, invitation_list, proofs
 from tokiflow.web.forms.base import choices
 from tokiflow.web.forms.invitation import Invite
 
@@ -21,6 +21,7 @@ blueprint = Blueprint("invitations", __name__, url_prefix="/app/settings/invitat
 
 @blueprint.get("")
 @access.requires(Right.EDIT_MEMBERS)
+@proofs.finding_again
 def index() -> ResponseReturnValue:
     """Who was asked, and how it stands."""
     return _page(_form())
@@ -28,6 +29,7 @@ def index() -> ResponseReturnValue:
 
 @blueprint.post("")
 @access.requires(Right.EDIT_MEMBERS)
+@proofs.keeping("addresses", "role")
 def invite() -> ResponseReturnValue:
     """Ask all who were pasted. Those that are no addresses stay in the form; the page says what became of each."""
     form = _form()

@@ -11,7 +11,7 @@ from tokiflow.core.roles import IN_SHORT, RIGHTS, SENTENCES, Right, Role, manage
 from tokiflow.models import Membership
 from tokiflow.queries import memberships as queries
 from tokiflow.services import memberships
-from tokiflow.web import access, frame, htmx, member_list, signed_in
+from tokiflow.web import access, frame, htmx, member_list, proofs, signed_in
 from tokiflow.web.forms.member import Removal, RoleForm
 
 blueprint = Blueprint("members", __name__, url_prefix="/app/settings/team")
@@ -33,6 +33,7 @@ def index() -> Response:
 
 @blueprint.route("/<member_id>/role", methods=["GET", "POST"])
 @access.requires(Right.EDIT_MEMBERS)
+@proofs.keeping("role")
 def set_role(member_id: str) -> Response:
     """Choose another role for somebody."""
     member = access.member(member_id)
@@ -57,6 +58,7 @@ def set_role(member_id: str) -> Response:
 
 @blueprint.route("/<member_id>/remove", methods=["GET", "POST"])
 @access.requires(Right.EDIT_MEMBERS)
+@proofs.keeping("revoke_keys")
 def remove(member_id: str) -> Response:
     """Say what hangs on somebody, then take them out."""
     member = access.member(member_id)

@@ -13,7 +13,7 @@ from tokiflow.core.roles import Right
 from tokiflow.queries import memberships as queries
 from tokiflow.queries import organizations as read
 from tokiflow.services import memberships, organizations
-from tokiflow.web import access, filters, frame, htmx, redirects, signed_in
+from tokiflow.web import access, filters, frame, htmx, proofs, redirects, signed_in
 from tokiflow.web.forms.base import Form
 from tokiflow.web.forms.organization import Deletion, HandOver
 
@@ -42,7 +42,7 @@ def leave() -> Response:
 
 @blueprint.route("/hand-over", methods=["GET", "POST"])
 @access.requires(Right.EDIT_ORGANIZATION)
-@access.proved_keeping("to", "typed")
+@proofs.keeping("to", "typed")
 def hand_over() -> Response:
     """Make somebody else the owner in one's own place."""
     organization, form = access.organization(), HandOver(to=request.args.get("to", "")[:320])
@@ -66,7 +66,7 @@ def hand_over() -> Response:
 
 @blueprint.route("/delete", methods=["GET", "POST"])
 @access.requires(Right.EDIT_ORGANIZATION)
-@access.proved_keeping("typed")
+@proofs.keeping("typed")
 def delete() -> Response:
     """Count what would go, then let it go after a week."""
     organization, form = access.organization(), Deletion()

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from tokiflow import extensions
 from tokiflow.services import passkeys
-from tokiflow.web import access, admission, ceremonies, frame, htmx, redirects
+from tokiflow.web import access, admission, ceremonies, frame, htmx, known, redirects
 from tokiflow.web.forms.second_factors import PasskeyAnswer
 
 blueprint = Blueprint("passkeys", __name__, url_prefix="/auth/passkey")
@@ -24,7 +24,7 @@ def _tell_templates(state: BlueprintSetupState) -> None:
 
 @blueprint.post("/options")
 @access.public
-@extensions.limiter.limit("120 per 10 minutes")
+@extensions.limiter.limit("120 per 10 minutes", key_func=known.network, exempt_when=known.somebodys)
 def options() -> ResponseReturnValue:
     """What js/passkeys.js hands to the browser. It names no passkey: whoever looks learns of nobody."""
     return passkeys.options_to_verify(ceremonies.begin(PURPOSE))
@@ -32,7 +32,7 @@ def options() -> ResponseReturnValue:
 
 @blueprint.post("")
 @access.public
-@extensions.limiter.limit("60 per 10 minutes")
+@extensions.limiter.limit("60 per 10 minutes", key_func=known.network, exempt_when=known.somebodys)
 def sign_in() -> ResponseReturnValue:
     """The browser has signed with a passkey."""
     form = PasskeyAnswer()

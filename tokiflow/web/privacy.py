@@ -13,7 +13,7 @@ from tokiflow.core.roles import Right
 from tokiflow.queries import departures
 from tokiflow.services import data_exports, exports, letters, people, sessions, sign_in
 from tokiflow.settings import Settings
-from tokiflow.web import access, frame, htmx, signed_in
+from tokiflow.web import access, frame, htmx, proofs, signed_in
 from tokiflow.web.forms.departure import Departure
 
 blueprint = Blueprint("privacy", __name__, url_prefix="/app/settings/data")
@@ -34,7 +34,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.route("/export", methods=["GET", "POST"])
 @access.person
-@access.proved
+@proofs.needed
 @extensions.limiter.limit(OFTEN_ENOUGH, key_func=lambda: str(access.user().id), methods=["POST"])
 def export_mine() -> ResponseReturnValue:
     """Say what will be in it, then make it."""
@@ -45,7 +45,7 @@ def export_mine() -> ResponseReturnValue:
 
 @blueprint.route("/organization", methods=["GET", "POST"])
 @access.requires(Right.EXPORT_ORGANIZATION)
-@access.proved
+@proofs.needed
 @extensions.limiter.limit(OFTEN_ENOUGH, key_func=lambda: str(access.user().id), methods=["POST"])
 def export_organization() -> ResponseReturnValue:
     """Say what will be in it and what not, then make it."""
@@ -59,7 +59,7 @@ def export_organization() -> ResponseReturnValue:
 
 @blueprint.route("/delete-account", methods=["GET", "POST"])
 @access.person
-@access.proved_keeping("typed")
+@proofs.keeping("typed")
 def delete_account() -> ResponseReturnValue:
     """Say what goes and what stays, and have it meant; then let it go, a week from now."""
     form = Departure()

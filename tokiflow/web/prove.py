@@ -1,4 +1,4 @@
-"""Show again who you are, before something that does harm (access.proved).
+"""Show again who you are, before something that does harm (proofs.needed).
 
 A new way is a `Way` in WAYS: who it is offered to, and the template of its form, which leads to a view that ends with
 `go_on(target)` once it is convinced.
@@ -25,6 +25,7 @@ from tokiflow.web import (
     htmx,
     known,
     local,
+    proofs,
     redirects,
     second_factor_proofs,
     signed_in,
@@ -83,7 +84,7 @@ def page(target: str, error: errors.TokiflowError | None = None) -> Response:
         ways=ways(access.user()),
         error=error,
         proof=signed_in.current(),
-        minutes=round(access.PROOF_LASTS.total_seconds() / 60),
+        minutes=round(proofs.LASTS.total_seconds() / 60),
     )
     return make_response(answer, error.status if error else 200)
 
@@ -93,7 +94,7 @@ def page(target: str, error: errors.TokiflowError | None = None) -> Response:
 def show() -> ResponseReturnValue:
     """Which way would you like to go? Whoever has shown it a moment ago goes on at once."""
     target = redirects.safe(request.args.get("next"))
-    if access.is_proved():
+    if proofs.lately():
         return htmx.see_other(target)
     return page(target)
 

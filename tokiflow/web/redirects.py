@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from urllib.parse import urlsplit
 
+from flask import current_app, request
+
 LONGEST = 2_000
 HOME = "/app"
 
@@ -25,3 +27,9 @@ def safe(target: str | None, otherwise: str = HOME) -> str:
         return otherwise
     # To /auth/… nobody wants to come back: it would sign out, or begin signing in again.
     return otherwise if parts.scheme or parts.netloc or parts.path.startswith("/auth/") else target
+
+
+def answers_get() -> bool:
+    """Whether there is a page at the address of this request."""
+    addresses = current_app.create_url_adapter(request)
+    return addresses is not None and addresses.test(method="GET")

@@ -1,4 +1,4 @@
-"""Showing again who one is (access.proved) with a second factor. Whoever has one is asked for no less."""
+"""Showing again who one is (proofs.needed) with a second factor. Whoever has one is asked for no less."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ blueprint = Blueprint("second_factor_proofs", __name__, url_prefix="/auth/prove"
 
 PURPOSE = "prove"
 
+_limited = extensions.limiter.limit("60 per 10 minutes", key_func=lambda: str(signed_in.current_id()))
+"""Counted for each session: somebody else on the same network uses up nothing of it."""
+
 
 def with_passkey(user: User) -> bool:
     """Whether this person can show it with a passkey (auth/prove/_passkey.html)."""
@@ -32,7 +35,7 @@ def with_code(user: User) -> bool:
 
 @blueprint.post("/passkey/options")
 @access.person
-@extensions.limiter.limit("60 per 10 minutes")
+@_limited
 def options() -> ResponseReturnValue:
     """What js/passkeys.js hands to the browser."""
     return passkeys.options_to_verify(ceremonies.begin(PURPOSE), access.user().id)
@@ -40,7 +43,7 @@ def options() -> ResponseReturnValue:
 
 @blueprint.post("/passkey")
 @access.person
-@extensions.limiter.limit("60 per 10 minutes")
+@_limited
 def use_passkey() -> ResponseReturnValue:
     """The browser has signed with a passkey."""
     form = PasskeyAnswer()
@@ -53,7 +56,7 @@ def use_passkey() -> ResponseReturnValue:
 
 @blueprint.post("/code")
 @access.person
-@extensions.limiter.limit("60 per 10 minutes")
+@_limited
 def use_code() -> ResponseReturnValue:
     """A code was typed."""
     try:

@@ -16,7 +16,7 @@ from tokiflow.queries import second_factors as queries
 from tokiflow.services import authenticators, passkeys
 from tokiflow.services import recovery_codes as codes_service
 from tokiflow.services.security_letters import Place
-from tokiflow.web import access, ceremonies, frame, htmx, qr, signed_in
+from tokiflow.web import access, ceremonies, frame, htmx, proofs, qr, signed_in
 from tokiflow.web.forms.second_factors import FirstCode, NewPasskey, PasskeyName
 
 blueprint = Blueprint("security", __name__, url_prefix="/app/settings/security")
@@ -47,7 +47,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.route("/passkeys/new", methods=["GET", "POST"])
 @access.person
-@access.proved_keeping("name")
+@proofs.keeping("name")
 def add_passkey() -> ResponseReturnValue:
     """Name it, let the browser make it, keep it."""
     site = passkeys.site()
@@ -70,7 +70,7 @@ def add_passkey() -> ResponseReturnValue:
 
 @blueprint.post("/passkeys/options")
 @access.person
-@access.proved
+@proofs.needed
 def passkey_options() -> ResponseReturnValue:
     """What js/passkeys.js hands to the browser."""
     return passkeys.options_to_add(access.user(), ceremonies.begin(ADD))
@@ -78,7 +78,7 @@ def passkey_options() -> ResponseReturnValue:
 
 @blueprint.route("/passkeys/<passkey_id>", methods=["GET", "POST"])
 @access.person
-@access.proved_keeping("name")
+@proofs.keeping("name")
 def rename_passkey(passkey_id: str) -> ResponseReturnValue:
     """Call it something else."""
     row = _passkey(passkey_id)
@@ -96,7 +96,7 @@ def rename_passkey(passkey_id: str) -> ResponseReturnValue:
 
 @blueprint.route("/passkeys/<passkey_id>/remove", methods=["GET", "POST"])
 @access.person
-@access.proved
+@proofs.needed
 def remove_passkey(passkey_id: str) -> ResponseReturnValue:
     """Say what removing it means, then do it."""
     row = _passkey(passkey_id)
@@ -113,7 +113,7 @@ def remove_passkey(passkey_id: str) -> ResponseReturnValue:
 
 @blueprint.route("/authenticator", methods=["GET", "POST"])
 @access.person
-@access.proved
+@proofs.needed
 def set_up_app() -> ResponseReturnValue:
     """Make a secret for the app, then show it: as a QR code and to type."""
     if request.method == "POST":
@@ -124,7 +124,7 @@ def set_up_app() -> ResponseReturnValue:
 
 @blueprint.route("/authenticator/confirm", methods=["GET", "POST"])
 @access.person
-@access.proved
+@proofs.needed
 def confirm_app() -> ResponseReturnValue:
     """The first code was typed."""
     if request.method == "GET":
@@ -140,7 +140,7 @@ def confirm_app() -> ResponseReturnValue:
 
 @blueprint.route("/authenticator/remove", methods=["GET", "POST"])
 @access.person
-@access.proved
+@proofs.needed
 def remove_app() -> ResponseReturnValue:
     """Say what removing it means, then do it."""
     if request.method == "GET":
@@ -156,7 +156,7 @@ def remove_app() -> ResponseReturnValue:
 
 @blueprint.route("/recovery-codes", methods=["GET", "POST"])
 @access.person
-@access.proved
+@proofs.needed
 def renew_codes() -> ResponseReturnValue:
     """Say what new codes mean, then make and show them."""
     if request.method == "GET":

@@ -17,9 +17,9 @@ from tokiflow.core import recovery_codes
 from tokiflow.db import db
 from tokiflow.models import User
 from tokiflow.queries import second_factors as queries
-from tokiflow.services import passkeys, second_factors
+from tokiflow.services import google_accounts, passkeys, second_factors
 from tokiflow.services.security_letters import Place
-from tokiflow.web import access, admission, ceremonies, frame, htmx, redirects, signed_in
+from tokiflow.web import access, admission, ceremonies, frame, htmx, known, redirects, signed_in
 from tokiflow.web.forms.second_factors import Code, PasskeyAnswer
 
 blueprint = Blueprint("second_step", __name__, url_prefix="/auth/second-step")
@@ -30,12 +30,14 @@ _KEY = PURPOSE = "second_step"
 
 @dataclass(frozen=True)
 class Pending:
-    """Whose first step is done, with what, where they want to go, and what they have for the second."""
+    """Whose first step is done, with what, where they want to go, and what they have for the second. google_sub: the
+    Google account that is theirs from then on, if they came to link one."""
 
     user: User
     how: str
     target: str
     factors: queries.Factors
+    google_sub: str
 
 
 def is_due(user: User, how: str) -> bool:
@@ -43,10 +45,19 @@ def is_due(user: User, how: str) -> bool:
     return how != "local" and bool(queries.of_user(user.id))
 
 
-def begin(user: User, how: str, target: str) -> Response:
+def begin(user: User, how: str, target: str, google_sub: str = "") -> Response:
     """Note in this browser that the first step is done, and go on to the second."""
-    session[_KEY] = {"user": user.id.hex, "how": how, "next": target, "at": frame.now().timestamp()}
+    noted = {"user": user.id.hex, "how": how, "next": target, "google": google_sub}
+    session[_KEY] = noted | {"at": frame.now().timestamp()}
     return htmx.see_other(url_for("second_step.show"))
+
+
+def _whose() -> str:
+    """Whose tries are counted together: those of one person on one network. Nobody uses up those of a colleague."""
+    return f"{known.network()} {session.get(_KEY, {}).get('user', '')}"
+
+
+_limited = extensions.limiter.limit("60 per 10 minutes", key_func=_whose)
 
 
 # --- doors ------------------------------------------------------------------------------------------------------
@@ -62,7 +73,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("")
 @access.public
-@extensions.limiter.limit("60 per 10 minutes")
+@_limited
 def use_code() -> ResponseReturnValue:
     """A code was typed."""
     pending = _pending()
@@ -85,7 +96,7 @@ def use_code() -> ResponseReturnValue:
 
 @blueprint.post("/passkey/options")
 @access.public
-@extensions.limiter.limit("60 per 10 minutes")
+@_limited
 def options() -> ResponseReturnValue:
     """What js/passkeys.js hands to the browser."""
     pending = _pending()
@@ -96,7 +107,7 @@ def options() -> ResponseReturnValue:
 
 @blueprint.post("/passkey")
 @access.public
-@extensions.limiter.limit("60 per 10 minutes")
+@_limited
 def use_passkey() -> ResponseReturnValue:
     """The browser has signed with a passkey."""
     pending = _pending()
@@ -131,12 +142,19 @@ def _pending() -> Pending | None:
     user = db.session.get(User, UUID(noted["user"]))
     factors = queries.of_user(user.id) if user is not None else queries.Factors()
     # Without a second factor by now, the first step has to be done again: it then is enough.
-    return Pending(user, noted["how"], redirects.safe(noted["next"]), factors) if user is not None and factors else None
+    if user is None or not factors:
+        return None
+    return Pending(user, noted["how"], redirects.safe(noted["next"]), factors, noted.get("google", ""))
 
 
 def _enter(pending: Pending, *, recovery: bool = False) -> Response:
     user_id = pending.user.id
     answer = admission.admit(pending.user, pending.how, pending.target)
+    if pending.google_sub:
+        try:
+            google_accounts.link(user_id, pending.google_sub, _place(), frame.now())
+        except google_accounts.Refused as refused:
+            flash(refused.message, "error")
     if recovery:
         left = queries.of_user(user_id).codes
         word = f"{left} recovery {'code is' if left == 1 else 'codes are'} left."

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 from tokiflow import errors
 from tokiflow.settings import LOOPBACK_HOSTS, Settings
@@ -43,6 +44,18 @@ UNNAMED = ("/api/health", "/metrics")
 """Asked by load balancers and scrapers, which know a machine by its address alone."""
 
 
+FILES = "/static/"
+
+
+class Cookies(SecureCookieSessionInterface):
+    """The cookie of the session, on all answers but files of ours: caches on the way may keep those, and would hand one
+    person's cookie to everybody."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if not request.path.startswith(FILES):
+            super().save_session(app, session, response)
+
+
 class OtherHost(errors.TokiflowError):
     """The request was for a name that is none of ours."""
 
@@ -58,10 +71,11 @@ def init_app(app: Flask) -> None:
     """Refuse names that are not ours, and set the headers on each answer of `app`; what a view has set stays."""
     settings: Settings = app.extensions["tokiflow.settings"]
     headers = _headers(settings)
+    app.session_interface = Cookies()
 
     @app.before_request
     def under_our_name() -> None:
-        named = request.path not in UNNAMED and not request.path.startswith("/static/")
+        named = request.path not in UNNAMED and not request.path.startswith(FILES)
         if named and not is_ours(request.host, settings):
             raise OtherHost(
                 f"It is at {settings.public_url}. If it shall answer under this name, too, whoever operates it can "
@@ -73,7 +87,7 @@ def init_app(app: Flask) -> None:
     def protect(response: Response) -> Response:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
-        if not request.path.startswith("/static/"):
+        if not request.path.startswith(FILES):
             # Pages hold what only one person may see.
             response.headers.setdefault("Cache-Control", "no-store")
         if request.path.startswith("/api/v1/"):

@@ -12,7 +12,7 @@ from tokiflow.core import ids
 from tokiflow.models import UserSession
 from tokiflow.queries import sessions as queries
 from tokiflow.services import sessions
-from tokiflow.web import access, frame, htmx, signed_in
+from tokiflow.web import access, frame, htmx, proofs, signed_in
 
 blueprint = Blueprint("sessions", __name__, url_prefix="/app/settings/sessions")
 
@@ -30,7 +30,7 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/<session_id>/end")
 @access.person
-@access.proved
+@proofs.needed
 def ask_end(session_id: str) -> ResponseReturnValue:
     """Sign out there?"""
     return htmx.page("sessions/ask.html", "sessions/_end.html", one=_shown(access.user_session(session_id)))
@@ -38,7 +38,7 @@ def ask_end(session_id: str) -> ResponseReturnValue:
 
 @blueprint.post("/<session_id>/end")
 @access.person
-@access.proved
+@proofs.needed
 def end(session_id: str) -> ResponseReturnValue:
     """Sign out there, at once, wherever its cookie was copied to."""
     found = access.user_session(session_id)
@@ -54,7 +54,7 @@ def end(session_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/end-others")
 @access.person
-@access.proved
+@proofs.needed
 def ask_end_others() -> ResponseReturnValue:
     """Sign out everywhere else?"""
     count = len(queries.of_user(access.user().id, frame.now())) - 1
@@ -63,7 +63,7 @@ def ask_end_others() -> ResponseReturnValue:
 
 @blueprint.post("/end-others")
 @access.person
-@access.proved
+@proofs.needed
 def end_others() -> ResponseReturnValue:
     """Sign out everywhere but here."""
     count = sessions.end_all(access.user().id, frame.now(), but=signed_in.current_id())

@@ -31,14 +31,14 @@ def use(token: str) -> ResponseReturnValue:
     """Do what the link is for, once."""
     try:
         found = _look(token)
-        purpose, target = found.purpose, redirects.safe(found.next_url)
+        purpose, target, google_sub = found.purpose, redirects.safe(found.next_url), found.google_sub or ""
         asker = known.asker(found.email)
         user = sign_in.use(token, asker, signed_in.current_id(), frame.now(), Confirm().timezone.data or "")
     except (LinkRefused, google_accounts.Refused) as refused:
         return _refused(refused)
     if purpose == "prove":
         return prove.go_on(target)
-    return auth.enter(user, "link", target)
+    return auth.enter(user, "link", target, google_sub)
 
 
 def _look(token: str) -> SignInLink:

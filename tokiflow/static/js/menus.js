@@ -1,4 +1,5 @@
-// Menus are details elements; here they learn to close, and to remember light or dark.
+// Menus are details elements; here they learn to close, and to remember light or dark. A row of chips that is wider than
+// the screen begins where the current one can be seen.
 (() => {
   const root = document.documentElement;
 
@@ -31,4 +32,8 @@
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
   });
   mark();
+  for (const chip of document.querySelectorAll(".chips.scroll > [aria-current]")) {
+    const row = chip.parentElement;
+    row.scrollLeft += chip.getBoundingClientRect().left - row.getBoundingClientRect().left - (row.clientWidth - chip.offsetWidth) / 2;
+  }
 })();

@@ -20,7 +20,7 @@ class Form(FlaskForm):  # type: ignore[misc]
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
             """What was sent, if it was a form: pages take no JSON, though flask-wtf would. Or what had been typed
-            before the person was asked who they are (access.proved_keeping)."""
+            before the person was asked who they are (proofs.keeping)."""
             if request.is_json:
                 return None
             sent = super().wrap_formdata(form, formdata)
