@@ -88,7 +88,10 @@ def read(monitor: Monitor, asked: periods.Asked, now: datetime) -> Page:
         asked=asked,
         figures=_figures(trend),
         strip=monitor_list.strip(
-            [monitors.Tick(run.outcome, run.duration_ms) for run in latest[: monitor_list.STRIP]][::-1]
+            [
+                monitors.Tick(run.outcome, run.duration_ms, run.findings is not None)
+                for run in latest[: monitor_list.STRIP][::-1]
+            ]
         ),
         trend=drawn,
         trend_note="" if drawn else run_charts.note(trend, asked.words),
