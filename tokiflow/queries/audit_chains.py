@@ -57,11 +57,6 @@ def get(organization_id: UUID) -> AuditChain | None:
     return db.session.get(AuditChain, organization_id, populate_existing=True)
 
 
-def broken(organization_id: UUID) -> Sequence[str]:
-    """What the last walk along the organization's log found wrong, in sentences."""
-    return db.session.scalar(select(AuditChain.broken).where(AuditChain.organization_id == organization_id)) or ()
-
-
 def breaks(organization_id: UUID, key: bytes) -> Iterator[Break]:
     """Whatever does not hold in the organization's log: altered, removed and inserted events.
 

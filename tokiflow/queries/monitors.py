@@ -77,11 +77,17 @@ def count(organization_id: UUID, wanted: Filter, now: datetime) -> int:
 
 def count_by_status(organization_id: UUID, now: datetime, wanted: Filter | None = None) -> dict[Status, int]:
     """How many monitors have each status as shown; `wanted` narrows by words and tag."""
-    shown = _shown(now)
     narrowed = Filter(wanted.words, None, wanted.tag) if wanted else Filter()
-    statement = _matching(organization_id, narrowed, now).with_only_columns(shown, func.count()).order_by(None)
-    found = {Status(name): number for name, number in db.session.execute(statement.group_by(shown))}
+    statement = by_status(organization_id, now, narrowed)
+    found = {Status(name): number for name, number in db.session.execute(statement)}
     return {one: found.get(one, 0) for one in Status}
+
+
+def by_status(organization_id: UUID, now: datetime, wanted: Filter | None = None) -> Select[str, int]:
+    """The statement that counts monitors by their status as shown."""
+    shown = _shown(now)
+    statement = _matching(organization_id, wanted or Filter(), now).with_only_columns(shown, func.count())
+    return statement.order_by(None).group_by(shown)
 
 
 def tags(organization_id: UUID, most: int = 200) -> list[tuple[str, int]]:

@@ -357,9 +357,15 @@ def _named() -> Membership | None:
 
 def _chosen() -> Membership | None:
     """The membership for the organization last chosen, or else the first. None for somebody who is in none."""
-    mine = organizations.memberships(user().id)
+    g.memberships = mine = organizations.memberships(user().id)
     chosen = session.get("organization")
     return next((one for one in mine if str(one.organization_id) == chosen), mine[0] if mine else None)
+
+
+def organizations_of_user() -> Sequence[Organization]:
+    """All that the person is in, by name. A page that only reads need not ask for them twice."""
+    known = g.get("memberships") if request.method == "GET" else None
+    return [one.organization for one in known or organizations.memberships(user().id)]
 
 
 def _enter(found: Membership | None) -> None:
