@@ -22,7 +22,7 @@ from tokiflow.queries.rollups import DAY, HOUR, Bucket, Counts
 
 __all__ = [
     "DAY", "HOUR", "PERIODS", "Counts", "DayFigures", "Figures", "Ledger", "Period", "Picture", "Point", "Silence",
-    "Trend", "bars", "days", "figures", "ledger", "picture", "trend",
+    "Trend", "bars", "days", "figures", "ledger", "of_run", "picture", "trend",
 ]  # fmt: skip
 
 FEW = 500
@@ -288,7 +288,7 @@ def _trend(
     counts, times = rollups.counted(one.counts for one in buckets), _summed(buckets)
     if drawn is not None:
         exact = _exactly(times, [run.duration_ms for run in drawn if run.outcome == "success"])
-        return Trend(period, since, until, None, [_of_run(run) for run in drawn], counts, exact)
+        return Trend(period, since, until, None, [of_run(run) for run in drawn], counts, exact)
     groups: dict[datetime, list[Bucket]] = {}
     for one in buckets:
         midnight = _day(one.at)
@@ -303,7 +303,8 @@ _COUNTED_AS = {
 }  # fmt: skip
 
 
-def _of_run(run: Run) -> Point:
+def of_run(run: Run) -> Point:
+    """What a chart draws of one run."""
     seconds = None if run.duration_ms is None else run.duration_ms / 1000
     counts = replace(_COUNTED_AS[run.outcome], anomalies=int(run.findings is not None))
     return Point(run.at, run.at, counts, seconds, seconds, seconds, run.id, run.findings or ())
