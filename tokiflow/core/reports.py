@@ -20,6 +20,8 @@ from tokiflow.core.schedule import zones
 
 LONGEST = 366
 """Days."""
+GOOD = 0.99
+"""Up time and success rate are well from here on."""
 LAST_DAYS = 30
 SENT_AT = time(7)
 """On the first of the month, where the reader is."""
@@ -203,6 +205,16 @@ class Line:
     def known(self) -> bool:
         """Whether anything was expected of it, or came."""
         return self.uptime.watched > 0 or self.expected > 0
+
+    @property
+    def often_down(self) -> bool:
+        """Whether its up time deserves colour, which is spent on trouble only."""
+        return self.uptime.share is not None and self.uptime.share < GOOD
+
+    @property
+    def often_bad(self) -> bool:
+        """Whether its success rate does."""
+        return self.success_rate is not None and self.success_rate < GOOD
 
 
 @dataclass(frozen=True, slots=True)
