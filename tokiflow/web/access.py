@@ -59,6 +59,7 @@ from tokiflow.queries import (
     runs,
     sessions,
     slack_installations,
+    timelines,
 )
 from tokiflow.services import drafts
 from tokiflow.web import htmx
@@ -315,7 +316,7 @@ def preset(public_id: str) -> Preset:
 
 def comment(public_id: str) -> tuple[IncidentEvent, Incident]:
     """The words called `public_id` that the person wrote, where they may still write, and the incident."""
-    event, of = incidents.comment(ids.parse("cmt", public_id))
+    event, of = timelines.comment(ids.parse("cmt", public_id))
     if event.user_id != user().id:
         raise errors.NotFound
     g.right = Right.WORK_INCIDENTS

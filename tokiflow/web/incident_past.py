@@ -13,7 +13,7 @@ from markupsafe import Markup
 from tokiflow.core import durations, ids
 from tokiflow.core.roles import Right, Role, allows
 from tokiflow.models import Incident
-from tokiflow.queries.incidents import Other
+from tokiflow.queries.incident_relatives import Other
 from tokiflow.web import filters, troubles
 from tokiflow.web.markdown import markdown
 
