@@ -604,7 +604,7 @@ def test_related_incidents_say_what_they_have_in_common(
     make_incident(make_monitor(organization, "Unrelated"), 9)
     make_incident(make_monitor(other_organization, "Foreign", tags=["db"]), 2)
     text = client_for(alice).get(f"/app/incidents/{public(one)}").text
-    assert "Both db, 5 h before" in text
+    assert "Both tagged db, 5 h before" in text
     assert "6 m before" in text
     assert "Unrelated" not in text
     assert "Foreign" not in text
