@@ -330,7 +330,12 @@ class Report:
 
 def worst_first(lines: Sequence[Line]) -> list[Line]:
     """Those that were down longest, then those whose runs failed most; last those of whom nothing is known."""
-    return sorted(lines, key=lambda one: (not one.known, -one.uptime.down, one.success_rate or 0, one.name.casefold()))
+    return sorted(lines, key=lambda one: (not one.known, -one.uptime.down, _success(one), one.name.casefold()))
+
+
+def _success(one: Line) -> float:
+    """Where none were due there is nothing bad either: after all that succeeded."""
+    return 2.0 if one.success_rate is None else one.success_rate
 
 
 def weeks(days: Sequence[Uptime], at_a_time: int) -> Iterator[Uptime]:
