@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from tokiflow.core import health, histogram
 from tokiflow.core.health import Health, Interval, Times, Uptime
 from tokiflow.core.histogram import Bar
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.models import Monitor, Run
 from tokiflow.queries import downtime, ledgers, rollups
 from tokiflow.queries.downtime import Downtime
@@ -190,18 +190,19 @@ def figures_and_uptimes(
 ) -> Mapping[UUID, tuple[Figures, Sequence[Uptime]]]:
     """By monitor: its figures from the first of `edges` up to the last, and its up time between each and the next."""
     since, until = edges[0], edges[-1]
-    buckets = _read([monitor.id for monitor in monitors], since, until)
-    spells = _spells(monitors, buckets, since, until)
-    by_monitor: dict[UUID, list[Bucket]] = {monitor.id: [] for monitor in monitors}
-    for bucket in buckets:
-        by_monitor[bucket.monitor_id].append(bucket)
-    times = _exact_where_few({one: _summed(some) for one, some in by_monitor.items()}, since, until)
+    sources = rollups.sources(since, until, rollups.marks())
+    totals = rollups.totals([monitor.id for monitor in monitors], sources)
+    times = _exact_where_few({one: total.times for one, total in totals.items()}, since, until)
+    spells = {
+        one: spell.heard_of([totals[one].first] if one in totals else [])
+        for one, spell in downtime.of(monitors, since, until).items()
+    }
     return {
         one: (
-            _figures(rollups.counted(bucket.counts for bucket in some), times[one], spells[one], since, until),
-            spells[one].uptimes(edges),
+            _figures(totals[one].counts if one in totals else Counts(), times.get(one, Times()), spell, since, until),
+            spell.uptimes(edges),
         )
-        for one, some in by_monitor.items()
+        for one, spell in spells.items()
     }
 
 
@@ -268,7 +269,7 @@ def _exact_where_few(times: Mapping[UUID, Times], since: datetime, until: dateti
         return times
     statement = (
         select(Run.monitor_id, func.array_agg(Run.duration_ms))
-        .where(Run.monitor_id.in_(few), Run.at >= since, Run.at < until)
+        .where(among(Run.monitor_id, few), Run.at >= since, Run.at < until)
         .where(Run.outcome == "success", Run.duration_ms.is_not(None))
         .group_by(Run.monitor_id)
     )
