@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.browser import NARROW, serious_problems
@@ -15,24 +14,7 @@ from tokiflow.core import ids
 from tokiflow.db import db
 from tokiflow.models import Incident, Monitor, Organization, Run, User
 
-SignIn = Callable[[Page, User], None]
 SOON = 15_000
-
-
-@pytest.fixture
-def alices(page: Page, sign_in: SignIn, alice: User) -> Page:
-    sign_in(page, alice)
-    return page
-
-
-@pytest.fixture
-def plain(browser: Browser, sign_in: SignIn, alice: User) -> Iterator[Page]:
-    """Alice's browser with JavaScript turned off."""
-    context = browser.new_context(java_script_enabled=False, locale="en-GB")
-    made = context.new_page()
-    sign_in(made, alice)
-    yield made
-    context.close()
 
 
 def url(site: str, monitor: Monitor, *rest: str) -> str:

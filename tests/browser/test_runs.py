@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.factories import make_monitor, save
 from tests.fixtures.browser import NARROW, serious_problems
 from tokiflow.core import ids
-from tokiflow.models import Monitor, Organization, Ping, Run, User
+from tokiflow.models import Monitor, Organization, Ping, Run
 
-SignIn = Callable[[Page, User], None]
 COLOURS = "".join(
     f"\x1b[{ink}mink \x1b[7minverse\x1b[0m "
     + "".join(f"\x1b[{ink};{ground}m on \x1b[0m" for ground in range(40, 48))
@@ -31,22 +29,6 @@ AFTER = (
     + LONG
     + "<script>document.title = 'taken'</script>\nerror: no berth\nNo Berth at all\n"
 )
-
-
-@pytest.fixture
-def alices(page: Page, sign_in: SignIn, alice: User) -> Page:
-    sign_in(page, alice)
-    return page
-
-
-@pytest.fixture
-def plain(browser: Browser, sign_in: SignIn, alice: User) -> Iterator[Page]:
-    """Alice's browser with JavaScript turned off."""
-    context = browser.new_context(java_script_enabled=False, locale="en-GB")
-    made = context.new_page()
-    sign_in(made, alice)
-    yield made
-    context.close()
 
 
 @pytest.fixture

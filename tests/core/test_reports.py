@@ -145,6 +145,24 @@ def line(
     )  # fmt: skip
 
 
+def test_colour_is_spent_on_what_is_below_99_percent() -> None:
+    fine = line(downs=(60, 0), runs=(99, 1, 0, 0))
+    assert not fine.often_down
+    assert not fine.often_bad
+    poor = line(downs=(0.03 * DAY, 0), runs=(98, 1, 1, 0))
+    assert poor.often_down
+    assert poor.often_bad
+    assert not UNKNOWN.often_down
+    assert not UNKNOWN.often_bad
+
+
+def test_the_worst_comes_first_and_what_had_no_run_is_not_the_worst() -> None:
+    down, fails, fine = line("Down", downs=(60, 0)), line("Fails", runs=(9, 1, 0, 0)), line("Fine")
+    idle = line("Idle", runs=(0, 0, 0, 0))
+    found = reports.worst_first([UNKNOWN, idle, fine, fails, down])
+    assert [one.name for one in found] == ["Down", "Fails", "Fine", "Idle", "New"]
+
+
 def report(*lines: Line, tag: str = "") -> Report:
     days = Stretch(at("2026-10-01T00:00"), at("2026-10-03T00:00"), "UTC", "1–2 October 2026")
     return Report("Harbour Freight", tag, days, NOW, reports.worst_first(lines))

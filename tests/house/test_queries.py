@@ -18,7 +18,7 @@ from tokiflow.core.actors import TOKIFLOW
 from tokiflow.core.roles import Right
 from tokiflow.db import db, transaction
 from tokiflow.models import Monitor, Organization, User
-from tokiflow.services import channels, incidents, maintenance, monitors
+from tokiflow.services import channels, heartbeats, incidents, maintenance, monitors
 
 NOW = datetime.now(UTC) - timedelta(hours=2)
 MORE = 40
@@ -65,6 +65,8 @@ def test_no_page_asks_once_for_every_row(
     client_for: Callable[[User], Client],
     subtests: pytest.Subtests,
 ) -> None:
+    for kind in ("clock", "worker"):
+        heartbeats.beat(kind)
     client, things = client_for(alice), make_things(organization, NOW - timedelta(minutes=5))
     make_things(organization, NOW - timedelta(minutes=4))
     plan_and_depend(organization, things, MORE)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokiflow.web import charts
 from tokiflow.web.charts import Tick
 
-OUTCOMES: tuple[charts.Outcome, ...] = ("success", "slow", "failed", "overran", "missed", "running")
+OUTCOMES: tuple[charts.Outcome, ...] = ("success", "unusual", "failed", "overran", "missed", "running")
 ticks = st.lists(
     st.builds(Tick, st.sampled_from(OUTCOMES), st.none() | st.floats(0, 1e9, allow_nan=False)),
     max_size=80,
@@ -61,6 +61,7 @@ def test_one_endless_failure_does_not_flatten_the_rest() -> None:
         (["success", "missed"], "Last 2 runs: 1 fine, 1 missed. Newest: missed."),
         (["overran"], "Last run: 1 ran too long. Newest: ran too long."),
         (["failed", "success"], "Last 2 runs: 1 fine, 1 failed. Newest: fine."),
+        (["success", "unusual"], "Last 2 runs: 1 fine, 1 unlike the usual. Newest: unlike the usual."),
     ],
 )
 def test_the_strip_is_told_in_words(outcomes: list[charts.Outcome], summary: str) -> None:

@@ -37,9 +37,10 @@ def test_a_year_is_seven_rows_of_weeks_that_begin_on_monday() -> None:
 
 
 def test_only_one_cell_is_a_stop_for_the_tab_key() -> None:
-    year = year_chart.of([day(n) for n in range(40)], url)
+    year = year_chart.of([day(n) for n in range(40)] + [day(40, Counts())], url)
     assert year
-    assert sum(cell.newest for _, cells in year.rows for cell in cells if cell) == 1
+    stops = [cell for _, cells in year.rows for cell in cells if cell and cell.newest]
+    assert [cell.url for cell in stops] == [url(FIRST + timedelta(days=39))], "today has no runs yet, so no link"
 
 
 @pytest.mark.parametrize(

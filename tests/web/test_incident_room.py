@@ -233,6 +233,30 @@ def test_what_is_shared_is_changed_by_its_maker_and_by_admins(
     assert whats == ["preset.created", "preset.edited", "preset.deleted"]
 
 
+def test_a_preset_is_given_the_filters_at_hand(
+    bob: User, adam: User, organization: Organization, client_for: ClientFor
+) -> None:
+    made = presets.create(organization.id, "Ours", "status=open&kind=failed", True, actor(bob), now())
+    presets.create(organization.id, "Mine", "status=open", False, actor(bob), now())
+    saving = client_for(adam).get("/app/incidents/presets/new?status=all&kind=missed").text
+    address = f"/app/incidents/presets/{ids.public('pre', made)}/edit"
+    assert f"{address}?status=all&amp;kind=missed" in saving
+    assert "Mine" not in saving, "that is Bob's own"
+    asked = client_for(adam).get(f"{address}?status=all&kind=missed").text
+    for words in ("these filters", "<bdi>missed</bdi>", "Until now:", "<bdi>failed</bdi>"):
+        assert words in asked
+    answer = client_for(adam).post(
+        f"{address}?status=all&kind=missed", data={"name": "Ours", "shared": "y", "version": "0"}
+    )
+    assert answer.location == "/app/incidents?status=all&kind=missed"
+    late = client_for(bob).post(
+        f"{address}?status=all&kind=failed", data={"name": "Ours", "shared": "y", "version": "0"}
+    )
+    assert late.status_code == 409
+    assert db.session.get_one(Preset, made).query == "status=all&kind=missed"
+    assert client_for(bob).post(f"{address}?status=never", data={"name": "Ours"}).status_code == 404
+
+
 def test_a_preset_kept_to_oneself_again_is_nobody_elses_default(
     bob: User, mia: User, organization: Organization
 ) -> None:
@@ -580,7 +604,7 @@ def test_related_incidents_say_what_they_have_in_common(
     make_incident(make_monitor(organization, "Unrelated"), 9)
     make_incident(make_monitor(other_organization, "Foreign", tags=["db"]), 2)
     text = client_for(alice).get(f"/app/incidents/{public(one)}").text
-    assert "Both db, 5 h before" in text
+    assert "Both tagged db, 5 h before" in text
     assert "6 m before" in text
     assert "Unrelated" not in text
     assert "Foreign" not in text

@@ -589,6 +589,20 @@ def test_what_is_unusual_can_be_said_to_be_no_problem(alice: User, monitor: Moni
     assert ">Not a problem<" not in shown
 
 
+def test_what_is_unusual_is_drawn_among_the_runs_before(alice: User, monitor: Monitor, client_for: ClientFor) -> None:
+    incident = make_incident(monitor, class_="performance", kind="anomaly", summary="took 3 s; usually 12 m ± 40 s")
+    client, odd = client_for(alice), {"measure": "run_time", "words": "took 3 s; usually 12 m ± 40 s (z = −18)"}
+    for n in range(5):
+        at = now() - timedelta(hours=5 - n)
+        values = {"duration_ms": 3_000, "findings": [odd]} if n == 4 else {"duration_ms": 720_000}
+        save(Run(monitor_id=monitor.id, at=at, finished_at=at, outcome="success", metrics={}, **values))
+        if n == 3:
+            assert 'id="chart"' not in client.get(address(incident)).text, "nothing of it is odd yet"
+    chart = client.get(address(incident)).text.partition('id="chart"')[2].partition("</section>")[0]
+    assert "Run time. 5 runs" in chart
+    assert ">3 s; usually 12 m ± 40 s</text>" in chart
+
+
 def test_an_outage_has_no_such_button(alice: User, incident: Incident, client_for: ClientFor) -> None:
     client = client_for(alice)
     assert "Not a problem" not in client.get(address(incident)).text

@@ -83,7 +83,8 @@ def test_the_chart_has_its_band_and_words_on_what_was_odd(alices: Client, organi
     bands_of(monitor, 20)
     page = alices.get(url(monitor)).text
     assert 'class="band"' in page
-    assert "took 5 m 18 s; usually 3 m 24 s ± 13 s" in page
+    assert ">5 m 18 s; usually 3 m 24 s ± 13 s</text>" in page
+    assert "took 5 m 18 s; usually 3 m 24 s ± 13 s" in page, "in full where there is room"
     assert "failed after 3 m 20 s" in page
     assert re.search(r'class="dot missed"', page)
     assert "band: what is normal for this job" in page
@@ -227,6 +228,29 @@ def test_numbers_of_its_own_have_a_band_and_say_what_was_odd(alices: Client, org
     assert 'class="band"' in multiples
     assert 'class="odd"' in multiples
     assert "100; usually 8,000" in multiples
+
+
+def test_the_figures_of_the_page_are_those_of_insight(alices: Client, organization: Organization) -> None:
+    monitor = a_job(organization)
+    runs_of(monitor, ["success"] * 17 + ["failed", "missed", "success"])
+    assert "18 of 20 runs" in alices.get(url(monitor)).text
+    part = alices.get(url(monitor, "insight"), headers={"HX-Request": "true"}).text
+    insight = alices.get(url(monitor, "insight")).text
+    assert "<html" not in part
+    score = re.search(r"<dt>Health</dt><dd>(\d+) <small>of 100", part)
+    assert score
+    assert f'class="score"><strong>{score[1]}</strong>' in insight
+    assert "<dt>Uptime</dt><dd>100 % <small>never down" in part
+    assert "18 of 20 runs" in part
+
+
+def test_every_page_of_a_monitor_says_how_it_stands(alices: Client, organization: Organization) -> None:
+    monitor = a_job(organization, status="down")
+    runs_of(monitor, ["success", "failed"])
+    for part in ((), ("insight",), ("runs",)):
+        page = alices.get(url(monitor, *part)).text
+        assert f'<h1 id="page-title" class="break" dir="auto">{monitor.name}</h1>' in page
+        assert "Failed " in page.partition('class="lede"')[2].partition("</p>")[0]
 
 
 # the page of insight

@@ -341,8 +341,8 @@ def test_noise_comes_with_a_hint(alices: Client, organization: Organization) -> 
     body = alices.get("/app").text
     assert "4 of 4 were over within 15 m. A longer grace than 5 m would keep them quiet." in text(body)
     assert f"/app/monitors/{ids.public('mon', one.id)}/edit" in body
-    assert "4 outages in 30 days" in text(body)
-    assert "An outage is over after 5 m" in text(body)
+    assert "4 incidents in 30 days, 4 critical" in text(body)
+    assert "A critical one is resolved after 5 m" in text(body)
 
 
 def test_nothing_to_compare_is_said(alices: Client, organization: Organization) -> None:

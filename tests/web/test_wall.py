@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tests.factories import make_monitor, save
 from tests.fixtures.app import Client
@@ -15,7 +16,7 @@ from tests.house.statements import statements
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Incident, Monitor, Organization, User, UserSession
-from tokiflow.queries import sessions
+from tokiflow.queries import sessions, unresolved
 from tokiflow.services import heartbeats, pings
 from tokiflow.web import wall
 
@@ -92,13 +93,25 @@ def test_pages_of_strips_take_turns_and_what_is_down_stays(veras: Client, organi
     break_down(organization)
     for n in range(30):
         make_monitor(organization, f"Job {n:02}", status="up", due_at=datetime.now(UTC) + timedelta(hours=1))
-    now, shown = datetime.now(UTC), set()
+    now, shown, wrong = datetime.now(UTC), set(), unresolved.of_organization(organization.id, 1)
     for turn in range(3):
-        strips, page, pages = wall._strips(organization.id, 1, "", now + turn * wall.TURN)
+        strips, page, pages = wall._strips(organization.id, 1, "", wrong, now + turn * wall.TURN)
         shown |= {one.name for one in strips}
         assert pages == 3
         assert page in range(3)
     assert shown == {f"Job {n:02}" for n in range(30)}
+
+
+def test_what_gets_worse_comes_before_all_that_is_well_and_says_so(veras: Client, organization: Organization) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    for name in ("Archive", "Backup"):
+        make_monitor(organization, name, status="up", due_at=tomorrow)
+    break_down(organization, "Zebra", class_="performance", kind="anomaly", summary="took 3 s; usually 12 m")
+    db.session.execute(update(Monitor).where(Monitor.name == "Zebra").values(status="up", due_at=tomorrow))
+    db.session.commit()
+    body = veras.get("/app/wall").text
+    assert re.findall(r"<span>(Archive|Backup|Zebra)</span>", body) == ["Zebra", "Archive", "Backup"]
+    assert "<em>unusual</em>" in body
 
 
 def test_a_tag_chooses_whose_runs_are_shown(veras: Client, organization: Organization) -> None:

@@ -13,7 +13,7 @@ from tokiflow.api.operations import V1, Answer, Body, Operations
 from tokiflow.api.shapes import incidents as shapes
 from tokiflow.core import ids
 from tokiflow.core.status import Kind
-from tokiflow.queries import incidents, memberships, people
+from tokiflow.queries import incidents, memberships, people, timelines
 from tokiflow.services import acceptance
 from tokiflow.services import incidents as service
 
@@ -57,9 +57,9 @@ def index() -> Response:
         words=Q.value(),
     )
     page = incidents.page(access.organization_id(), wanted, parameters.CURSOR.value(), parameters.LIMIT.value())
-    timelines = incidents.timelines([one.id for one in page.items])
+    steps = timelines.of_incidents([one.id for one in page.items])
     names = people.called({one.assigned_to for one in page.items if one.assigned_to})
-    return answers.page(page, lambda one: shapes.incident(one, timelines[one.id], names))
+    return answers.page(page, lambda one: shapes.incident(one, steps[one.id], names))
 
 
 @operations.get(ONE, "incidents.read", _AN_INCIDENT)
@@ -167,4 +167,4 @@ def _answer(public_id: str) -> Response:
 def _shaped(public_id: str) -> dict[str, Any]:
     incident = access.incident(public_id)
     names = people.called([incident.assigned_to] if incident.assigned_to else ())
-    return shapes.incident(incident, incidents.timeline(incident.id), names)
+    return shapes.incident(incident, timelines.of_incident(incident.id), names)

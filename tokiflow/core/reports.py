@@ -20,6 +20,8 @@ from tokiflow.core.schedule import zones
 
 LONGEST = 366
 """Days."""
+GOOD = 0.99
+"""Up time and success rate are well from here on."""
 LAST_DAYS = 30
 SENT_AT = time(7)
 """On the first of the month, where the reader is."""
@@ -204,6 +206,16 @@ class Line:
         """Whether anything was expected of it, or came."""
         return self.uptime.watched > 0 or self.expected > 0
 
+    @property
+    def often_down(self) -> bool:
+        """Whether its up time deserves colour, which is spent on trouble only."""
+        return self.uptime.share is not None and self.uptime.share < GOOD
+
+    @property
+    def often_bad(self) -> bool:
+        """Whether its success rate does."""
+        return self.success_rate is not None and self.success_rate < GOOD
+
 
 @dataclass(frozen=True, slots=True)
 class Day:
@@ -318,7 +330,12 @@ class Report:
 
 def worst_first(lines: Sequence[Line]) -> list[Line]:
     """Those that were down longest, then those whose runs failed most; last those of whom nothing is known."""
-    return sorted(lines, key=lambda one: (not one.known, -one.uptime.down, one.success_rate or 0, one.name.casefold()))
+    return sorted(lines, key=lambda one: (not one.known, -one.uptime.down, _success(one), one.name.casefold()))
+
+
+def _success(one: Line) -> float:
+    """Where none were due there is nothing bad either: after all that succeeded."""
+    return 2.0 if one.success_rate is None else one.success_rate
 
 
 def weeks(days: Sequence[Uptime], at_a_time: int) -> Iterator[Uptime]:

@@ -28,7 +28,7 @@ class IncidentEvent(Model):
     detail: Mapped[Json]
 
     __table_args__ = (
-        # queries.incidents.timeline
+        # queries.timelines
         Index("ix_incident_events_incident_id_at", "incident_id", "at", "id"),
         # queries.incidents: those in which a person had a hand
         Index("ix_incident_events_user_id", "user_id", postgresql_where=sql("user_id is not null")),

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from tokiflow.core import health, histogram
 from tokiflow.core.health import Health, Interval, Times, Uptime
 from tokiflow.core.histogram import Bar
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.models import Monitor, Run
 from tokiflow.queries import downtime, ledgers, rollups
 from tokiflow.queries.downtime import Downtime
@@ -22,7 +22,7 @@ from tokiflow.queries.rollups import DAY, HOUR, Bucket, Counts
 
 __all__ = [
     "DAY", "HOUR", "PERIODS", "Counts", "DayFigures", "Figures", "Ledger", "Period", "Picture", "Point", "Silence",
-    "Trend", "bars", "days", "figures", "ledger", "picture", "trend",
+    "Trend", "bars", "days", "figures", "ledger", "of_run", "picture", "trend",
 ]  # fmt: skip
 
 FEW = 500
@@ -190,18 +190,19 @@ def figures_and_uptimes(
 ) -> Mapping[UUID, tuple[Figures, Sequence[Uptime]]]:
     """By monitor: its figures from the first of `edges` up to the last, and its up time between each and the next."""
     since, until = edges[0], edges[-1]
-    buckets = _read([monitor.id for monitor in monitors], since, until)
-    spells = _spells(monitors, buckets, since, until)
-    by_monitor: dict[UUID, list[Bucket]] = {monitor.id: [] for monitor in monitors}
-    for bucket in buckets:
-        by_monitor[bucket.monitor_id].append(bucket)
-    times = _exact_where_few({one: _summed(some) for one, some in by_monitor.items()}, since, until)
+    sources = rollups.sources(since, until, rollups.marks())
+    totals = rollups.totals([monitor.id for monitor in monitors], sources)
+    times = _exact_where_few({one: total.times for one, total in totals.items()}, since, until)
+    spells = {
+        one: spell.heard_of([totals[one].first] if one in totals else [])
+        for one, spell in downtime.of(monitors, since, until).items()
+    }
     return {
         one: (
-            _figures(rollups.counted(bucket.counts for bucket in some), times[one], spells[one], since, until),
-            spells[one].uptimes(edges),
+            _figures(totals[one].counts if one in totals else Counts(), times.get(one, Times()), spell, since, until),
+            spell.uptimes(edges),
         )
-        for one, some in by_monitor.items()
+        for one, spell in spells.items()
     }
 
 
@@ -268,7 +269,7 @@ def _exact_where_few(times: Mapping[UUID, Times], since: datetime, until: dateti
         return times
     statement = (
         select(Run.monitor_id, func.array_agg(Run.duration_ms))
-        .where(Run.monitor_id.in_(few), Run.at >= since, Run.at < until)
+        .where(among(Run.monitor_id, few), Run.at >= since, Run.at < until)
         .where(Run.outcome == "success", Run.duration_ms.is_not(None))
         .group_by(Run.monitor_id)
     )
@@ -288,7 +289,7 @@ def _trend(
     counts, times = rollups.counted(one.counts for one in buckets), _summed(buckets)
     if drawn is not None:
         exact = _exactly(times, [run.duration_ms for run in drawn if run.outcome == "success"])
-        return Trend(period, since, until, None, [_of_run(run) for run in drawn], counts, exact)
+        return Trend(period, since, until, None, [of_run(run) for run in drawn], counts, exact)
     groups: dict[datetime, list[Bucket]] = {}
     for one in buckets:
         midnight = _day(one.at)
@@ -303,7 +304,8 @@ _COUNTED_AS = {
 }  # fmt: skip
 
 
-def _of_run(run: Run) -> Point:
+def of_run(run: Run) -> Point:
+    """What a chart draws of one run."""
     seconds = None if run.duration_ms is None else run.duration_ms / 1000
     counts = replace(_COUNTED_AS[run.outcome], anomalies=int(run.findings is not None))
     return Point(run.at, run.at, counts, seconds, seconds, seconds, run.id, run.findings or ())

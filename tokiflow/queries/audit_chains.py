@@ -63,11 +63,6 @@ def has_links(organization_id: UUID) -> bool:
     return db.session.execute(select(links.exists())).scalar_one()
 
 
-def broken(organization_id: UUID) -> Sequence[str]:
-    """What the last walk along the organization's log found wrong, in sentences."""
-    return db.session.scalar(select(AuditChain.broken).where(AuditChain.organization_id == organization_id)) or ()
-
-
 def breaks(organization_id: UUID, key: bytes) -> Iterator[Break]:
     """Whatever does not hold in the organization's log: altered, removed and inserted events.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.orm import load_only
 
 from tokiflow.core import health
 from tokiflow.core.health import Interval, Uptime
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.models import AuditEvent, Incident, IncidentEvent, Monitor
 from tokiflow.queries import maintenance
 
@@ -50,13 +50,13 @@ class Downtime:
         return [(_EVER, self.watched_since), *self.paused]
 
 
-def of(monitors: Sequence[Monitor], since: datetime, until: datetime) -> Mapping[UUID, Downtime]:
-    """By monitor: what is known of the time from `since` up to `until`.
+def of(monitors: Sequence[Any], since: datetime, until: datetime) -> Mapping[UUID, Downtime]:
+    """By monitor (Monitors, or rows that say as much): what is known of the time from `since` up to `until`.
 
     Six statements at most, whatever the number of monitors.
     """
     outages, pauses = _outages(monitors, since, until), _pauses(monitors, since, until)
-    planned = maintenance.planned({one: outages[one.id] for one in monitors if one.id in outages})
+    planned = maintenance.planned([(one, outages[one.id]) for one in monitors if one.id in outages])
     return {
         one.id: Downtime(
             # Nobody waits for a job that has never been heard of.
@@ -75,9 +75,9 @@ def uptimes(organization_id: UUID, since: datetime, until: datetime) -> Mapping[
     Seven statements at most.
     """
     was_down = select(Incident.monitor_id).where(Incident.organization_id == organization_id, _down(since, until))
-    read = (Monitor.organization_id, Monitor.tags, Monitor.status, Monitor.created_at, Monitor.last_ping_at)
-    statement = select(Monitor).where(Monitor.id.in_(was_down)).options(load_only(*read, Monitor.paused_at))
-    monitors = db.session.execute(statement).scalars().all()
+    m = Monitor
+    read = (m.id, m.organization_id, m.tags, m.status, m.created_at, m.last_ping_at, m.paused_at)
+    monitors = db.session.execute(select(*read).where(m.id.in_(was_down))).all()
     if not monitors:
         return {}
     return {monitor_id: one.uptime(since, until).share for monitor_id, one in of(monitors, since, until).items()}
@@ -89,11 +89,12 @@ def _down(since: datetime, until: datetime) -> ColumnElement[bool]:
     return and_(Incident.class_ == "outage", Incident.opened_at < until, ended)
 
 
-def _outages(monitors: Sequence[Monitor], since: datetime, until: datetime) -> Mapping[UUID, list[Interval]]:
+def _outages(monitors: Sequence[Any], since: datetime, until: datetime) -> Mapping[UUID, list[Interval]]:
     """By monitor: each time it was down. An incident that came back was none in between."""
-    ids = [monitor.id for monitor in monitors]
-    statement = select(Incident).where(Incident.monitor_id.in_(ids), _down(since, until))
-    incidents = db.session.execute(statement).scalars().all()
+    # Rows, not objects: there may be thousands, and an object costs as much as all the rest of it.
+    read = (Incident.id, Incident.monitor_id, Incident.opened_at, Incident.resolved_at, Incident.reopened)
+    mine = among(Incident.monitor_id, [monitor.id for monitor in monitors])
+    incidents = db.session.execute(select(*read).where(mine, _down(since, until))).all()
     turns = _turns([one.id for one in incidents if one.reopened])
     found: dict[UUID, list[Interval]] = {}
     for one in incidents:
@@ -109,7 +110,7 @@ def _turns(incident_ids: Sequence[UUID]) -> Mapping[UUID, list[tuple[str, dateti
     """By incident: the steps with which it began, ended and came back, in their order."""
     step = IncidentEvent
     statement = select(step.incident_id, step.what, step.at).where(
-        step.incident_id.in_(incident_ids), step.what.in_([*_BEGINS, "resolved"])
+        among(step.incident_id, incident_ids), step.what.in_([*_BEGINS, "resolved"])
     )
     found: dict[UUID, list[tuple[str, datetime]]] = {}
     for incident_id, what, at in db.session.execute(statement.order_by(step.at, step.id)):
@@ -129,12 +130,12 @@ def _stretches(turns: Sequence[tuple[str, datetime]]) -> list[tuple[datetime, da
     return [*found, (began, None)] if began else found
 
 
-def _pauses(monitors: Sequence[Monitor], since: datetime, until: datetime) -> Mapping[UUID, list[Interval]]:
+def _pauses(monitors: Sequence[Any], since: datetime, until: datetime) -> Mapping[UUID, list[Interval]]:
     """By monitor: when it was paused, as the audit log has it."""
     event = AuditEvent
     statement = select(event.object_id, event.what, event.at, event.after["until"].astext).where(
         event.organization_id.in_({monitor.organization_id for monitor in monitors}),
-        event.object_id.in_([monitor.id for monitor in monitors]),
+        among(event.object_id, [monitor.id for monitor in monitors]),
         event.what.in_(["monitor.paused", "monitor.resumed"]),
         event.at < until,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, literal, or_, select, true, tuple_, union_all
+from sqlalchemy import Select, case, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload
 
 from tokiflow import errors
@@ -163,59 +163,10 @@ def going_on(monitor_ids: Sequence[UUID]) -> Sequence[Incident]:
     return db.session.execute(statement.order_by(Incident.class_)).scalars().all()
 
 
-def steps_of_monitor(monitor_id: UUID, most: int) -> list[tuple[IncidentEvent, Incident]]:
-    """The latest steps on the timelines of all the monitor's incidents, newest first."""
-    statement = (
-        select(IncidentEvent, Incident)
-        .join(Incident, Incident.id == IncidentEvent.incident_id)
-        .where(Incident.monitor_id == monitor_id)
-        .order_by(IncidentEvent.at.desc(), IncidentEvent.id.desc())
-        .limit(most)
-    )
-    return [(event, incident) for event, incident in db.session.execute(statement)]
-
-
 def of_monitor(monitor_id: UUID, most: int = 10) -> Sequence[Incident]:
     """The monitor's latest incidents, each with the monitor."""
     statement = select(Incident).where(Incident.monitor_id == monitor_id).options(joinedload(Incident.monitor))
     return db.session.execute(statement.order_by(Incident.opened_at.desc()).limit(most)).scalars().all()
-
-
-def timeline(incident_id: UUID) -> Sequence[IncidentEvent]:
-    """Every step, in the order in which it happened."""
-    statement = select(IncidentEvent).where(IncidentEvent.incident_id == incident_id)
-    return db.session.execute(statement.order_by(IncidentEvent.at, IncidentEvent.id)).scalars().all()
-
-
-def timelines(incident_ids: Sequence[UUID]) -> dict[UUID, list[IncidentEvent]]:
-    """By incident: every step, in the order in which it happened. One statement."""
-    found: dict[UUID, list[IncidentEvent]] = {incident_id: [] for incident_id in incident_ids}
-    statement = select(IncidentEvent).where(IncidentEvent.incident_id.in_(incident_ids))
-    for event in db.session.execute(statement.order_by(IncidentEvent.at, IncidentEvent.id)).scalars():
-        found[event.incident_id].append(event)
-    return found
-
-
-@dataclass(frozen=True)
-class Story:
-    """The latest steps of a timeline, newest first; how many there are in all; and the public id of the latest run that
-    is part of the trouble, None where silence is."""
-
-    steps: Sequence[IncidentEvent]
-    count: int
-    last_run: str | None
-
-
-def story(incident_id: UUID, most: int) -> Story:
-    """The timeline, or at most its latest `most` steps. One statement."""
-    run = IncidentEvent.detail["run"].astext
-    newest_first = IncidentEvent.at.desc(), IncidentEvent.id.desc()
-    own = IncidentEvent.incident_id == incident_id
-    last_run = select(run).where(own, run.is_not(None)).order_by(*newest_first).limit(1)
-    latest = last_run.correlate(None).scalar_subquery()
-    statement = select(IncidentEvent, func.count().over(), latest).where(own).order_by(*newest_first).limit(most)
-    found = db.session.execute(statement).all()
-    return Story([row[0] for row in found], found[0][1] if found else 0, found[0][2] if found else None)
 
 
 def last_ended_at(organization_id: UUID) -> datetime | None:
@@ -289,100 +240,6 @@ def some_of(keys: Select[Any], status: Collection[str], most: int) -> Sequence[I
     statement = select(Incident).where(Incident.id.in_(keys), Incident.status.in_(status))
     statement = statement.options(joinedload(Incident.monitor)).order_by(Incident.opened_at.desc(), Incident.id.desc())
     return db.session.execute(statement.limit(most)).scalars().all()
-
-
-NEAR = timedelta(minutes=30)
-AROUND = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Other:
-    """Another incident, with its monitor, and what was last written about it."""
-
-    incident: Incident
-    comment: str = ""
-    comment_by: str = ""
-
-
-@dataclass(frozen=True)
-class Others:
-    """What may have to do with an incident, the nearest first; and how the like of it went before."""
-
-    related: Sequence[Other]
-    similar: Sequence[Other]
-
-
-def others(incident: Incident, related: int = 6, similar: int = 5) -> Others:
-    """At most so many of either, for `incident`, whose monitor is loaded. One statement."""
-    which = union_all(
-        select(_related(incident).limit(related).subquery()), select(_similar(incident).limit(similar).subquery())
-    ).subquery()
-    said = (
-        select(IncidentEvent.text, IncidentEvent.by)
-        .where(IncidentEvent.incident_id == Incident.id, IncidentEvent.what == "commented", IncidentEvent.text != "")
-        .order_by(IncidentEvent.at.desc(), IncidentEvent.id.desc())
-        .limit(1)
-        .lateral()
-    )
-    statement = (
-        select(which.c.how, Incident, func.coalesce(said.c.text, ""), func.coalesce(said.c.by, ""))
-        .select_from(which)
-        .join(Incident, Incident.id == which.c.id)
-        .outerjoin(said, true())
-        .options(joinedload(Incident.monitor))
-        .order_by(which.c.how, which.c.place)
-    )
-    found: dict[str, list[Other]] = {"related": [], "similar": []}
-    for row in db.session.execute(statement):
-        found[row[0]].append(Other(row[1], row[2], row[3]))
-    return Others(**found)
-
-
-def _related(incident: Incident) -> Select[Any]:
-    """Others of the same monitor and of monitors that share a tag with it, from a day before to a day after, and
-    whatever began within half an hour of it: those that share something before the others."""
-    apart = func.abs(func.extract("epoch", Incident.opened_at - incident.opened_at))
-    shares = or_(Incident.monitor_id == incident.monitor_id, Monitor.tags.overlap(list(incident.monitor.tags)))
-    place = func.row_number().over(order_by=(case((shares, 0), else_=1), apart, Incident.id)).label("place")
-    return (
-        select(literal("related").label("how"), Incident.id.label("id"), place)
-        .join(Monitor, Monitor.id == Incident.monitor_id)
-        .where(
-            Incident.organization_id == incident.organization_id,
-            Incident.id != incident.id,
-            Incident.opened_at.between(incident.opened_at - AROUND, incident.opened_at + AROUND),
-            or_(shares, apart <= NEAR.total_seconds()),
-        )
-        .order_by(place)
-    )
-
-
-def _similar(incident: Incident) -> Select[Any]:
-    """The latest resolved incidents of the same monitor and class that opened before it, those of its kind first."""
-    same_kind = case((Incident.kind == incident.kind, 0), else_=1)
-    place = func.row_number().over(order_by=(same_kind, Incident.opened_at.desc(), Incident.id)).label("place")
-    return (
-        select(literal("similar").label("how"), Incident.id.label("id"), place)
-        .where(
-            Incident.monitor_id == incident.monitor_id,
-            Incident.class_ == incident.class_,
-            Incident.resolved_at.is_not(None),
-            Incident.opened_at <= incident.opened_at,
-            Incident.id != incident.id,
-        )
-        .order_by(place)
-    )
-
-
-def comment(event_id: UUID) -> tuple[IncidentEvent, Incident]:
-    """What somebody wrote, and about which incident. Raises NotFound where it is none, or was taken back."""
-    statement = select(IncidentEvent, Incident).join(Incident, Incident.id == IncidentEvent.incident_id)
-    found = db.session.execute(
-        statement.where(IncidentEvent.id == event_id, IncidentEvent.what == "commented")
-    ).one_or_none()
-    if found is None or not found[0].text:
-        raise errors.NotFound
-    return found[0], found[1]
 
 
 _SEVERITY = case((Incident.class_ == "outage", "critical"), else_="warning")

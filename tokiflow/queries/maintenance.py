@@ -105,20 +105,20 @@ def around(monitor: Monitor, now: datetime, within: timedelta) -> tuple[Cover | 
     return _covers(covering, [monitor], now).get(monitor.id), soon
 
 
-def planned(stretches: Mapping[Any, Sequence[Interval]]) -> Mapping[UUID, list[Interval]]:
+def planned(stretches: Sequence[tuple[Any, Sequence[Interval]]]) -> Mapping[UUID, list[Interval]]:
     """By monitor (`stretches` has rows or Monitors): the maintenance that was planned in its stretches of time.
 
     Three statements at most. A window that repeats counts from when it begins or, without that, from when it was made:
     nobody's past changes with it.
     """
-    since = min((start for some in stretches.values() for start, _ in some), default=None)
-    until = max((end for some in stretches.values() for _, end in some), default=None)
+    since = min((start for _, some in stretches for start, _ in some), default=None)
+    until = max((end for _, some in stretches for _, end in some), default=None)
     if since is None or until is None:
         return {}
-    rows = _at({row.organization_id for row in stretches}, since, until - since)
-    windows = _with_monitors(_with_plans(rows, since, until - since), {row.id for row in stretches})
+    rows = _at({row.organization_id for row, _ in stretches}, since, until - since)
+    windows = _with_monitors(_with_plans(rows, since, until - since), {row.id for row, _ in stretches})
     found: dict[UUID, list[Interval]] = {}
-    for row, some in stretches.items():
+    for row, some in stretches:
         for one in windows:
             if one.covers(row):
                 spans = (span for stretch in some for span in maintenance.overlapping(_dated(one), *stretch))

@@ -59,10 +59,13 @@ def shown_status(row: Any, now: datetime) -> Status:
 
 
 def page(
-    organization_id: UUID, wanted: Filter, now: datetime, *, sort: str = "worst", offset: int = 0, limit: int = 50
-) -> list[Monitor]:
-    """Monitors as the list shows them, sorted by one of SORTS, from `offset`."""
-    statement = _matching(organization_id, wanted, now).order_by(*_order(sort, now)).offset(offset).limit(limit)
+    organization_id: UUID, wanted: Filter, now: datetime, *, sort: str = "worst", offset: int = 0, limit: int = 50,
+    worsening: Collection[UUID] = (),
+) -> list[Monitor]:  # fmt: skip
+    """Monitors as the list shows them, sorted by one of SORTS, from `offset`; among the worst those that are
+    `worsening` come before all others that are up."""
+    order = _order(sort, now, worsening)
+    statement = _matching(organization_id, wanted, now).order_by(*order).offset(offset).limit(limit)
     return list(db.session.execute(statement).scalars())
 
 
@@ -74,11 +77,17 @@ def count(organization_id: UUID, wanted: Filter, now: datetime) -> int:
 
 def count_by_status(organization_id: UUID, now: datetime, wanted: Filter | None = None) -> dict[Status, int]:
     """How many monitors have each status as shown; `wanted` narrows by words and tag."""
-    shown = _shown(now)
     narrowed = Filter(wanted.words, None, wanted.tag) if wanted else Filter()
-    statement = _matching(organization_id, narrowed, now).with_only_columns(shown, func.count()).order_by(None)
-    found = {Status(name): number for name, number in db.session.execute(statement.group_by(shown))}
+    statement = by_status(organization_id, now, narrowed)
+    found = {Status(name): number for name, number in db.session.execute(statement)}
     return {one: found.get(one, 0) for one in Status}
+
+
+def by_status(organization_id: UUID, now: datetime, wanted: Filter | None = None) -> Select[str, int]:
+    """The statement that counts monitors by their status as shown."""
+    shown = _shown(now)
+    statement = _matching(organization_id, wanted or Filter(), now).with_only_columns(shown, func.count())
+    return statement.order_by(None).group_by(shown)
 
 
 def tags(organization_id: UUID, most: int = 200) -> list[tuple[str, int]]:
@@ -159,10 +168,11 @@ def contents(monitor_id: UUID) -> Contents:
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick of a run strip."""
+    """One tick of a run strip. `unusual`: something about the run was unlike the usual."""
 
     outcome: str
     duration_ms: int | None
+    unusual: bool = False
 
 
 def strips(monitor_ids: Sequence[UUID], length: int = 36) -> Mapping[UUID, list[Tick]]:
@@ -173,7 +183,7 @@ def strips(monitor_ids: Sequence[UUID], length: int = 36) -> Mapping[UUID, list[
         return found
     one = aliased(Monitor)
     latest = (
-        select(Run.outcome, Run.duration_ms, Run.at, Run.id)
+        select(Run.outcome, Run.duration_ms, Run.findings.is_not(None).label("unusual"), Run.at, Run.id)
         .where(Run.monitor_id == one.id)
         .order_by(Run.at.desc(), Run.id.desc())
         .limit(length)
@@ -185,13 +195,15 @@ def strips(monitor_ids: Sequence[UUID], length: int = 36) -> Mapping[UUID, list[
         select(
             func.array_agg(aggregate_order_by(latest.c.outcome, *in_order)).label("outcomes"),
             func.array_agg(aggregate_order_by(latest.c.duration_ms, *in_order)).label("durations"),
+            func.array_agg(aggregate_order_by(latest.c.unusual, *in_order)).label("unusual"),
         )
         .correlate(one)
         .lateral("strip")
     )
-    statement = select(one.id, strip.c.outcomes, strip.c.durations).join(strip, true()).where(one.id.in_(monitor_ids))
-    for monitor_id, outcomes, durations in db.session.execute(statement):
-        found[monitor_id] = [Tick(*tick) for tick in zip(outcomes or (), durations or (), strict=True)]
+    told = (strip.c.outcomes, strip.c.durations, strip.c.unusual)
+    statement = select(one.id, *told).join(strip, true()).where(one.id.in_(monitor_ids))
+    for monitor_id, *columns in db.session.execute(statement):
+        found[monitor_id] = [Tick(*tick) for tick in zip(*(column or () for column in columns), strict=True)]
     return found
 
 
@@ -218,12 +230,14 @@ def _shown(now: datetime) -> ColumnElement[str]:
     return case((late, "late"), else_=Monitor.status)
 
 
-def _order(sort: str, now: datetime) -> list[Any]:
+def _order(sort: str, now: datetime, worsening: Collection[UUID]) -> list[Any]:
     if sort == "due":
         return [Monitor.due_at.asc().nulls_last(), Monitor.name, Monitor.id]
     if sort == "last_ping":
         return [Monitor.last_ping_at.desc().nulls_last(), Monitor.name, Monitor.id]
     if sort == "name":
         return [Monitor.name, Monitor.id]
-    rank = case({"down": 0, "late": 1, "up": 2, "new": 3}, value=_shown(now), else_=4)
+    rank = case({"down": 0, "late": 1, "up": 3, "new": 4}, value=_shown(now), else_=5)
+    if worsening:
+        rank = case((and_(rank == 3, Monitor.id.in_(worsening)), 2), else_=rank)
     return [rank, Monitor.name, Monitor.id]

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 from tokiflow.core import reports
 from tokiflow.core.health import Uptime
 from tokiflow.core.reports import Line, Report, Stretch
-from tokiflow.db import db
+from tokiflow.db import among, db
 from tokiflow.errors import NotFound
 from tokiflow.models import Incident, Monitor, Organization, ReportSchedule, User
 from tokiflow.queries import analytics
@@ -67,7 +67,7 @@ def _which(organization_id: UUID, tag: str) -> list[ColumnElement[bool]]:
 def _incidents(monitor_ids: Sequence[UUID], stretch: Stretch) -> Mapping[UUID, int]:
     statement = (
         select(Incident.monitor_id, func.count().label("number"))
-        .where(Incident.monitor_id.in_(monitor_ids))
+        .where(among(Incident.monitor_id, monitor_ids))
         .where(Incident.opened_at >= stretch.since, Incident.opened_at < stretch.until)
         .group_by(Incident.monitor_id)
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from uuid import UUID
 
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, create_engine, func, select, text
 
 from tokiflow.db import db
 from tokiflow.models import Alert, BlindSpell, Delivery, Heartbeat, Incident, Monitor
@@ -77,14 +78,40 @@ def ages(now: datetime) -> dict[str, float]:
 
 def silent_processes(now: datetime) -> list[str]:
     """The kinds among worker and clock that have not been alive lately, or never."""
-    seen = ages(now)
+    return _silent(ages(now))
+
+
+def _silent(ages: Mapping[str, float]) -> list[str]:
     limit = ALIVE_WITHIN.total_seconds()
-    return [kind for kind in ("clock", "worker") if seen.get(kind, float("inf")) > limit]
+    return [kind for kind in ("clock", "worker") if ages.get(kind, float("inf")) > limit]
 
 
-def blind_since() -> datetime | None:
-    """Since when Tokiflow can't listen; None when it can."""
-    return db.session.execute(select(BlindSpell.started_at).where(BlindSpell.ended_at.is_(None))).scalar_one_or_none()
+@dataclass(frozen=True)
+class Notice:
+    """What makes a page's figures doubtful: silent kinds of process, what does not hold in the audit log of the
+    organization, and whether Tokiflow can't listen."""
+
+    silent: Sequence[str]
+    broken: Sequence[str]
+    blind: bool
+
+
+def notice(organization_id: UUID, now: datetime) -> Notice:
+    """What whoever looks after Tokiflow and the organization should know. One statement, since each page asks."""
+    row = db.session.execute(_NOTICE, {"organization": organization_id, "now": now}).one()
+    return Notice(_silent(row.ages or {}), row.broken or (), row.blind)
+
+
+_NOTICE = text("""
+select (
+           select jsonb_object_agg(kind, age)
+           from (
+               select kind, extract(epoch from :now - max(seen_at))::float8 as age from heartbeats group by kind
+           ) seen
+       ) as ages,
+       (select broken from audit_chains where organization_id = :organization) as broken,
+       exists (select from blind_spells where ended_at is null) as blind
+""")
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ from tokiflow.queries import (
     runs,
     sessions,
     slack_installations,
+    timelines,
 )
 
 P = ParamSpec("P")
@@ -237,7 +238,7 @@ def preset(public_id: str) -> Preset:
 
 def comment(public_id: str) -> tuple[IncidentEvent, Incident]:
     """The words called `public_id` that the person wrote, where they may still write, and the incident."""
-    event, of = incidents.comment(ids.parse("cmt", public_id))
+    event, of = timelines.comment(ids.parse("cmt", public_id))
     if event.user_id != user().id:
         raise errors.NotFound
     g.right = Right.WORK_INCIDENTS
@@ -279,9 +280,15 @@ def _named() -> Membership | None:
 
 def _chosen() -> Membership | None:
     """The membership for the organization last chosen, or else the first. None for somebody who is in none."""
-    mine = organizations.memberships(user().id)
+    g.memberships = mine = organizations.memberships(user().id)
     chosen = session.get("organization")
     return next((one for one in mine if str(one.organization_id) == chosen), mine[0] if mine else None)
+
+
+def organizations_of_user() -> Sequence[Organization]:
+    """All that the person is in, by name. A page that only reads need not ask for them twice."""
+    known = g.get("memberships") if request.method == "GET" else None
+    return [one.organization for one in known or organizations.memberships(user().id)]
 
 
 def _enter(found: Membership | None) -> None:

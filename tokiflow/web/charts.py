@@ -11,7 +11,7 @@ from typing import Literal
 
 from tokiflow.core import durations
 
-Outcome = Literal["success", "slow", "failed", "overran", "missed", "running"]
+Outcome = Literal["success", "unusual", "failed", "overran", "missed", "running"]
 
 STRIP_HEIGHT = 28.0
 STRIP_PITCH = 7.0
@@ -75,16 +75,15 @@ def _longest(ticks: Iterable[Tick]) -> float:
 def _bars(tick: Tick, x: float, tallest: float) -> tuple[Bar, ...]:
     """Each outcome has a form of its own, so that a strip can be read in grey.
 
-    Success stands on the base line. Slow stands to the top with a gap in it. Failed falls through the base line.
-    Overran does both. Missed is an outline for the template to dash; running is an outline that is still filling.
+    Success stands on the base line, and unusual too, with a dot above it. Failed falls through the base line. Overran
+    does both. Missed is an outline for the template to dash; running is an outline that is still filling.
     """
     if tick.outcome == "missed":
         return (Bar("missed", x + 0.5, STRIP_TOP + 2.5, STRIP_TICK - 1, STRIP_BASE - STRIP_TOP - 3),)
     top = round(STRIP_BASE - _height(tick, tallest), 1)
-    if tick.outcome == "slow":
-        gap = STRIP_TOP + 4
-        cap = Bar("slow", x, STRIP_TOP, STRIP_TICK, 2.5)
-        return (cap, Bar("slow", x, gap, STRIP_TICK, STRIP_BASE - gap))
+    if tick.outcome == "unusual":
+        dot = Bar("unusual", x, round(top - 4, 1), STRIP_TICK, 2.5)
+        return (dot, Bar("unusual", x, top, STRIP_TICK, round(STRIP_BASE - top, 1)))
     if tick.outcome == "failed":
         return (Bar("failed", x, min(top, 14), STRIP_TICK, STRIP_HEIGHT - min(top, 14)),)
     if tick.outcome == "overran":
@@ -106,7 +105,7 @@ _NOUNS: dict[Outcome, str] = {
     "failed": "failed",
     "missed": "missed",
     "overran": "ran too long",
-    "slow": "slower than usual",
+    "unusual": "unlike the usual",
     "running": "still running",
 }
 

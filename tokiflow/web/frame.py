@@ -14,7 +14,7 @@ from tokiflow.adapters.spool import SpoolFolder
 from tokiflow.core.roles import Right
 from tokiflow.core.schedule import zones
 from tokiflow.core.status import Status
-from tokiflow.queries import audit_chains, incidents, monitors, organizations, system
+from tokiflow.queries import system, tallies
 from tokiflow.settings import Settings
 from tokiflow.web import access, filters, local
 
@@ -44,7 +44,7 @@ def now() -> datetime:
 def counts() -> Mapping[Status, int]:
     """How many monitors of the current organization have each status; counted once for a request."""
     if "counts" not in g:
-        g.counts = monitors.count_by_status(access.organization().id, now())
+        know(*tallies.of_organization(access.organization().id, now()))
     known: Mapping[Status, int] = g.counts
     return known
 
@@ -81,8 +81,8 @@ def _context() -> dict[str, Any]:
     known = counts()
     return context | {
         "current_organization": organization,
-        "organizations": [one.organization for one in organizations.memberships(access.user().id)],
-        "open_incident_count": g.unresolved if "unresolved" in g else incidents.count_unresolved(organization.id),
+        "organizations": access.organizations_of_user(),
+        "open_incident_count": g.unresolved,
         "overall_status": next((status.value for status in _WORST_FIRST if known[status]), "new"),
         "system_notice": _system_notice(),
     }
@@ -104,15 +104,15 @@ def _system_notice() -> str:
     """What an owner should know about Tokiflow itself."""
     if not access.may(Right.EDIT_ORGANIZATION):
         return ""
-    silent = system.silent_processes(now())
-    if "clock" in silent:
+    known = system.notice(access.organization().id, now())
+    if "clock" in known.silent:
         return "Tokiflow's clock is not running: missed jobs are not noticed. Start it with: tokiflow clock"
-    if "worker" in silent:
+    if "worker" in known.silent:
         return "Tokiflow's worker is not running: alerts wait to be sent. Start it with: tokiflow worker"
-    if broken := audit_chains.broken(access.organization().id):
-        return f"The audit log of this organization does not hold. {broken[0]}. Its page says more."
+    if known.broken:
+        return f"The audit log of this organization does not hold. {known.broken[0]}. Its page says more."
     if _spool_waiting():
         return "Pings that came while the database was away wait on this machine's disk; they are being brought in."
-    if system.blind_since() is not None:
+    if known.blind:
         return "Tokiflow could not listen for a while. Deadlines that pass meanwhile get that time back."
     return ""

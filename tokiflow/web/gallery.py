@@ -74,10 +74,10 @@ class GalleryForm(Form):
 
 
 def strip(pattern: str, seed: int = 1) -> charts.Strip:
-    """A strip from letters: o success, s slow, x failed, r overran, m missed, > running."""
+    """A strip from letters: o success, u unusual, x failed, r overran, m missed, > running."""
     dice = random.Random(seed)
     outcomes: dict[str, charts.Outcome] = {
-        "o": "success", "s": "slow", "x": "failed", "r": "overran", "m": "missed", ">": "running",
+        "o": "success", "u": "unusual", "x": "failed", "r": "overran", "m": "missed", ">": "running",
     }  # fmt: skip
     return charts.run_strip([charts.Tick(outcomes[letter], max(20, dice.gauss(190, 30))) for letter in pattern])
 
@@ -86,11 +86,11 @@ def rows() -> list[Row]:
     """Seven believable monitors, worst first, and three that test the walls."""
     prod, many = ["db", "prod"], [f"tag-{k}" for k in range(200)]
     far = "Every day at 05:00, America/Argentina/ComodRivadavia"
-    with_overrun = strip("oooroooo" + "o" * 16 + "soooooooooo>", 4)
+    with_overrun = strip("oooroooo" + "o" * 16 + "uoooooooooo>", 4)
     return [
         Row("down", "Nightly backup", "Daily at 02:00", prod, strip("o" * 34 + "mm"), _ago(33), "missed 02:05"),
         Row("down", "Invoice e-mails", "Every 15 min", ["mail"], strip("o" * 33 + "xxx", 2), _ago(0.07), "exit code 3"),
-        Row("late", "Warehouse sync", "Every hour", prod, strip("o" * 30 + "soooos", 3), _ago(1.05), "3 min late"),
+        Row("late", "Warehouse sync", "Every hour", prod, strip("o" * 30 + "uoooou", 3), _ago(1.05), "3 min late"),
         Row("up", "Search index rebuild", "Every 6 h", ["search"], with_overrun, _ago(0.8), "in 5 h 12 min"),
         Row("up", "TLS certificate renewal", "Mon at 04:30, UTC", ["ops"], strip("o" * 9, 5), _ago(48), "in 4 days"),
         Row("paused", "Old CRM import", "Every 2 hours", ["etl"], strip("o" * 36, 6), _ago(504), "paused by Bob"),

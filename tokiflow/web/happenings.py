@@ -11,7 +11,7 @@ from flask import url_for
 
 from tokiflow.core import ids
 from tokiflow.models import AuditEvent, Incident, Monitor
-from tokiflow.queries import audit, incidents
+from tokiflow.queries import audit, timelines
 from tokiflow.web import filters, steps
 
 MOST = 12
@@ -31,7 +31,7 @@ class Happening:
 
 def of(monitor: Monitor) -> list[Happening]:
     """The latest happenings, newest first."""
-    told = incidents.steps_of_monitor(monitor.id, MOST)
+    told = timelines.of_monitor(monitor.id, MOST)
     said = [
         _of_incident(step, incident) for event, incident in told for step in steps.timeline([event], (), whole=True)
     ]

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from tokiflow.core import durations, ids
 from tokiflow.core.roles import Right, Role, allows
 from tokiflow.models import Incident
-from tokiflow.queries.incidents import Other
+from tokiflow.queries.incident_relatives import Other
 from tokiflow.web import filters, troubles
 from tokiflow.web.markdown import markdown
 
@@ -72,9 +72,10 @@ def _related(one: Incident, incident: Incident) -> Related:
 
 
 def _why(one: Incident, incident: Incident) -> str:
-    """`same monitor, 5 min before`; `both db, at the same time`."""
+    """`same monitor, 5 min before`; `both tagged db, at the same time`."""
     tags = [tag for tag in one.monitor.tags if tag in incident.monitor.tags]
-    shared = "same monitor" if one.monitor_id == incident.monitor_id else f"both {', '.join(tags[:3])}" if tags else ""
+    tagged = f"both tagged {', '.join(tags[:3])}" if tags else ""
+    shared = "same monitor" if one.monitor_id == incident.monitor_id else tagged
     apart = round((one.opened_at - incident.opened_at).total_seconds())
     when = f"{durations.words(abs(apart))} {'after' if apart > 0 else 'before'}" if apart else "at the same time"
     return ", ".join(filter(None, (shared, when)))

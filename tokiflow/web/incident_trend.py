@@ -106,9 +106,10 @@ def _summary(days: Sequence[Day], critical: int, warning: int) -> str:
     if not critical + warning:
         return f"No incident opened in {DAYS} days."
     worst = max(days, key=lambda one: one.critical + one.warning)
-    said = [filters.count(critical, "outage")] if critical else []
-    said += [f"{filters.count(warning, 'warning')}"] if warning else []
-    return f"{' and '.join(said)} in {DAYS} days; most on {worst.words}: {worst.critical + worst.warning}."
+    said = [f"{filters.number(critical)} critical"] if critical else []
+    said += [filters.count(warning, "warning")] if warning else []
+    every = filters.count(critical + warning, "incident")
+    return f"{every} in {DAYS} days, {' and '.join(said)}; most on {worst.words}: {worst.critical + worst.warning}."
 
 
 def _compared(lately: int, earlier: int) -> str:
@@ -121,11 +122,11 @@ def _compared(lately: int, earlier: int) -> str:
 
 
 def _recovery(lately: Iterable[Tally], earlier: Iterable[Tally]) -> str:
-    """How long outages last until they end, against the time before."""
+    """How long critical ones last until they are resolved, against the time before."""
     now, was = _mean(lately), _mean(earlier)
     if now is None:
         return ""
-    said = f"An outage is over after {worse.rough(now)} on average"
+    said = f"A critical one is resolved after {worse.rough(now)} on average"
     return f"{said}; in the 30 days before it took {worse.rough(was)}." if was is not None else f"{said}."
 
 

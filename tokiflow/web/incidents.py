@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from flask import (
     Blueprint,
@@ -19,6 +22,7 @@ from markupsafe import Markup
 
 from tokiflow import errors
 from tokiflow.core import ids, sentences
+from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right
 from tokiflow.core.status import Kind
 from tokiflow.models import Incident, Run
@@ -26,12 +30,14 @@ from tokiflow.queries import (
     alerts,
     channels,
     follow_ups,
+    incident_relatives,
     incidents,
     memberships,
     monitors,
     presets,
     routing,
     runs,
+    timelines,
     undelivered,
 )
 from tokiflow.services import acceptance, exports
@@ -43,6 +49,7 @@ from tokiflow.web import (
     filters,
     frame,
     htmx,
+    incident_chart,
     incident_list,
     incident_past,
     monitor_facts,
@@ -112,12 +119,7 @@ def show(incident_id: str) -> Response:
 @access.requires(Right.WORK_INCIDENTS)
 def acknowledge(incident_id: str) -> Response:
     """Say that somebody is on it."""
-    incident = access.incident(incident_id)
-    try:
-        service.acknowledge(incident.id, access.actor(), frame.now())
-    except errors.Conflict as conflict:
-        return _too_late(incident, conflict)
-    return _done(incident, "Acknowledged.")
+    return _once(access.incident(incident_id), service.acknowledge, "Acknowledged.")
 
 
 @blueprint.post("/<incident_id>/resolve")
@@ -135,12 +137,8 @@ def resolve(incident_id: str) -> Response:
 @access.requires(Right.WORK_INCIDENTS)
 def not_a_problem(incident_id: str) -> Response:
     """Say that what is unusual is no problem: it is learnt, and the incident is over."""
-    incident = access.incident(incident_id)
-    try:
-        acceptance.accept_incident(incident.id, access.actor(), frame.now())
-    except errors.Conflict as conflict:
-        return _too_late(incident, conflict)
-    return _done(incident, "Not a problem. Runs like this are taken as usual from now on.")
+    said = "Not a problem. Runs like this are taken as usual from now on."
+    return _once(access.incident(incident_id), acceptance.accept_incident, said)
 
 
 @blueprint.route("/<incident_id>/mute", methods=["GET", "POST"])
@@ -205,7 +203,7 @@ def assign(incident_id: str) -> Response:
 def difference(incident_id: str) -> Response:
     """What its run printed beside what the last good run did."""
     incident = access.incident(incident_id)
-    run = _run(incident, incidents.story(incident.id, 1))
+    run = _run(incident, timelines.story(incident.id, 1))
     return htmx.page(
         "incidents/difference.html",
         "incidents/_difference.html",
@@ -269,7 +267,7 @@ def _page(incident: Incident, status: int = 200, *, form: CommentForm | None = N
 
 def _context(incident: Incident) -> dict[str, Any]:
     now, whole = frame.now(), request.args.get("timeline") == "all"
-    story = incidents.story(incident.id, 5_000 if whole else STEPS)
+    story = timelines.story(incident.id, 5_000 if whole else STEPS)
     told = alerts.of_incident(incident.id)
     sent = [one.delivery for record in told for one in record.deliveries if trials.arrived(one.delivery)]
     promised = follow_ups.of_incident(incident.id)
@@ -280,7 +278,7 @@ def _context(incident: Incident) -> dict[str, Any]:
     telling = tellings.tellings(told, now)
     people = memberships.names(incident.organization_id)
     has_it = next((name for id, name, _ in people if id == incident.assigned_to), "")
-    others = incidents.others(incident)
+    others = incident_relatives.others(incident)
     return {
         "incident": incident,
         "advice": sentences.advice(Kind(incident.kind)),
@@ -291,6 +289,7 @@ def _context(incident: Incident) -> dict[str, Any]:
         "monitor": monitor_facts.of(incident.monitor, monitors.strips([incident.monitor_id])[incident.monitor_id], now),
         "steps": steps.timeline(story.steps, told, whole=story.count <= len(story.steps), reader=access.user().id),
         "steps_left_out": story.count - len(story.steps),
+        "chart": incident_chart.of(incident, now),
         "run": run,
         "run_id": ids.public("run", run.id) if run else "",
         "kept": kept,
@@ -304,7 +303,7 @@ def _context(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _run(incident: Incident, story: incidents.Story) -> Run | None:
+def _run(incident: Incident, story: timelines.Story) -> Run | None:
     """The latest run that is part of the trouble, if it is kept and not just a silence."""
     if story.last_run is None:
         return None
@@ -312,6 +311,15 @@ def _run(incident: Incident, story: incidents.Story) -> Run | None:
         return runs.get(incident.monitor_id, ids.parse("run", story.last_run))
     except errors.NotFound:
         return None
+
+
+def _once(incident: Incident, act: Callable[[UUID, Actor, datetime], object], said: str) -> Response:
+    """Do what makes sense only once, if nobody was faster."""
+    try:
+        act(incident.id, access.actor(), frame.now())
+    except errors.Conflict as conflict:
+        return _too_late(incident, conflict)
+    return _done(incident, said)
 
 
 def _done(incident: Incident, said: str) -> Response:

@@ -13,7 +13,7 @@ from tokiflow.core import durations, ids
 from tokiflow.models import Incident, Monitor
 from tokiflow.queries import analytics, incidents
 from tokiflow.queries.analytics import Counts, Figures, Ledger, Picture, Silence
-from tokiflow.web import filters, histogram_chart, periods, uptime_chart, year_chart
+from tokiflow.web import filters, histogram_chart, periods, standing, uptime_chart, year_chart
 
 SILENCES = 12
 ENOUGH = 10
@@ -67,6 +67,7 @@ class Page:
     """What stands on the page, from top to bottom."""
 
     id: str
+    standing: standing.Standing
     asked: periods.Asked
     words: str
     empty: bool
@@ -90,6 +91,7 @@ def read(monitor: Monitor, asked: periods.Asked, now: datetime) -> Page:
 
     return Page(
         id=ids.public("mon", monitor.id),
+        standing=standing.read(monitor, now),
         asked=asked,
         words=asked.words,
         empty=not any(day.counts.expected for day in picture.days) and not figures.counts.expected,

@@ -39,10 +39,5 @@ def of(monitor: Monitor, ticks: Sequence[Tick], now: datetime) -> MonitorFacts:
         max_runtime=durations.long(monitor.max_runtime_seconds),
         last_ping_at=monitor.last_ping_at,
         own_channels=monitor.own_channels,
-        strip=charts.run_strip([_tick(tick) for tick in ticks]),
+        strip=monitor_list.strip(ticks),
     )
-
-
-def _tick(tick: Tick) -> charts.Tick:
-    seconds = tick.duration_ms / 1000 if tick.duration_ms is not None else None
-    return charts.Tick(tick.outcome, seconds)  # type: ignore[arg-type]  # the column holds nothing else

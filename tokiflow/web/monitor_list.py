@@ -90,7 +90,12 @@ def schedule_of(monitor: Monitor) -> schedule.Schedule:
 
 def strip(ticks: Sequence[monitors.Tick]) -> charts.Strip:
     """The run strip of a monitor."""
-    return charts.run_strip([charts.Tick(cast(charts.Outcome, tick.outcome), _seconds(tick)) for tick in ticks], STRIP)
+    return charts.run_strip([charts.Tick(_form(tick), _seconds(tick)) for tick in ticks], STRIP)
+
+
+def _form(tick: monitors.Tick) -> charts.Outcome:
+    """How it ended; a good one that was unlike the usual has a form of its own."""
+    return "unusual" if tick.unusual and tick.outcome == "success" else cast(charts.Outcome, tick.outcome)
 
 
 def _seconds(tick: monitors.Tick) -> float | None:

@@ -12,13 +12,13 @@ from tokiflow.core import durations, ids, rates
 from tokiflow.core.runs import Outcome
 from tokiflow.models import Channel, Monitor
 from tokiflow.queries import analytics, bands, channels, incidents, monitors, runs
-from tokiflow.queries.analytics import Trend
 from tokiflow.settings import Settings
 from tokiflow.web import (
     charts,
     filters,
     happenings,
     metric_charts,
+    monitor_figures,
     monitor_list,
     periods,
     quiet,
@@ -48,7 +48,7 @@ class Page:
     limited: str
     standing: standing.Standing
     running: Sequence[run_views.Running]
-    figures: Sequence[tuple[str, str, str]]
+    figures: Sequence[monitor_figures.Figure]
     strip: charts.Strip
     trend: trend_chart.Trend | None
     trend_note: str
@@ -86,9 +86,12 @@ def read(monitor: Monitor, asked: periods.Asked, now: datetime) -> Page:
         ),
         running=run_views.running(monitor, open_runs, pings, now),
         asked=asked,
-        figures=_figures(trend),
+        figures=monitor_figures.at_once(trend) if latest else (),
         strip=monitor_list.strip(
-            [monitors.Tick(run.outcome, run.duration_ms) for run in latest[: monitor_list.STRIP]][::-1]
+            [
+                monitors.Tick(run.outcome, run.duration_ms, run.findings is not None)
+                for run in latest[: monitor_list.STRIP][::-1]
+            ]
         ),
         trend=drawn,
         trend_note="" if drawn else run_charts.note(trend, asked.words),
@@ -109,20 +112,6 @@ def listeners(monitor: Monitor) -> Sequence[Channel]:
     own = monitor.own_channels
     found = channels.of_monitor(monitor.id) if own else channels.of_organization(monitor.organization_id)
     return [channel for channel in found if channel.enabled]
-
-
-def _figures(trend: Trend) -> list[tuple[str, str, str]]:
-    """What tells most of now; health and up time are on the page of insight."""
-    counts, times = trend.counts, trend.times
-    p50, p95 = times.quantiles(0.5, 0.95)
-    succeeded = f"{counts.succeeded:,} of {filters.count(counts.expected, 'run')}" if counts.expected else ""
-    bad = filters.count(counts.failed + counts.overran, "run")
-    return [
-        ("Success rate", filters.percent(counts.success_rate), succeeded),
-        ("Run time p50 / p95", filters.duration(p50), f"/ {durations.words(p95)}" if p95 is not None else ""),
-        ("Went wrong", bad, f"and {counts.missed:,} missed" if counts.missed else ""),
-        ("Unlike the usual", filters.count(counts.anomalies, "run"), ""),
-    ]
 
 
 _TOLD = {"off": "are not told", "low": "are told if far off", "normal": "are told", "high": "are told early"}

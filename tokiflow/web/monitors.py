@@ -20,6 +20,7 @@ from tokiflow.web import (
     htmx,
     insight_page,
     monitor_editor,
+    monitor_figures,
     monitor_list,
     monitor_page,
     periods,
@@ -75,12 +76,20 @@ def trend(monitor_id: str) -> Response:
 
 @blueprint.get("/<monitor_id>/insight")
 @access.requires(Right.SEE)
-def insight(monitor_id: str) -> str:
-    """How the job does over time: health, run times, up time, a year of days, and what was planned and did not come."""
+def insight(monitor_id: str) -> Response:
+    """How the job does over time: health, run times, up time, a year of days, and what was planned and did not come.
+
+    The page of the monitor asks htmx for its figures alone.
+    """
     monitor = access.monitor(monitor_id)
     asked = periods.asked(request.args, monitor, "monitors.insight", frame.now())
+    if htmx.is_htmx():
+        figures = monitor_figures.whole(monitor, asked, frame.now())
+        part = "monitors/_figures.html"
+        return htmx.page(part, part, monitor_id=monitor_id, asked=asked, figures=figures)
     page = insight_page.read(monitor, asked, frame.now())
-    return render_template("monitors/insight.html", monitor=monitor, page=page)
+    whole = "monitors/insight.html"
+    return htmx.page(whole, whole, monitor=monitor, page=page)
 
 
 @blueprint.route("/new", methods=["GET", "POST"])

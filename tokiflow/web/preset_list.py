@@ -55,16 +55,31 @@ def opened(query: str) -> str:
     return f"{url_for('incidents.index')}?{query}"
 
 
+def kept(row: Preset) -> Choice:
+    """The filters of a saved view."""
+    return incident_filter.read(dict(parse_qsl(row.query)))[0]
+
+
+def replaceable(member: Membership, choice: Choice) -> list[tuple[str, str]]:
+    """The name of each view that the member may change, and where `choice` takes the place of its filters."""
+    found = [one for one in presets.of(member.organization_id, member.user_id) if _may_change(one, member)]
+    return [(one.name, url_for("presets.edit", preset_id=ids.public("pre", one.id), **choice.said)) for one in found]
+
+
+def _may_change(row: Preset, member: Membership) -> bool:
+    return may_change(row, member.user_id, member.rank)
+
+
 def _view(row: Preset, member: Membership, choice: Choice | None) -> View:
-    kept = incident_filter.read(dict(parse_qsl(row.query)))[0]
+    filters = kept(row)
     return View(
         id=ids.public("pre", row.id),
         name=row.name,
         url=opened(row.query),
-        choice=kept,
+        choice=filters,
         shared=row.shared,
         by="" if row.user_id == member.user_id else row.user.name or row.user.email,
         default=row.id == member.preset_id,
-        current=kept == choice,
-        may_change=may_change(row, member.user_id, member.rank),
+        current=filters == choice,
+        may_change=_may_change(row, member),
     )

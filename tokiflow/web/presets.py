@@ -11,6 +11,7 @@ from tokiflow.models import Preset
 from tokiflow.services import presets as service
 from tokiflow.web import access, frame, htmx, incident_filter, preset_list
 from tokiflow.web.forms.incident import PresetForm
+from tokiflow.web.incident_filter import Choice
 
 blueprint = Blueprint("presets", __name__, url_prefix="/app/incidents/presets")
 
@@ -53,20 +54,25 @@ def new() -> Response:
         action=url_for("presets.new", **choice.said),
         back=preset_list.opened(choice.query),
         said=choice.said,
+        instead=preset_list.replaceable(access.membership(), choice),
     )
 
 
 @blueprint.route("/<preset_id>/edit", methods=["GET", "POST"])
 @access.person
 def edit(preset_id: str) -> ResponseReturnValue:
-    """Rename it, share it, or keep it to oneself."""
+    """Rename it, share it, or keep it to oneself; filters in the address take the place of its own."""
     row = access.preset(preset_id)
     _check(row)
+    choice, mistakes = incident_filter.read(request.args)
+    if mistakes:
+        raise errors.NotFound(" ".join(mistakes))
+    replacing = choice if "status" in request.args else None
     form = PresetForm(name=row.name, shared=row.shared, version=row.version, default=_is_default(row))
     status, late = 200, ""
     if request.method == "POST":
         try:
-            _save(row, form)
+            _save(row, form, replacing)
         except errors.Invalid as invalid:
             form.take(invalid)
             status = 422
@@ -76,16 +82,18 @@ def edit(preset_id: str) -> ResponseReturnValue:
             late = f"{conflict.message} It is called “{row.name}” now; save again if you mean it."
         else:
             flash("Saved.", "success")
-            return htmx.see_other(url_for("presets.index"))
+            return htmx.see_other(preset_list.opened(choice.query) if replacing else url_for("presets.index"))
     return htmx.page(
         "presets/form.html",
         "presets/_form.html",
         status,
         form=form,
         preset=row,
-        action=url_for("presets.edit", preset_id=preset_id),
-        back=url_for("presets.index"),
-        said=None,
+        action=url_for("presets.edit", preset_id=preset_id, **(choice.said if replacing else {})),
+        back=preset_list.opened(choice.query) if replacing else url_for("presets.index"),
+        said=(replacing or preset_list.kept(row)).said,
+        was=preset_list.kept(row).said if replacing else None,
+        url=preset_list.opened(row.query),
         late=late,
     )
 
@@ -126,11 +134,11 @@ def _check(row: Preset) -> None:
         raise errors.Forbidden("Only whoever made this preset, or an admin, changes it. Save it under a name of yours.")
 
 
-def _save(row: Preset, form: PresetForm) -> None:
+def _save(row: Preset, form: PresetForm, replacing: Choice | None) -> None:
     organization_id, preset_id, was_default = row.organization_id, row.id, _is_default(row)
     service.edit(
         preset_id, form.name.data or "", form.shared.data, access.actor(), frame.now(),
-        version=form.edited_version() if form.version.data else None,
+        version=form.edited_version() if form.version.data else None, query=replacing.query if replacing else None,
     )  # fmt: skip
     if form.default.data != was_default:
         service.set_default(organization_id, access.user().id, preset_id if form.default.data else None)

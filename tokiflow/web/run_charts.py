@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import url_for
 
 from tokiflow.core import durations, ids
-from tokiflow.models import Band
+from tokiflow.models import Band, Run
 from tokiflow.queries import analytics
 from tokiflow.queries.analytics import Counts, Point, Trend
 from tokiflow.web import filters, findings, trend_chart
@@ -41,9 +41,23 @@ class Row:
 
 def chart(trend: Trend, days: Sequence[Band]) -> trend_chart.Trend | None:
     """The trend in the viewer's zone. What went wrong or was unlike the usual carries its words."""
-    points = [_drawn(point, trend) for point in trend.points if point.counts.expected]
-    first = points[0].at if points else trend.since
-    return trend_chart.trend(points, _edges(days, first, trend.until), trend.until.astimezone(_zone()), what(trend))
+    several = trend.step is not None
+    points = [_drawn(one, several, trend.until) for one in trend.points if one.counts.expected]
+    return _chart(points, days, trend.since, trend.until, what(trend))
+
+
+def chart_of_runs(found: Sequence[Run], days: Sequence[Band], until: datetime) -> trend_chart.Trend | None:
+    """These runs, oldest first, drawn the same way."""
+    points = [analytics.of_run(run) for run in found]
+    drawn = [_drawn(one, False, until) for one in points if one.counts.expected]
+    return _chart(drawn, days, found[0].at if found else until, until, "runs")
+
+
+def _chart(
+    points: Sequence[trend_chart.Point], days: Sequence[Band], since: datetime, until: datetime, what: str
+) -> trend_chart.Trend | None:
+    first = points[0].at if points else since
+    return trend_chart.trend(points, _edges(days, first, until), until.astimezone(_zone()), what)
 
 
 def what(trend: Trend) -> str:
@@ -54,7 +68,7 @@ def what(trend: Trend) -> str:
     return {1: "hours", 24: "days"}.get(hours, f"stretches of {hours} hours")
 
 
-def _drawn(point: Point, trend: Trend) -> trend_chart.Point:
+def _drawn(point: Point, several: bool, until: datetime) -> trend_chart.Point:
     kind: trend_chart.Kind = "usual"
     if point.counts.failed or point.counts.overran:
         kind = "failed"
@@ -62,8 +76,7 @@ def _drawn(point: Point, trend: Trend) -> trend_chart.Point:
         kind = "missed"
     elif point.findings or point.counts.anomalies:
         kind = "odd"
-    several = trend.step is not None
-    at = min(point.at + (point.until - point.at) / 2, trend.until)
+    at = min(point.at + (point.until - point.at) / 2, until)
     return trend_chart.Point(
         at.astimezone(_zone()),
         point.seconds,

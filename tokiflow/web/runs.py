@@ -16,7 +16,18 @@ from tokiflow.queries import runs
 from tokiflow.queries.runs import Output
 from tokiflow.services import acceptance
 from tokiflow.services import outputs as service
-from tokiflow.web import access, filters, findings, frame, htmx, metric_charts, output_differences, outputs, run_views
+from tokiflow.web import (
+    access,
+    filters,
+    findings,
+    frame,
+    htmx,
+    metric_charts,
+    output_differences,
+    outputs,
+    run_views,
+    standing,
+)
 
 blueprint = Blueprint("runs", __name__, url_prefix="/app/monitors/<monitor_id>/runs")
 
@@ -35,6 +46,7 @@ def index(monitor_id: str) -> str:
     return render_template(
         "runs/index.html",
         monitor=monitor,
+        standing=standing.read(monitor, frame.now()),
         monitor_id=ids.public("mon", monitor.id),
         runs=run_views.rows(ids.public("mon", monitor.id), page.items),
         older=page.next,

@@ -11,8 +11,11 @@ from tokiflow.core import durations, ids
 from tokiflow.core.schedule import zones
 from tokiflow.core.status import Status
 from tokiflow.models import Incident, Monitor, Run
-from tokiflow.queries import monitors
+from tokiflow.queries import incidents, monitors, runs
 from tokiflow.web import filters, troubles
+
+LATEST = 5
+"""So many runs and incidents are looked at: some may go on."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ def of(monitor: Monitor, last: Run | None, trouble: Incident | None, now: dateti
         incident_url=url_for("incidents.show", incident_id=public) if public else "",
         never_pinged=monitor.last_ping_at is None,
     )
+
+
+def read(monitor: Monitor, now: datetime) -> Standing:
+    """The same for whoever knows nothing but the monitor. Two statements."""
+    last = next((run for run in runs.latest(monitor.id, LATEST) if run.finished_at), None)
+    trouble = next((one for one in incidents.of_monitor(monitor.id, LATEST) if one.resolved_at is None), None)
+    return of(monitor, last, trouble, now)
 
 
 def _said(monitor: Monitor, status: Status, last: Run | None, trouble: Incident | None, now: datetime) -> str:

@@ -223,7 +223,7 @@ def _dots(points: Sequence[Point], plane: _Plane) -> list[Dot]:
             round(x, 2),
             round(y, 1),
             point.kind,
-            point.said if n in worded else "",
+            _beside(point.said) if n in worded else "",
             f"{_moment(point.at)}: {point.said}" if point.said else _moment(point.at),
             _anchor(x),
             round(worded.get(n, y), 1),
@@ -243,9 +243,14 @@ def _worded(odd: Sequence[tuple[Point, float, float]], middle: float) -> dict[in
         point, x, y = odd[n]
         text_y = _text_y(x, y, point.seconds is None or point.seconds >= middle, places)
         free = all(abs(x - odd[k][1]) > LABEL or abs(text_y - other) > 16 for k, other in found.items())
-        if free and 0 < len(point.said) <= LONGEST and len(found) < WORDED:
+        if free and 0 < len(_beside(point.said)) <= LONGEST and len(found) < WORDED:
             found[n] = text_y
     return found
+
+
+def _beside(said: str) -> str:
+    """The words as they stand beside a point, where its height tells that it is a time and how far off it is."""
+    return said.removeprefix("took ").partition(" (z =")[0]
 
 
 def _moment(at: datetime) -> str:

@@ -127,9 +127,7 @@ def read(organization_id: UUID, tag: str, now: datetime) -> Wall:
     counts = frame.counts()
     frame.know(counts, wrong.count)
     going, going_on = running.of_organization(organization_id, RUNNING)
-    strips, page, pages = _strips(
-        organization_id, 0 if tag else counts[Status.DOWN], tag, now, STRIPS if wrong.outages else CALM_STRIPS
-    )
+    strips, page, pages = _strips(organization_id, 0 if tag else counts[Status.DOWN], tag, wrong, now)
     mine = signed_in.current()
     ends = mine.created_at + sessions.LONGEST if mine else None
     return Wall(
@@ -191,22 +189,27 @@ def _last(ended: Incident | None) -> str:
 
 
 def _strips(
-    organization_id: UUID, skipped: int, tag: str, now: datetime, most: int = STRIPS
+    organization_id: UUID, skipped: int, tag: str, wrong: Unresolved, now: datetime
 ) -> tuple[list[Strip], int, int]:
     """The strips whose turn it is, which page that is, and how many there are, about equally full and in whole
-    rows. What is down has its place above."""
-    found = monitors.page(organization_id, monitors.Filter(tag=tag), now, offset=skipped, limit=most * PAGES)
+    rows. What is down has its place above; what gets worse comes next."""
+    most = STRIPS if wrong.outages else CALM_STRIPS
+    odd = {one.monitor_id: one.kind for one in wrong.performance}
+    wanted = monitors.Filter(tag=tag)
+    found = monitors.page(organization_id, wanted, now, offset=skipped, limit=most * PAGES, worsening=odd)
     pages = max(1, -(-len(found) // most))
     page = int(now.timestamp() // TURN.total_seconds()) % pages
     each = ROW * -(-len(found) // (ROW * pages))
     shown = found[page * each : (page + 1) * each]
     ticks = monitors.strips([one.id for one in shown])
-    return [_strip(one, ticks[one.id], now) for one in shown], page, pages
+    return [_strip(one, ticks[one.id], _WORSE.get(odd.get(one.id, ""), ""), now) for one in shown], page, pages
 
 
-def _strip(one: Monitor, ticks: Sequence[monitors.Tick], now: datetime) -> Strip:
+_WORSE = {"anomaly": "unusual", "degraded": "slower"}
+
+
+def _strip(one: Monitor, ticks: Sequence[monitors.Tick], note: str, now: datetime) -> Strip:
     status = monitors.shown_status(one, now)
-    note = ""
     if status is Status.LATE and one.due_at and one.due_at <= now:
         note = f"{worse.rough((now - one.due_at).total_seconds())} late"
     return Strip(

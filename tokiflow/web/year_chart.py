@@ -51,7 +51,8 @@ def of(days: Sequence[DayFigures], url: Callable[[datetime], str]) -> Year | Non
     if not days:
         return None
     cells: list[Cell | None] = [None] * days[0].at.weekday()
-    cells += [_cell(day, url, day is days[-1]) for day in days]
+    newest = next((day for day in reversed(days) if day.counts.expected), None)
+    cells += [_cell(day, url, day is newest) for day in days]
     cells += [None] * (-len(cells) % 7)
     rows = [(name, cells[n::7]) for n, name in enumerate(WEEKDAYS)]
     return Year(list(_months(days)), rows, _summary(days))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,8 +12,8 @@ from tokiflow.core import ids
 from tokiflow.models import Incident, Monitor
 from tokiflow.queries import incidents, organizations
 from tokiflow.queries.incidents import Filter
-from tokiflow.services.exporting import Asked, Progress
-from tokiflow.services.exporting.cells import harmless
+from tokiflow.services.exporting import Asked, Progress, cells
+from tokiflow.services.exporting.cells import moment
 
 COLUMNS = (
     "id", "monitor", "monitor_id", "tags", "kind", "severity", "status", "summary", "reason", "opened_at",
@@ -32,11 +30,7 @@ def make(asked: Asked, path: Path, progress: Progress) -> str:
     wanted, end = Filter.from_json(asked.wanted), asked.at + timedelta(microseconds=1)
     wanted = replace(wanted, until=min(wanted.until or end, end))
     total = incidents.count(asked.organization_id, wanted)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        for done, text in enumerate(lines(asked.organization_id, wanted)):
-            file.write(text)
-            if done and done % incidents.READ_AT_ONCE == 0:
-                progress(done, total)
+    cells.write(path, lines(asked.organization_id, wanted), incidents.READ_AT_ONCE, total, progress)
     return filename(asked.organization_id, asked.at)
 
 
@@ -47,9 +41,9 @@ def filename(organization_id: UUID, at: datetime) -> str:
 
 def lines(organization_id: UUID, wanted: Filter) -> Iterator[str]:
     """The file, line by line, its head first."""
-    yield _line(COLUMNS)
+    yield cells.line(COLUMNS)
     for incident, monitor, assigned_to in incidents.newest_first(organization_id, wanted):
-        yield _line(_cells(incident, monitor, assigned_to))
+        yield cells.line(_cells(incident, monitor, assigned_to))
 
 
 def _cells(incident: Incident, monitor: Monitor, assigned_to: str) -> tuple[object, ...]:
@@ -57,17 +51,7 @@ def _cells(incident: Incident, monitor: Monitor, assigned_to: str) -> tuple[obje
     return (
         ids.public("inc", incident.id), monitor.name, ids.public("mon", monitor.id), ", ".join(monitor.tags),
         incident.kind, incident.severity, incident.status, incident.summary, incident.reason,
-        _at(incident.opened_at), _at(incident.acknowledged_at), incident.acknowledged_by, _at(ended),
+        moment(incident.opened_at), moment(incident.acknowledged_at), incident.acknowledged_by, moment(ended),
         incident.resolved_by, round((ended - incident.opened_at).total_seconds()) if ended else "", incident.reopened,
-        assigned_to, _at(incident.muted_until),
+        assigned_to, moment(incident.muted_until),
     )  # fmt: skip
-
-
-def _at(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""
-
-
-def _line(cells: tuple[object, ...]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow([harmless(cell) for cell in cells])
-    return text.getvalue()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +13,8 @@ from tokiflow.core.status import Status
 from tokiflow.models import Monitor
 from tokiflow.queries import monitors, organizations
 from tokiflow.queries.monitors import Filter
-from tokiflow.services.exporting import Asked, Progress
-from tokiflow.services.exporting.cells import harmless
+from tokiflow.services.exporting import Asked, Progress, cells
+from tokiflow.services.exporting.cells import moment
 
 COLUMNS = (
     "id", "name", "slug", "status", "running", "tags", "schedule", "schedule_kind", "grace_seconds",
@@ -32,11 +30,7 @@ def make(asked: Asked, path: Path, progress: Progress) -> str:
     assert asked.organization_id is not None
     wanted = _from_json(asked.wanted)
     total = monitors.count(asked.organization_id, wanted, asked.at)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        for done, text in enumerate(lines(asked.organization_id, wanted, asked.at)):
-            file.write(text)
-            if done and done % monitors.READ_AT_ONCE == 0:
-                progress(done, total)
+    cells.write(path, lines(asked.organization_id, wanted, asked.at), monitors.READ_AT_ONCE, total, progress)
     return filename(asked.organization_id, asked.at)
 
 
@@ -47,9 +41,9 @@ def filename(organization_id: UUID, at: datetime) -> str:
 
 def lines(organization_id: UUID, wanted: Filter, now: datetime) -> Iterator[str]:
     """The file, line by line, its head first. Pings are sent with a monitor's token, so that is not in it."""
-    yield _line(COLUMNS)
+    yield cells.line(COLUMNS)
     for monitor in monitors.all_by_name(organization_id, wanted, now):
-        yield _line(_cells(monitor, now))
+        yield cells.line(_cells(monitor, now))
 
 
 def to_json(wanted: Filter) -> dict[str, str]:
@@ -70,17 +64,7 @@ def _cells(one: Monitor, now: datetime) -> tuple[object, ...]:
     return (
         ids.public("mon", one.id), one.name, one.slug, monitors.shown_status(one, now).value, one.running,
         ", ".join(one.tags), schedule.describe(plan), one.schedule_kind, one.grace_seconds, one.max_runtime_seconds,
-        one.early_tolerance_seconds, one.failures_to_open, one.successes_to_resolve, _at(one.last_ping_at),
-        _at(one.due_at), _at(one.deadline_at), _at(one.paused_until), one.paused_by, one.ping_count,
-        _at(one.created_at), one.description,
+        one.early_tolerance_seconds, one.failures_to_open, one.successes_to_resolve, moment(one.last_ping_at),
+        moment(one.due_at), moment(one.deadline_at), moment(one.paused_until), one.paused_by, one.ping_count,
+        moment(one.created_at), one.description,
     )  # fmt: skip
-
-
-def _at(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""
-
-
-def _line(cells: tuple[object, ...]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow([harmless(cell) for cell in cells])
-    return text.getvalue()

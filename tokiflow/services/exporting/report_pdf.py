@@ -245,10 +245,9 @@ def _row(canvas: Canvas, row: Row, y: float) -> None:
         at -= LINE
     _bars(canvas, line.days, BARS_X, y - 2, BARS_WIDE, 10, gap=0.9)
     for column in COLUMNS:
-        bad = (column.head == "Uptime" and line.uptime.down > 0) or (
-            column.head == "Success" and (line.success_rate or 1) < 1
-        )
-        canvas.setFillColor(DOWN if bad and column.head == "Uptime" else LATE if bad else INK)
+        down = column.head == "Uptime" and line.often_down
+        bad = down or (column.head == "Success" and line.often_bad)
+        canvas.setFillColor(DOWN if down else LATE if bad else INK)
         draw_right(canvas, column.x, y, column.say(line), 8.5, STRONG if bad else REGULAR)
     canvas.setStrokeColor(RULE)
     canvas.setLineWidth(0.5)

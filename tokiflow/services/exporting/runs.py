@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,8 +12,8 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.models import Monitor, Run
 from tokiflow.queries import monitors, runs
-from tokiflow.services.exporting import Asked, Progress
-from tokiflow.services.exporting.cells import harmless
+from tokiflow.services.exporting import Asked, Progress, cells
+from tokiflow.services.exporting.cells import moment
 
 COLUMNS = (
     "id", "monitor", "monitor_id", "outcome", "at", "started_at", "finished_at", "duration_seconds", "exit_code",
@@ -32,11 +30,7 @@ def make(asked: Asked, path: Path, progress: Progress) -> str:
         raise errors.NotFound("The monitor is gone, and its runs with it.")
     called = filename(monitor, asked.at)
     total = runs.count(monitor.id, asked.at)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        for done, text in enumerate(lines(monitor, asked.at)):
-            file.write(text)
-            if done and done % runs.READ_AT_ONCE == 0:
-                progress(done, total)
+    cells.write(path, lines(monitor, asked.at), runs.READ_AT_ONCE, total, progress)
     return called
 
 
@@ -48,29 +42,19 @@ def filename(monitor: Monitor, at: datetime) -> str:
 def lines(monitor: Monitor, until: datetime) -> Iterator[str]:
     """The file, line by line, its head first."""
     name, public = monitor.name, ids.public("mon", monitor.id)
-    yield _line(COLUMNS)
+    yield cells.line(COLUMNS)
     for run in runs.newest_first(monitor.id, until):
-        yield _line(_cells(run, name, public))
+        yield cells.line(_cells(run, name, public))
 
 
 def _cells(run: Run, name: str, public: str) -> tuple[object, ...]:
     return (
-        ids.public("run", run.id), name, public, run.outcome, _at(run.at), _at(run.started_at), _at(run.finished_at),
-        "" if run.duration_ms is None else run.duration_ms / 1000, run.exit_code, run.environment, run.message,
-        run.rid, _at(run.due_at), _at(run.deadline_at), _at(run.overran_at), run.output_size, _json(run.metrics),
-        _json(run.findings),
+        ids.public("run", run.id), name, public, run.outcome, moment(run.at), moment(run.started_at),
+        moment(run.finished_at), "" if run.duration_ms is None else run.duration_ms / 1000, run.exit_code,
+        run.environment, run.message, run.rid, moment(run.due_at), moment(run.deadline_at), moment(run.overran_at),
+        run.output_size, _json(run.metrics), _json(run.findings),
     )  # fmt: skip
 
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else ""
-
-
-def _at(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""
-
-
-def _line(cells: tuple[object, ...]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow([harmless(cell) for cell in cells])
-    return text.getvalue()

@@ -233,14 +233,15 @@
       const heavy = ({ point }) => (shape(point) === "odd" ? 0 : 1);
       for (const { point, x, y } of odd.slice(-40).reverse().sort((one, other) => heavy(one) - heavy(other))) {
         if (taken.length === 4) break;
-        if (!point.said || point.said.length > 48) continue;
-        const wide = ctx.measureText(point.said).width;
+        const words = (point.said || "").replace(/^took /, "").split(" (z =")[0];
+        if (!words || words.length > 48) continue;
+        const wide = ctx.measureText(words).width;
         const from = Math.min(Math.max(x - wide / 2, left), left + width - wide);
         const below = y - 12 * ratio;
         if (wide > width || taken.some((one) => from < one.to + 8 * ratio && from + wide > one.from - 8 * ratio && Math.abs(below - one.y) < 16 * ratio)) continue;
         taken.push({ from, to: from + wide, y: below });
-        ctx.strokeText(point.said, from, below);
-        ctx.fillText(point.said, from, below);
+        ctx.strokeText(words, from, below);
+        ctx.fillText(words, from, below);
       }
     }
 
