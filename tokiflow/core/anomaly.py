@@ -38,6 +38,7 @@ from typing import Any, NamedTuple
 
 from tokiflow.core import baseline as baselines
 from tokiflow.core.baseline import Baseline, Measure, interpolated
+from tokiflow.core.week import weekday
 
 SLOW_IN_A_ROW = 6
 """Of independent runs 0.05 ** 6 are so: one in 64 million, a job of each minute in 120 years."""
@@ -191,6 +192,7 @@ class State(NamedTuple):
     told: Told = Told.NOTHING
     side: int = 0
     streak: tuple[float, ...] = ()
+    weekdays: str = ""
     length: int = 0
     odd: int = 0
     calm: int = 0
@@ -204,6 +206,7 @@ class State(NamedTuple):
             "told": self.told.value,
             "side": self.side,
             "streak": list(self.streak),
+            "weekdays": self.weekdays,
             "length": self.length,
             "odd": self.odd,
             "calm": self.calm,
@@ -221,6 +224,7 @@ class State(NamedTuple):
                 Told(kept["told"]),
                 kept["side"],
                 tuple(kept["streak"]),
+                kept["weekdays"],
                 kept["length"],
                 kept["odd"],
                 kept["calm"],
@@ -236,7 +240,13 @@ def fresh(measure: Measure) -> State:
 
 
 def observe(
-    state: State, value: float, at: datetime, sensitivity: Sensitivity = Sensitivity.NORMAL, *, teaches: bool = True
+    state: State,
+    value: float,
+    at: datetime,
+    sensitivity: Sensitivity = Sensitivity.NORMAL,
+    *,
+    teaches: bool = True,
+    begun: datetime | None = None,
 ) -> tuple[State, Finding | None]:
     """Judge the next run, learn from it if it is regular, and say what is to be told.
 
@@ -244,7 +254,7 @@ def observe(
     """
     if not teaches or not math.isfinite(value):
         return state, None
-    state = state._replace(baseline=baselines.passed(state.baseline, at), runs=state.runs + 1)
+    state = state._replace(baseline=baselines.seen(state.baseline, value, at, begun), runs=state.runs + 1)
     state, finding = _judged(state, value, _TASTES[sensitivity])
     return state, None if sensitivity is Sensitivity.OFF else finding
 
@@ -336,26 +346,29 @@ def _regular(state: State, value: float) -> tuple[State, Finding | None]:
 
 def _longer(state: State, value: float, side: int) -> State:
     streak = (*state.streak, value)[-CHANGED_IN_A_ROW:]
-    return state._replace(side=side, streak=streak, length=state.length + 1, calm=0)
+    weekdays = (state.weekdays + str(weekday(state.baseline.day)))[-CHANGED_IN_A_ROW:]
+    return state._replace(side=side, streak=streak, weekdays=weekdays, length=state.length + 1, calm=0)
 
 
 def _dropped(state: State) -> State:
     """The row is over. If no run in it was unusual, it was a slow hour. The job is like that sometimes: it teaches."""
     if not state.side:
         return state
-    baseline = state.baseline if state.odd else baselines.taught(state.baseline, *state.streak)
+    baseline = state.baseline
+    if not state.odd:
+        baseline = baselines.taught(baseline, *state.streak, weekdays=state.weekdays)
     return _quiet(state)._replace(baseline=baseline)
 
 
 def _quiet(state: State) -> State:
-    return state._replace(told=Told.NOTHING, side=0, streak=(), length=0, odd=0, calm=0)
+    return state._replace(told=Told.NOTHING, side=0, streak=(), weekdays="", length=0, odd=0, calm=0)
 
 
 def _changed(state: State) -> bool:
     """Whether the row is long enough and level: what still grows has no new level yet."""
     if len(state.streak) < CHANGED_IN_A_ROW:
         return False
-    places = [state.baseline.place(value) for value in state.streak]
+    places = _streak_places(state)
     half = CHANGED_IN_A_ROW // 2
     first, last = (interpolated(sorted(part), 0.5) for part in (places[:half], places[half:]))
     ordered = sorted(places)
@@ -364,13 +377,19 @@ def _changed(state: State) -> bool:
     return last - first <= max(LEVEL, spread) and first - last <= max(LEVEL, spread)
 
 
+def _streak_places(state: State) -> list[float]:
+    """Where the runs of the row are, each as of its own weekday."""
+    pairs = zip(state.streak, state.weekdays, strict=True)
+    return [state.baseline.place(value, int(weekday)) for value, weekday in pairs]
+
+
 LEVEL = 0.1
 """On the logarithmic scale: halves of a row that differ by less than a tenth are at one level."""
 
 
 def _shifted(state: State) -> tuple[State, Finding | None]:
     before = state.baseline.usual
-    after = baselines.moved(state.baseline, state.streak)
+    after = baselines.moved(state.baseline, state.streak, state.weekdays)
     return _quiet(state)._replace(baseline=after, sights=()), Shift(state.length, before, after.usual)
 
 
@@ -412,7 +431,7 @@ def _near(moments: list[float], moment: float, every: float) -> bool:
 def _much(state: State, taste: _Taste) -> bool:
     """Whether a row of slow runs is worth a word: by a good part over the usual, and over what else happens."""
     baseline = state.baseline
-    middle = interpolated(sorted(map(baseline.place, state.streak[-SLOW_IN_A_ROW:])), 0.5)
+    middle = interpolated(sorted(_streak_places(state)[-SLOW_IN_A_ROW:]), 0.5)
     least = taste.young if HALF_A_DAY < baseline.span < YOUNG else math.log(taste.slower)
     return middle > baseline.centre + least and middle > baseline.memory.quantile(0.995)
 
@@ -437,7 +456,7 @@ def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
     centre, chance = baseline.centre, _chance(baseline, taste)
     inflation = 1 + SMALL_SAMPLE / len(baseline.window)
     z = _NORMAL.inv_cdf(1 - chance)
-    reach = z * max(baseline.sigma * inflation, taste.floor)
+    reach = z * max(_steadied(baseline) * inflation, taste.floor)
     low, high = centre - reach, centre + reach
     if baseline.additive:
         far = z * inflation * _spread(baseline)
@@ -450,9 +469,26 @@ def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
     low, high = min(low, _tail_end(baseline, -1, chance)), max(high, _tail_end(baseline, 1, chance))
     low = min(low, centre - min(taste.margin * (centre - low), _room(centre, DROP)))
     high = max(high, centre + min(taste.margin * (high - centre), _room(centre, SPIKE)))
-    for lower, upper in (baseline.allowed, baseline.returning):
-        low, high = low if lower is None else min(low, lower), high if upper is None else max(high, upper)
+    for (lower, upper), offset in ((baseline.allowed, baseline.offset), (baseline.returning, 0.0)):
+        low = low if lower is None else min(low, lower - offset)
+        high = high if upper is None else max(high, upper - offset)
     return low, high
+
+
+def _steadied(baseline: Baseline) -> float:
+    """The spread of the window, of which chance has its part: where the memory knows better, up to CHANCE of it."""
+    memory, lately = baseline.memory, baseline.sigma
+    if memory.total < LONG_KNOWN:
+        return lately
+    long = (memory.quantile(0.75) - memory.quantile(0.25)) / QUARTILES
+    return min(lately, max(long, lately - CHANCE * long))
+
+
+LONG_KNOWN = 10 * baselines.WINDOW
+CHANCE = 0.4
+"""The standard deviation that belongs to the median absolute deviation of a full window is off by an eighth, mostly."""
+QUARTILES = 1.349
+"""Between the quartiles of a normal distribution are so many of its standard deviations: 2 Φ⁻¹(3/4)."""
 
 
 _NORMAL = NormalDist()

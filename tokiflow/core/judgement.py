@@ -159,10 +159,10 @@ class Notebook:
         state = self.states.get(measure)
         if state is None:
             return
-        slow = state.streak if state.told is Told.SLOWER else ()
+        slow, weekdays = (state.streak, state.weekdays) if state.told is Told.SLOWER else ((), "")
         state = anomaly.accept(state, value)
         # Slow runs are within the band: only by teaching do they become normal.
-        self.states[measure] = state._replace(baseline=baseline.taught(state.baseline, *slow))
+        self.states[measure] = state._replace(baseline=baseline.taught(state.baseline, *slow, weekdays=weekdays))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: the states by measure (models.Baseline.measures)."""
