@@ -305,18 +305,20 @@ def _judged(state: State, value: float, taste: _Taste) -> tuple[State, Finding |
         seen = _as_far(state, place, side)
         if _one_of_its_ways(state, seen):
             known = baselines.returned(baseline, place, tuple(sight.place for sight in seen))
-            return _regular(state._replace(baseline=known, sights=()), value)
+            return _regular(state._replace(baseline=known, sights=()), value, taste)
     if side:
-        return _unusual(state, value, side, _verdict(baseline, value, low, high))
+        return _unusual(state, value, side, _verdict(baseline, value, low, high), taste)
     if place > interpolated(baseline.places, 0.95):
         return _slow(state, value, taste)
-    return _regular(state, value)
+    return _regular(state, value, taste)
 
 
-def _unusual(state: State, value: float, side: int, verdict: Verdict) -> tuple[State, Finding | None]:
+def _unusual(
+    state: State, value: float, side: int, verdict: Verdict, taste: _Taste
+) -> tuple[State, Finding | None]:
     if state.side != side:
         begun = _Sight(state.runs, round(state.baseline.last_at or 0.0), state.baseline.place(value))
-        state = _dropped(state)._replace(sights=(*state.sights, begun)[-MOST_SIGHTS:])
+        state = _dropped(state, taste)._replace(sights=(*state.sights, begun)[-MOST_SIGHTS:])
     state = _longer(state._replace(odd=state.odd + 1, told=Told.UNUSUAL), value, side)
     if _changed(state):
         return _shifted(state)
@@ -326,9 +328,9 @@ def _unusual(state: State, value: float, side: int, verdict: Verdict) -> tuple[S
 def _slow(state: State, value: float, taste: _Taste) -> tuple[State, Finding | None]:
     """A run above p95 yet within the band. Only a row of them says something, so it teaches when the row is over."""
     settled = Settled(state.length, False) if state.side < 0 else None
-    state = _longer(_dropped(state) if state.side < 0 else state, value, 1)
+    state = _longer(_dropped(state, taste) if state.side < 0 else state, value, 1)
     if _changed(state):
-        return _shifted(state) if state.told else (_dropped(state), None)
+        return _shifted(state) if state.told else (_dropped(state, taste), None)
     if state.told or state.length < SLOW_IN_A_ROW or not _much(state, taste):
         return state, settled
     baseline = state.baseline
@@ -336,12 +338,16 @@ def _slow(state: State, value: float, taste: _Taste) -> tuple[State, Finding | N
     return state._replace(told=Told.SLOWER), slower
 
 
-def _regular(state: State, value: float) -> tuple[State, Finding | None]:
+def _regular(state: State, value: float, taste: _Taste) -> tuple[State, Finding | None]:
     if state.told is Told.SLOWER and state.calm + 1 < CALM_IN_A_ROW:
-        return state._replace(baseline=baselines.taught(state.baseline, value), calm=state.calm + 1), None
+        return state._replace(baseline=_taught(state.baseline, taste, value), calm=state.calm + 1), None
     settled = Settled(state.length, state.told is Told.SLOWER) if state.told else None
-    state = _dropped(state)
-    return state._replace(baseline=baselines.taught(state.baseline, value)), settled
+    state = _dropped(state, taste)
+    return state._replace(baseline=_taught(state.baseline, taste, value)), settled
+
+
+def _taught(baseline: Baseline, taste: _Taste, *values: float, weekdays: str = "") -> Baseline:
+    return baselines.taught(baseline, *values, weekdays=weekdays, likely=_by_chance(baseline, taste))
 
 
 def _longer(state: State, value: float, side: int) -> State:
@@ -350,13 +356,13 @@ def _longer(state: State, value: float, side: int) -> State:
     return state._replace(side=side, streak=streak, weekdays=weekdays, length=state.length + 1, calm=0)
 
 
-def _dropped(state: State) -> State:
+def _dropped(state: State, taste: _Taste) -> State:
     """The row is over. If no run in it was unusual, it was a slow hour. The job is like that sometimes: it teaches."""
     if not state.side:
         return state
     baseline = state.baseline
     if not state.odd:
-        baseline = baselines.taught(baseline, *state.streak, weekdays=state.weekdays)
+        baseline = _taught(baseline, taste, *state.streak, weekdays=state.weekdays)
     return _quiet(state)._replace(baseline=baseline)
 
 
@@ -451,8 +457,8 @@ def _spread(baseline: Baseline) -> float:
     return max(baseline.sigma, LEAST_SPREAD) * math.hypot(baseline.usual, 2 * baseline.grain)
 
 
-def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
-    """The places between which a run is usual."""
+def _by_chance(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
+    """The places between which a run is by all that is known of its job."""
     centre, chance = baseline.centre, _chance(baseline, taste)
     inflation = 1 + SMALL_SAMPLE / len(baseline.window)
     z = _NORMAL.inv_cdf(1 - chance)
@@ -464,9 +470,16 @@ def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
     if baseline.memory.total >= SURE:
         edge = z * taste.floor
         low, high = max(low, baseline.places[0] - edge), min(high, baseline.places[-1] + edge)
+    low, high = min(low, _tail_end(baseline, -1, chance)), max(high, _tail_end(baseline, 1, chance))
+    return low, high
+
+
+def _bounds(baseline: Baseline, taste: _Taste) -> tuple[float, float]:
+    """The places between which a run is usual: what chance does, and more where that costs nothing."""
+    low, high = _by_chance(baseline, taste)
+    centre = baseline.centre
     if baseline.span < YOUNG:
         low, high = min(low, centre - taste.young), max(high, centre + taste.young)
-    low, high = min(low, _tail_end(baseline, -1, chance)), max(high, _tail_end(baseline, 1, chance))
     low = min(low, centre - min(taste.margin * (centre - low), _room(centre, DROP)))
     high = max(high, centre + min(taste.margin * (high - centre), _room(centre, SPIKE)))
     for (lower, upper), offset in ((baseline.allowed, baseline.offset), (baseline.returning, 0.0)):
