@@ -50,7 +50,7 @@ HALF_A_DAY, YOUNG = 43_200.0, 8 * 86_400.0
 """Seconds. Who has not seen each weekday yet judges more loosely. Only within half a day slower runs are no season."""
 SMALL_SAMPLE = 8
 """The spread of n runs is taken for (1 + SMALL_SAMPLE / n) times what they showed."""
-TAIL, TAIL_SHARE = 50, 0.03
+TAIL, TAIL_SHARE = 250, 0.03
 """The slope of a tail is taken from so many values at most, and from this share of all while they are few. What happens
 more often is not its tail but another way that the job goes."""
 GUESS = 0.6
@@ -523,13 +523,15 @@ def _tail_end(baseline: Baseline, side: int, chance: float) -> float:
     memory, centre = baseline.memory, baseline.centre
     wanted = max(min(round(TAIL_SHARE * memory.total), TAIL), 1)
     edge, size, slope = memory.tail(side, wanted, GUESS * max(baseline.sigma, memory.width))
-    begins = max(side * (edge - centre), memory.width)
+    # Of a job that grows, the tail begins near the level of today. Of all that is remembered it begins farther out.
+    begins = max(side * (edge - centre), side * (edge - memory.quantile(0.5)), memory.width)
     slopes = max(math.log(size / (memory.total * chance)), 0.0)
-    light = math.sqrt(begins**2 + 2 * slope * (begins + slope) * slopes)
-    exponential = begins + slope * slopes
-    ends = light + _heaviness(slope, begins, size / memory.total) * (exponential - light)
+    light = math.sqrt(begins**2 + 2 * slope * (begins + slope) * slopes) - begins
+    exponential = slope * slopes
+    reaches = light + _heaviness(slope, begins, size / memory.total) * (exponential - light)
+    ends = max(side * (edge - centre), memory.width) + reaches
     hidden = STRETCH_BY * (ends - HOPELESS * _room(centre, SPIKE if side > 0 else DROP))
-    return centre + side * (ends + min(max(hidden, 0.0), STRETCH) * max(ends - begins, 0.0))
+    return centre + side * (ends + min(max(hidden, 0.0), STRETCH) * max(reaches, 0.0))
 
 
 def _heaviness(slope: float, begins: float, share: float) -> float:

@@ -17,6 +17,8 @@ FIRST_WIDTH = 0.02
 MOST_BINS = 48
 FAR = 6.0
 """Slopes. By chance a gap is that long once in e ** 6, 400 times."""
+FEW, ACCIDENTS = 3, 0.006
+"""So many values, and this share of all, are accidents if they lie beyond a gap; more are how the job goes at times."""
 LONGEST_STEP = 0.4
 """On the logarithmic scale: from two seconds to three."""
 GUESS = 5
@@ -90,7 +92,8 @@ class Memory:
             counted += count
             excess += count * min(step / 2 * self.width, guess)
             rest = beyond * abs(following - number) * self.width
-            if abs(following - number) > 2 * step and rest > excess * math.expm1(FAR / counted):
+            gap = abs(following - number) > 2 * step and rest > excess * math.expm1(FAR / counted)
+            if gap and beyond <= max(FEW, ACCIDENTS * self.total):
                 excess -= beyond * abs(number - first) * self.width
                 reached -= beyond
                 break
