@@ -20,8 +20,9 @@ from datetime import UTC, datetime, timedelta
 
 from bench import table
 from tokiflow.core import anomaly
-from tokiflow.core.anomaly import Sensitivity, Slower, Verdict
 from tokiflow.core.baseline import ENOUGH, Measure, Moments
+from tokiflow.core.bounds import Sensitivity
+from tokiflow.core.findings import Slower, Verdict
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday."""

@@ -357,7 +357,14 @@ def moved(baseline: Baseline, values: tuple[float, ...], weekdays: str = "") -> 
     if memory.total >= LONG:
         memory = memory.faded(OLD_LEVEL)
     fresh = replace(
-        baseline, raw=Moments(), log=Moments(), window=(), weekdays="", memory=memory, unlikely=0, returning=(None, None)
+        baseline,
+        raw=Moments(),
+        log=Moments(),
+        window=(),
+        weekdays="",
+        memory=memory,
+        unlikely=0,
+        returning=(None, None),
     )
     return taught(fresh, *values, weekdays=weekdays)
 
@@ -373,7 +380,9 @@ def accept(baseline: Baseline, value: float) -> Baseline:
     """The baseline after a person said that `value` is no problem: nothing up to there is one from now on."""
     if not math.isfinite(value) or not baseline.window:
         return baseline
-    return replace(baseline, allowed=_wider(baseline.allowed, baseline.seen_as(value), baseline.centre + baseline.offset))
+    return replace(
+        baseline, allowed=_wider(baseline.allowed, baseline.seen_as(value), baseline.centre + baseline.offset)
+    )
 
 
 def returned(baseline: Baseline, place: float, seen: tuple[float, ...]) -> Baseline:

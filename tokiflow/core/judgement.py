@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from tokiflow.core import anomaly, baseline, sentences
-from tokiflow.core.anomaly import Finding, Sensitivity, Shift, Slower, State, Told
+from tokiflow.core.anomaly import State, Told
 from tokiflow.core.baseline import Measure
+from tokiflow.core.bounds import Sensitivity
+from tokiflow.core.findings import Finding, Shift, Slower, Verdict
 from tokiflow.core.status import Kind
 
 RUN_TIME, OUTPUT_SIZE, RUN_COUNT = Measure.RUN_TIME.value, Measure.OUTPUT_SIZE.value, Measure.RUN_COUNT.value
@@ -51,7 +53,7 @@ class Found(NamedTuple):
     @property
     def kind(self) -> Kind | None:
         """The kind of trouble it is, if it is any."""
-        if isinstance(self.finding, anomaly.Verdict):
+        if isinstance(self.finding, Verdict):
             return Kind.ANOMALY
         return Kind.DEGRADED if isinstance(self.finding, Slower) else None
 
@@ -71,7 +73,7 @@ class Found(NamedTuple):
     @property
     def usual_words(self) -> str:
         """What would be usual: `Usual is from 9 m to 15 m.`; nothing where words say it already."""
-        if not isinstance(self.finding, anomaly.Verdict):
+        if not isinstance(self.finding, Verdict):
             return ""
         which = measure_of(self.measure)
         low, high = (sentences.amount(end, which) for end in (self.finding.low, self.finding.high))
@@ -81,7 +83,7 @@ class Found(NamedTuple):
         """As it is kept with the run (runs.findings); None if there is nothing to keep."""
         found, which = self.finding, self.measure
         numbers: tuple[float | None, ...]
-        if isinstance(found, anomaly.Verdict):
+        if isinstance(found, Verdict):
             numbers = (found.value, found.usual, found.spread, found.z, found.low, found.high)
             return _told(which, "anomaly", found.too_much, numbers, self.words)
         if isinstance(found, Slower):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -117,7 +118,7 @@ def _joined(kinds: list[_Kind], clearly: float) -> list[_Kind]:
     error = _error(kinds)
     kinds = sorted(kinds, key=lambda kind: kind.mean)
     while len(kinds) > 1:
-        distances = [_distance(*pair, error) for pair in zip(kinds, kinds[1:], strict=False)]
+        distances = [_distance(*pair, error) for pair in pairwise(kinds)]
         nearest = min(distances)
         if nearest >= clearly:
             break
