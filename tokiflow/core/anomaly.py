@@ -282,8 +282,8 @@ def _shifted(state: State) -> tuple[State, Finding | None]:
 
 MOST_SIGHTS = 12
 SIGHTED_WITHIN = 250
-RETURNING = 0.04
-"""So large a share of the runs, and one or two more, are no accident but another way that the job goes."""
+OFTEN, RARELY = (1.5, 0.04), (4.0, 0.018)
+"""So many, and this share of the runs, are no accident but another way that the job goes; either is enough."""
 AS_FAR = 0.35
 """On the logarithmic scale: what is nearer by less than this is as far out."""
 DAY = 86_400.0
@@ -301,7 +301,7 @@ def _one_of_its_ways(state: State, seen: list[_Sight]) -> bool:
     so at this time on the two days before, or in the two weeks before."""
     baseline = state.baseline
     within = min(baseline.count, SIGHTED_WITHIN)
-    if len(seen) + 1 >= min(1.5 + RETURNING * within, MOST_SIGHTS):
+    if len(seen) + 1 >= min(some + share * within for some, share in (OFTEN, RARELY)):
         return True
     moments = [sight.at for sight in seen]
     return any(

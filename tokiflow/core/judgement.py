@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 from tokiflow.core import anomaly, baseline, sentences
@@ -41,6 +41,14 @@ class Run(NamedTuple):
     run_time: float | None = None
     output: float | None = None
     metrics: Mapping[str, Any] = {}
+
+    @property
+    def begun(self) -> datetime:
+        """When it began; if nobody knows, when it finished."""
+        try:
+            return self.at - timedelta(seconds=self.run_time or 0.0)
+        except (OverflowError, ValueError):
+            return self.at
 
 
 class Found(NamedTuple):
@@ -77,7 +85,8 @@ class Found(NamedTuple):
             return ""
         which = measure_of(self.measure)
         low, high = (sentences.amount(end, which) for end in (self.finding.low, self.finding.high))
-        return f"Usual is from {low} to {high}."
+        days, others = sentences.on_days(self.finding), sentences.or_others(self.finding, which)
+        return f"Usual is from {low} to {high}{days}{others}."
 
     def told(self) -> dict[str, Any] | None:
         """As it is kept with the run (runs.findings); None if there is nothing to keep."""
@@ -133,12 +142,14 @@ class Count:
 class Notebook:
     """What is known of one monitor while its runs are judged. `period`: by what runs are counted, if they are.
 
-    `usual` says of the run at hand that nothing about it was unlike the usual. `bands` are by measure and day.
+    Days are those of `zone`, and a run is of the day on which it began. `usual` says of the run at hand that nothing
+    about it was unlike the usual. `bands` are by measure and day.
     """
 
     sensitivity: Sensitivity = Sensitivity.NORMAL
     keeps_output: bool = True
     period: timedelta | None = None
+    zone: tzinfo = UTC
     states: dict[str, State] = field(default_factory=dict)
     count: Count | None = None
     usual: bool = True
@@ -149,7 +160,7 @@ class Notebook:
         found = list(self._counted(run.at))
         values = list(self._values(run)) if run.good else []
         for measure, value in values:
-            found += self._observe(measure, value, run.at)
+            found += self._observe(measure, value, run.at, run.begun)
         seen = [self.states[measure] for measure, _ in values]
         if RUN_COUNT in self.states:
             seen.append(self.states[RUN_COUNT])
@@ -203,13 +214,14 @@ class Notebook:
                 room -= 1
             yield measure, float(value)
 
-    def _observe(self, measure: str, value: float, at: datetime) -> Iterator[Found]:
+    def _observe(self, measure: str, value: float, at: datetime, begun: datetime) -> Iterator[Found]:
         state = self.states.get(measure) or anomaly.fresh(measure_of(measure))
-        state, finding = anomaly.observe(state, value, at, self.sensitivity)
+        state, finding = anomaly.observe(state, value, at, self.sensitivity, begun=begun.astimezone(self.zone))
         self.states[measure] = state
         band = anomaly.band(state.baseline, self.sensitivity)
         if band:
-            day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            # If another day goes on, or has ended, that is the one whose band it is.
+            day = datetime.combine(date.fromordinal(state.baseline.day), time(), self.zone).astimezone(UTC)
             self.bands[measure, day] = Usual(band.low, state.baseline.usual, band.high)
         if finding:
             yield Found(measure, finding, at)
@@ -230,7 +242,7 @@ class Notebook:
             follows = begun == last.since + last.length
             self.count = Count(begun, self.period, 1, whole=follows)
             if follows and last.whole:
-                yield from self._observe(RUN_COUNT, float(last.runs), begun)
+                yield from self._observe(RUN_COUNT, float(last.runs), begun, last.since)
 
 
 def period_for(seconds: float) -> timedelta | None:

@@ -90,12 +90,13 @@ def last_line(output: str) -> str:
 
 
 def unusual(found: findings.Finding, measure: Measure, name: str = "") -> str:
-    """What was found out about a run, in its numbers: `took 3 s; usually 12 m ± 40 s (z = −18)`.
+    """What was found out about a run, in its numbers: `took 3 s; usually 12 m ± 40 s on Sundays (z = −18)`.
 
     `name` is that of a metric.
     """
     if isinstance(found, findings.Verdict):
-        usual = f"usually {amount(found.usual, measure)} ± {amount(found.spread, measure)}"
+        about = f"{amount(found.usual, measure)} ± {amount(found.spread, measure)}"
+        usual = f"usually {about}{on_days(found)}{or_others(found, measure)}"
         row = f", {found.in_a_row} runs in a row" if found.in_a_row > 1 else ""
         return f"{_did(found.value, measure, name)}; {usual} (z = {_signed(found.z)}){row}"
     if isinstance(found, findings.Slower):
@@ -109,6 +110,19 @@ def unusual(found: findings.Finding, measure: Measure, name: str = "") -> str:
         now, before = amount(found.now, measure), amount(found.before, measure)
         return f"for {found.runs} runs it {_DOES[measure].format(name or 'the value')} {now}; before that, {before}"
     return f"as usual again after {found.runs} {'run' if found.runs == 1 else 'runs'}"
+
+
+def on_days(found: findings.Verdict) -> str:
+    """` on Sundays`, of a job whose weekdays differ."""
+    return "" if found.weekday is None else f" on {_DAYS[found.weekday]}s"
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def or_others(found: findings.Verdict, measure: Measure) -> str:
+    """`, or about 1 h 12 m`, of a job that has another way to go."""
+    return "".join(f", or about {amount(other, measure)}" for other in found.others)
 
 
 def lead(kind: Kind, summary: str) -> str:
