@@ -38,7 +38,7 @@ TAIL, TAIL_SHARE = 250, 0.03
 more often is not its tail but another way that the job goes."""
 GUESS = 0.6
 """A guess at the slope of a tail that was not seen yet, in standard deviations."""
-LIGHT, HEAVY, MOST_HEAVY = 0.65, 0.95, 3.0
+LIGHT, HEAVY, POWER, MOST_HEAVY = 0.65, 0.95, 1.3, 1.5
 """The slope of a tail against that of an exponential one that begins there: a normal distribution's has 0.57. Up to
 LIGHT a tail ends like the normal one (whose squares have an exponential tail), at HEAVY it is exponential. The heavier
 it is, the less its beginning says about its end."""
@@ -220,18 +220,19 @@ def _tail_end(memory: Memory, side: int, chance: float, centre: float, sigma: fl
     slopes = max(math.log(size / (memory.total * chance)), 0.0)
     light = math.sqrt(begins**2 + 2 * slope * (begins + slope) * slopes) - begins
     exponential = slope * slopes
-    reaches = light + _heaviness(slope, begins, size / memory.total) * (exponential - light)
+    heaviness = _heaviness(slope, begins, size / memory.total)
+    reaches = light + min(max((heaviness - LIGHT) / (HEAVY - LIGHT), 0.0), 1.0) * (exponential - light)
+    if heaviness > HEAVY:
+        power = begins * math.expm1(slope / (begins + slope) * slopes)
+        reaches += min((heaviness - HEAVY) / (POWER - HEAVY), MOST_HEAVY) * max(power - reaches, 0.0)
     ends = max(side * (edge - centre), memory.width) + reaches
     hidden = STRETCH_BY * (ends - HOPELESS * _room(centre, SPIKE if side > 0 else DROP))
     return centre + side * (ends + min(max(hidden, 0.0), STRETCH) * max(reaches, 0.0))
 
 
 def _heaviness(slope: float, begins: float, share: float) -> float:
-    """Of a tail that begins there and has this share of all: 0 if it is as light as a normal one, 1 if exponential."""
-    if share >= 0.5:
-        return 0.0
-    against = slope * math.log(0.5 / share) / begins
-    return min(max((against - LIGHT) / (HEAVY - LIGHT), 0.0), MOST_HEAVY)
+    """The slope of a tail that begins there and has this share of all, against that of an exponential one."""
+    return slope * math.log(0.5 / share) / begins if share < 0.5 else 0.0
 
 
 def _room(centre: float, factor: float) -> float:

@@ -64,8 +64,15 @@ class Memory:
         return Memory(width, bins, self.total + 1, at if self.faded_at is None else self.faded_at)
 
     def faded(self, share: float) -> Memory:
-        """The memory with this share of each count, rounded down: what was rare is forgotten."""
-        bins = {number: kept for number, count in self.bins.items() if (kept := int(count * share))}
+        """The memory with this share of each count. What is rounded off goes to the next bin: of what was rare, too,
+        such a share remains."""
+        bins: dict[int, int] = {}
+        over = 0.0
+        for number in self.numbers:
+            over += self.bins[number] * share
+            if kept := int(over):
+                bins[number] = kept
+                over -= kept
         return replace(self, bins=bins, total=sum(bins.values()))
 
     def quantile(self, share: float) -> float:
