@@ -50,7 +50,7 @@ class Pace:
 PACES = (
     Pace("daily", timedelta(days=1), 730, 10),
     Pace("hourly", timedelta(hours=1), 8760, 4),
-    Pace("minutely", timedelta(minutes=1), 21_600, 2),
+    Pace("minutely", timedelta(minutes=1), 50_400, 2),
 )
 
 

@@ -188,31 +188,31 @@ def _judged(state: State, value: float, taste: Taste) -> tuple[State, Finding | 
         seen = _as_far(state, place, side)
         if _one_of_its_ways(state, seen):
             known = baselines.returned(baseline, place, tuple(sight.place for sight in seen))
-            return _regular(state._replace(baseline=known, sights=()), value, found)
+            return _regular(state._replace(baseline=known, sights=()), value)
     if side:
         return _unusual(state, value, side, found)
     if place > interpolated(baseline.places, 0.95):
-        return _slow(state, value, taste, found)
-    return _regular(state, value, found)
+        return _slow(state, value, taste)
+    return _regular(state, value)
 
 
 def _unusual(state: State, value: float, side: int, found: Bounds) -> tuple[State, Finding | None]:
     verdict = _verdict(state.baseline, value, found)
     if state.side != side:
         begun = _Sight(state.runs, round(state.baseline.last_at or 0.0), state.baseline.place(value))
-        state = _dropped(state, found)._replace(sights=(*state.sights, begun)[-MOST_SIGHTS:])
+        state = _dropped(state)._replace(sights=(*state.sights, begun)[-MOST_SIGHTS:])
     state = _longer(state._replace(odd=state.odd + 1, told=Told.UNUSUAL), value, side)
     if _changed(state):
         return _shifted(state)
     return state, replace(verdict, in_a_row=state.odd)
 
 
-def _slow(state: State, value: float, taste: Taste, found: Bounds) -> tuple[State, Finding | None]:
+def _slow(state: State, value: float, taste: Taste) -> tuple[State, Finding | None]:
     """A run above p95 yet within the band. Only a row of them says something, so it teaches when the row is over."""
     settled = Settled(state.length, False) if state.side < 0 else None
-    state = _longer(_dropped(state, found) if state.side < 0 else state, value, 1)
+    state = _longer(_dropped(state) if state.side < 0 else state, value, 1)
     if _changed(state):
-        return _shifted(state) if state.told else (_dropped(state, found), None)
+        return _shifted(state) if state.told else (_dropped(state), None)
     if state.told or state.length < SLOW_IN_A_ROW or not _much(state, taste):
         return state, settled
     baseline = state.baseline
@@ -221,14 +221,12 @@ def _slow(state: State, value: float, taste: Taste, found: Bounds) -> tuple[Stat
     return state._replace(told=Told.SLOWER), slower
 
 
-def _regular(state: State, value: float, found: Bounds) -> tuple[State, Finding | None]:
+def _regular(state: State, value: float) -> tuple[State, Finding | None]:
     if state.told is Told.SLOWER and state.calm + 1 < CALM_IN_A_ROW:
-        return state._replace(
-            baseline=baselines.taught(state.baseline, value, likely=found.likely), calm=state.calm + 1
-        ), None
+        return state._replace(baseline=baselines.taught(state.baseline, value), calm=state.calm + 1), None
     settled = Settled(state.length, state.told is Told.SLOWER) if state.told else None
-    state = _dropped(state, found)
-    return state._replace(baseline=baselines.taught(state.baseline, value, likely=found.likely)), settled
+    state = _dropped(state)
+    return state._replace(baseline=baselines.taught(state.baseline, value)), settled
 
 
 def _longer(state: State, value: float, side: int) -> State:
@@ -237,13 +235,13 @@ def _longer(state: State, value: float, side: int) -> State:
     return state._replace(side=side, streak=streak, weekdays=weekdays, length=state.length + 1, calm=0)
 
 
-def _dropped(state: State, found: Bounds) -> State:
+def _dropped(state: State) -> State:
     """The row is over. If no run in it was unusual, it was a slow hour. The job is like that sometimes: it teaches."""
     if not state.side:
         return state
     baseline = state.baseline
     if not state.odd:
-        baseline = baselines.taught(baseline, *state.streak, weekdays=state.weekdays, likely=found.likely)
+        baseline = baselines.taught(baseline, *state.streak, weekdays=state.weekdays)
     return _quiet(state)._replace(baseline=baseline)
 
 

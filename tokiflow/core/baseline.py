@@ -113,7 +113,6 @@ class Baseline:
     memory: Memory = field(default_factory=Memory)
     week: Week = field(default_factory=Week)
     day: int = 0
-    unlikely: int = 0
     every: float = 0.0
     first_at: float | None = None
     last_at: float | None = None
@@ -215,7 +214,6 @@ class Baseline:
             "memory": self.memory.to_dict(),
             "week": self.week.to_list(),
             "day": self.day,
-            "unlikely": self.unlikely,
             "every": self.every,
             "first_at": self.first_at,
             "last_at": self.last_at,
@@ -241,7 +239,6 @@ class Baseline:
                 Memory.from_dict(kept["memory"]),
                 Week.from_list(kept["week"]),
                 kept["day"],
-                kept["unlikely"],
                 kept["every"],
                 kept["first_at"],
                 kept["last_at"],
@@ -310,30 +307,20 @@ def _reminded(baseline: Baseline) -> Baseline:
     memory = Memory()
     for place in baseline.places:
         memory = memory.add(place, baseline.last_at)
-    return replace(baseline, memory=memory, unlikely=0, returning=(None, None))
+    return replace(baseline, memory=memory, returning=(None, None))
 
 
-def taught(baseline: Baseline, *values: float, weekdays: str = "", likely: Limits = (None, None)) -> Baseline:
-    """The baseline after more regular values of the time it knows of, of its day or of these weekdays.
-
-    What lies outside `likely` (places) is not remembered for weeks while it is rare: it may have been trouble that was
-    too small to be told.
-    """
+def taught(baseline: Baseline, *values: float, weekdays: str = "") -> Baseline:
+    """The baseline after more regular values of the time it knows of, of its day or of these weekdays."""
     grain, raw, log, memory = baseline.grain, baseline.raw, baseline.log, baseline.memory
-    unlikely, (low, high) = baseline.unlikely, likely
     window, weekdays = baseline.window, weekdays or str(week.weekday(baseline.day)) * len(values)
     for value, weekday in zip(values, weekdays, strict=True):
         grain = grain or _first_grain(baseline.measure, value)
         place = _place(value, grain)
-        common = place - baseline.week.offset(int(weekday))
         raw, log = raw.add(min(max(value, -LARGEST), LARGEST)), log.add(place)
-        odd = (low is not None and common < low) or (high is not None and common > high)
-        unlikely += odd
-        if not odd or unlikely > FEW_UNLIKELY + RARE * memory.total:
-            memory = memory.add(common, baseline.last_at)
+        memory = memory.add(place - baseline.week.offset(int(weekday)), baseline.last_at)
         window = (*window[-WINDOW + 1 :], place)
     fresh = memory.faded_at == baseline.memory.faded_at
-    unlikely = unlikely if fresh else unlikely // 2
     return replace(
         baseline,
         grain=grain,
@@ -342,7 +329,6 @@ def taught(baseline: Baseline, *values: float, weekdays: str = "", likely: Limit
         window=window,
         weekdays=(baseline.weekdays + weekdays)[-WINDOW:],
         memory=memory,
-        unlikely=unlikely,
         returning=baseline.returning if fresh else (None, None),
     )
 
@@ -363,14 +349,11 @@ def moved(baseline: Baseline, values: tuple[float, ...], weekdays: str = "") -> 
         window=(),
         weekdays="",
         memory=memory,
-        unlikely=0,
         returning=(None, None),
     )
     return taught(fresh, *values, weekdays=weekdays)
 
 
-FEW_UNLIKELY, RARE = 3, 0.003
-"""So many runs, and this share of all, may be unlikely before they are remembered."""
 OLD_LEVEL = 0.25
 """How much of what was normal before a change counts after it, if it was more than LONG runs."""
 LONG = 400

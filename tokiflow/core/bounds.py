@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from tokiflow.core import baseline as baselines
 from tokiflow.core import levels
-from tokiflow.core.baseline import Baseline, Limits, interpolated
+from tokiflow.core.baseline import Baseline, interpolated
 from tokiflow.core.levels import Level
 from tokiflow.core.memory import Memory
 
@@ -91,14 +91,13 @@ TASTES[Sensitivity.OFF] = TASTES[Sensitivity.NORMAL]
 
 
 class Bounds(NamedTuple):
-    """The places `low` and `high`, outside of which a run is told, and those between which it is `likely`.
+    """The places outside of which a run is told.
 
     `centre` and `sigma` are of what it was held against; `others` the centres of the other ways that the job goes.
     """
 
     low: float
     high: float
-    likely: Limits
     centre: float
     sigma: float
     others: tuple[float, ...] = ()
@@ -127,12 +126,12 @@ def outer(baseline: Baseline, taste: Taste) -> tuple[float, float]:
 
 def _whole(baseline: Baseline, taste: Taste) -> Bounds:
     """Of a job with one level: what chance does, and more where that costs nothing."""
-    low, high = likely = _by_chance(baseline, taste)
+    low, high = _by_chance(baseline, taste)
     centre = baseline.centre
     if baseline.span < YOUNG:
         low, high = min(low, centre - taste.young), max(high, centre + taste.young)
     low, high = _lower(baseline, taste, low, centre), _higher(baseline, taste, high, centre)
-    return Bounds(low, high, likely, centre, baseline.sigma)
+    return Bounds(low, high, centre, baseline.sigma)
 
 
 def _of_level(baseline: Baseline, taste: Taste, level: Level, *, first: bool, last: bool) -> Bounds:
@@ -143,10 +142,9 @@ def _of_level(baseline: Baseline, taste: Taste, level: Level, *, first: bool, la
     reach = _NORMAL.inv_cdf(1 - chance) * max(sigma * (1 + SMALL_SAMPLE / level.memory.total), taste.floor)
     low = min(centre - reach, _tail_end(level.memory, -1, chance, centre, sigma))
     high = max(centre + reach, _tail_end(level.memory, 1, chance, centre, sigma))
-    likely = low, high
     low = _lower(baseline, taste, low, centre) if first else low
     high = _higher(baseline, taste, high, centre) if last else high
-    return Bounds(low, high, likely, centre, sigma)
+    return Bounds(low, high, centre, sigma)
 
 
 def _lower(baseline: Baseline, taste: Taste, low: float, centre: float) -> float:
