@@ -185,7 +185,7 @@ def _judged(state: State, value: float, taste: Taste) -> tuple[State, Finding | 
     found = bounds.of(baseline, taste, place)
     side = 1 if place > found.high else -1 if place < found.low else 0
     if side and state.side != side:
-        seen = _as_far(state, place, side)
+        seen = _as_far(state, place, side, found.centre)
         if _one_of_its_ways(state, seen):
             known = baselines.returned(baseline, place, tuple(sight.place for sight in seen))
             return _regular(state._replace(baseline=known, sights=()), value)
@@ -287,9 +287,9 @@ AS_FAR = 0.35
 DAY = 86_400.0
 
 
-def _as_far(state: State, place: float, side: int) -> list[_Sight]:
-    """What was seen lately that is about as far out as `place`, or farther."""
-    least = max(side * place - AS_FAR, side * state.baseline.centre)
+def _as_far(state: State, place: float, side: int, centre: float) -> list[_Sight]:
+    """What was seen lately that is about as far from `centre` as `place`, or farther."""
+    least = max(side * place - AS_FAR, side * centre)
     since = state.runs - SIGHTED_WITHIN
     return [sight for sight in state.sights if sight.run > since and side * sight.place > least]
 

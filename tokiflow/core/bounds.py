@@ -119,9 +119,13 @@ def of(baseline: Baseline, taste: Taste, place: float) -> Bounds:
     return bounds._replace(others=others)
 
 
+BEYOND = 1000.0
+"""A place that no value has."""
+
+
 def outer(baseline: Baseline, taste: Taste) -> tuple[float, float]:
     """The places between which the whole band is, with all that may lie between its levels."""
-    return of(baseline, taste, -math.inf).low, of(baseline, taste, math.inf).high
+    return of(baseline, taste, -BEYOND).low, of(baseline, taste, BEYOND).high
 
 
 def _whole(baseline: Baseline, taste: Taste) -> Bounds:

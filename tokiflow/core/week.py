@@ -18,9 +18,11 @@ WEEK = 7
 DAYS = 6 * WEEK
 THOUSANDTHS = 1000
 FEWEST_WEEKS = 2
-CLEARLY, STILL = 6.0, 4.0
-"""Standard errors. So far apart are two kinds of days; once known, less is enough. The largest of seven that don't
-differ at all is 2 away from the rest, and hardly ever 5."""
+CLEARLY, STILL = 5.0, 3.5
+"""Standard errors. So far apart are two kinds of days; once known, less is enough. Of seven that don't differ at all
+the largest are 2 away from the rest, and hardly ever 5."""
+FEW_WEEKS = 10
+"""While the error is known from n days only, it is taken for (1 + FEW_WEEKS / n) times as much."""
 WORTH_IT = 0.15
 """On the logarithmic scale. What differs by less is the same: no band is as narrow."""
 LEAST_ERROR = 0.02
@@ -137,5 +139,5 @@ def _distance(low: _Kind, high: _Kind, error: float) -> float:
 def _error(kinds: Sequence[_Kind]) -> float:
     """The standard deviation of days from others of their weekday."""
     squares = sum((away - kind.mean) ** 2 for kind in kinds for away in kind.away)
-    free = sum(len(kind.away) - 1 for kind in kinds)
-    return max(math.sqrt(squares / free), LEAST_ERROR) if free else LEAST_ERROR
+    free = sum(len(kind.away) - 1 for kind in kinds)  # FEWEST_WEEKS of each: never 0.
+    return max(math.sqrt(squares / free), LEAST_ERROR) * (1 + FEW_WEEKS / free)
