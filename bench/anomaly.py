@@ -20,8 +20,9 @@ from datetime import UTC, datetime, timedelta
 
 from bench import table
 from tokiflow.core import anomaly
-from tokiflow.core.anomaly import Sensitivity, Slower, Verdict
 from tokiflow.core.baseline import ENOUGH, Measure, Moments
+from tokiflow.core.bounds import Sensitivity
+from tokiflow.core.findings import Slower, Verdict
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday."""
@@ -49,7 +50,7 @@ class Pace:
 PACES = (
     Pace("daily", timedelta(days=1), 730, 10),
     Pace("hourly", timedelta(hours=1), 8760, 4),
-    Pace("minutely", timedelta(minutes=1), 21_600, 2),
+    Pace("minutely", timedelta(minutes=1), 50_400, 2),
 )
 
 

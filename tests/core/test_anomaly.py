@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokiflow.core import anomaly, sentences
-from tokiflow.core.anomaly import Sensitivity, Settled, Shift, Slower, State, Told, Verdict
+from tokiflow.core.anomaly import State, Told
 from tokiflow.core.baseline import Measure
+from tokiflow.core.bounds import Sensitivity
+from tokiflow.core.findings import Finding, Settled, Shift, Slower, Verdict
 
 START = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 DAILY, HOURLY, MINUTELY = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -31,11 +33,11 @@ class Job:
         self.sensitivity = NORMAL
         self.run(*values)
 
-    def run(self, *values: float) -> list[anomaly.Finding | None]:
+    def run(self, *values: float) -> list[Finding | None]:
         """What each of these runs means."""
         return [self._one(value) for value in values]
 
-    def _one(self, value: float) -> anomaly.Finding | None:
+    def _one(self, value: float) -> Finding | None:
         self.at += self.every
         self.state, found = anomaly.observe(self.state, value, self.at, self.sensitivity)
         return found

@@ -22,9 +22,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from tokiflow.core import week
 from tokiflow.core.memory import Memory
+from tokiflow.core.week import Week
 
-VERSION = 1
+VERSION = 2
 WINDOW = 96
 """Four days of an hourly job, three months of a daily one."""
 ENOUGH = 10
@@ -93,10 +95,13 @@ class Moments(NamedTuple):
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is normal. `window` holds places, oldest first; `every` is the usual gap between runs in seconds.
+    """What is normal on `day`, that of the last run (an ordinal). `every` is the usual gap between runs in seconds.
 
-    `allowed` are the outermost places, below and above, of which a person said that they are no problem; `returning`
-    those that came again so often that they are another way the job goes, until the memory of weeks has them.
+    `window` holds places as they were, oldest first, and `weekdays` a digit for each. All else has them as they would
+    be on a common day: where weekdays differ, those of big days count that much less (core/week.py).
+
+    `allowed` are the outermost places, as they were, of which a person said that they are no problem; `returning` those
+    that came again so often that they are another way the job goes, until the memory of weeks has them.
     """
 
     measure: Measure = Measure.RUN_TIME
@@ -104,7 +109,10 @@ class Baseline:
     raw: Moments = field(default_factory=Moments)
     log: Moments = field(default_factory=Moments)
     window: tuple[float, ...] = ()
+    weekdays: str = ""
     memory: Memory = field(default_factory=Memory)
+    week: Week = field(default_factory=Week)
+    day: int = 0
     every: float = 0.0
     first_at: float | None = None
     last_at: float | None = None
@@ -135,17 +143,26 @@ class Baseline:
     def mad(self) -> float:
         """The median absolute deviation, in the unit of the values."""
         middle = self.usual
-        return _median(sorted(abs(self.value(place) - middle) for place in self.window))
+        return _median(sorted(abs(self.value(place) - middle) for place in self.places))
+
+    @property
+    def offset(self) -> float:
+        """How much farther out places are on a day such as this one."""
+        return self.week.offset(week.weekday(self.day))
 
     def quantile(self, share: float) -> float:
-        """Such a share (0–1) of the last WINDOW regular values is not above this. NaN if there are none."""
+        """Such a share (0–1) of the last WINDOW regular values is not above this, on such a day. NaN if there are
+        none."""
         at = share * (len(self.places) - 1)
         return interpolated([self.value(place) for place in self.places[max(math.floor(at), 0) :][:2]], at % 1)
 
     @cached_property
     def places(self) -> list[float]:
-        """The window, sorted."""
-        return sorted(self.window)
+        """The window as on a common day, sorted."""
+        if not self.week.shape:
+            return sorted(self.window)
+        days = map(int, self.weekdays)
+        return sorted(place - self.week.offset(day) for place, day in zip(self.window, days, strict=True))
 
     @cached_property
     def centre(self) -> float:
@@ -172,13 +189,17 @@ class Baseline:
         shape = [interpolated(self.places, share) for share in (0.05, 0.5, 0.95)]
         return abs(_skew([self.value(place) for place in shape])) + CLEARLY < abs(_skew(shape))
 
-    def place(self, value: float) -> float:
-        """Where a value is on the scale on which it is judged."""
+    def place(self, value: float, weekday: int | None = None) -> float:
+        """Where a value is on the scale on which it is judged, if it is of this day or of another weekday."""
+        return self.seen_as(value) - (self.offset if weekday is None else self.week.offset(weekday))
+
+    def seen_as(self, value: float) -> float:
+        """The place of a value, whatever the day."""
         return _place(value, self.grain or _first_grain(self.measure, value))
 
     def value(self, place: float) -> float:
-        """The value at a place."""
-        return float(f"{math.sinh(place) * 2 * self.grain:.{DIGITS}g}")
+        """The value that is at a place on such a day."""
+        return float(f"{math.sinh(place + self.offset) * 2 * self.grain:.{DIGITS}g}")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, about 1 KB, with its version."""
@@ -189,7 +210,10 @@ class Baseline:
             "raw": list(self.raw),
             "log": list(self.log),
             "window": list(self.window),
+            "weekdays": self.weekdays,
             "memory": self.memory.to_dict(),
+            "week": self.week.to_list(),
+            "day": self.day,
             "every": self.every,
             "first_at": self.first_at,
             "last_at": self.last_at,
@@ -211,7 +235,10 @@ class Baseline:
                 Moments(*kept["raw"]),
                 Moments(*kept["log"]),
                 tuple(kept["window"]),
+                kept["weekdays"],
                 Memory.from_dict(kept["memory"]),
+                Week.from_list(kept["week"]),
+                kept["day"],
                 kept["every"],
                 kept["first_at"],
                 kept["last_at"],
@@ -226,7 +253,7 @@ def learn(baseline: Baseline, value: float, at: datetime) -> Baseline:
     """The baseline after a regular run. What is no number teaches nothing."""
     if not math.isfinite(value):
         return baseline
-    return taught(passed(baseline, at), value)
+    return taught(seen(baseline, value, at), value)
 
 
 def passed(baseline: Baseline, at: datetime) -> Baseline:
@@ -241,25 +268,72 @@ def passed(baseline: Baseline, at: datetime) -> Baseline:
     return replace(baseline, every=round(every, 1) or every, last_at=now)
 
 
-def taught(baseline: Baseline, *values: float) -> Baseline:
-    """The baseline after more regular values of the time it knows of."""
+def seen(baseline: Baseline, value: float, at: datetime, begun: datetime | None = None) -> Baseline:
+    """The baseline before it judges `value`: it knows when that came, and of which day it is: that of `begun` or `at`,
+    in its own zone.
+
+    Unusual or not, the value says something of its weekday: who has never seen a weekend may find it unusual.
+    """
+    baseline = passed(baseline, at)
+    place = baseline.seen_as(value)
+    day = _day(baseline, place, begun or at)
+    now = baseline.week.add(place, day)
+    before, after = baseline.week.shape, now.shape
+    if before == after:
+        return replace(baseline, week=now, day=day)
+    baseline = replace(baseline, week=now)
+    baseline = replace(baseline, day=_day(baseline, place, begun or at))
+    moved_by = max(abs(now.offset(day) - (before[day] if before else 0.0)) for day in range(week.WEEK))
+    return _reminded(baseline) if moved_by >= RESHAPED else baseline
+
+
+def _day(baseline: Baseline, place: float, at: datetime) -> int:
+    """That of `at`, or the one before as long as it goes on: some people's Sunday ends a few hours later than ours."""
+    day = at.toordinal()
+    if baseline.day != day - 1 or at.hour >= LATEST_TURN or baseline.every > OFTEN or not baseline.week.shape:
+        return day
+    away, farther = (abs(place - baseline.week.offset(week.weekday(one)) - baseline.centre) for one in (day - 1, day))
+    return day - 1 if away < farther else day
+
+
+LATEST_TURN, OFTEN = 12, 4 * 3600.0
+"""The hour until which a day may go on, and how often a job must run, in seconds, to say so."""
+RESHAPED = 0.15
+"""On the logarithmic scale: if weekdays differ otherwise by so much, the memory of weeks is worth nothing."""
+
+
+def _reminded(baseline: Baseline) -> Baseline:
+    """The baseline, of which the memory knows no more than the window."""
+    memory = Memory()
+    for place in baseline.places:
+        memory = memory.add(place, baseline.last_at)
+    return replace(baseline, memory=memory, returning=(None, None))
+
+
+def taught(baseline: Baseline, *values: float, weekdays: str = "") -> Baseline:
+    """The baseline after more regular values of the time it knows of, of its day or of these weekdays."""
     grain, raw, log, memory = baseline.grain, baseline.raw, baseline.log, baseline.memory
-    window = baseline.window
-    for value in values:
+    window, weekdays = baseline.window, weekdays or str(week.weekday(baseline.day)) * len(values)
+    for value, weekday in zip(values, weekdays, strict=True):
         grain = grain or _first_grain(baseline.measure, value)
         place = _place(value, grain)
-        raw, log, memory = (
-            raw.add(min(max(value, -LARGEST), LARGEST)),
-            log.add(place),
-            memory.add(place, baseline.last_at),
-        )
+        raw, log = raw.add(min(max(value, -LARGEST), LARGEST)), log.add(place)
+        memory = memory.add(place - baseline.week.offset(int(weekday)), baseline.last_at)
         window = (*window[-WINDOW + 1 :], place)
     fresh = memory.faded_at == baseline.memory.faded_at
-    returning = baseline.returning if fresh else (None, None)
-    return replace(baseline, grain=grain, raw=raw, log=log, window=window, memory=memory, returning=returning)
+    return replace(
+        baseline,
+        grain=grain,
+        raw=raw,
+        log=log,
+        window=window,
+        weekdays=(baseline.weekdays + weekdays)[-WINDOW:],
+        memory=memory,
+        returning=baseline.returning if fresh else (None, None),
+    )
 
 
-def moved(baseline: Baseline, values: tuple[float, ...]) -> Baseline:
+def moved(baseline: Baseline, values: tuple[float, ...], weekdays: str = "") -> Baseline:
     """The baseline after a change of level, of which these are the first values.
 
     The old level is remembered: a job that does more each weekend goes back on Monday. A long memory of it fades, or it
@@ -268,8 +342,16 @@ def moved(baseline: Baseline, values: tuple[float, ...]) -> Baseline:
     memory = baseline.memory
     if memory.total >= LONG:
         memory = memory.faded(OLD_LEVEL)
-    fresh = replace(baseline, raw=Moments(), log=Moments(), window=(), memory=memory, returning=(None, None))
-    return taught(fresh, *values)
+    fresh = replace(
+        baseline,
+        raw=Moments(),
+        log=Moments(),
+        window=(),
+        weekdays="",
+        memory=memory,
+        returning=(None, None),
+    )
+    return taught(fresh, *values, weekdays=weekdays)
 
 
 OLD_LEVEL = 0.25
@@ -281,7 +363,9 @@ def accept(baseline: Baseline, value: float) -> Baseline:
     """The baseline after a person said that `value` is no problem: nothing up to there is one from now on."""
     if not math.isfinite(value) or not baseline.window:
         return baseline
-    return replace(baseline, allowed=_wider(baseline.allowed, baseline.place(value), baseline.centre))
+    return replace(
+        baseline, allowed=_wider(baseline.allowed, baseline.seen_as(value), baseline.centre + baseline.offset)
+    )
 
 
 def returned(baseline: Baseline, place: float, seen: tuple[float, ...]) -> Baseline:

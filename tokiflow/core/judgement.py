@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 from tokiflow.core import anomaly, baseline, sentences
-from tokiflow.core.anomaly import Finding, Sensitivity, Shift, Slower, State, Told
+from tokiflow.core.anomaly import State, Told
 from tokiflow.core.baseline import Measure
+from tokiflow.core.bounds import Sensitivity
+from tokiflow.core.findings import Finding, Shift, Slower, Verdict
 from tokiflow.core.status import Kind
 
 RUN_TIME, OUTPUT_SIZE, RUN_COUNT = Measure.RUN_TIME.value, Measure.OUTPUT_SIZE.value, Measure.RUN_COUNT.value
@@ -40,6 +42,14 @@ class Run(NamedTuple):
     output: float | None = None
     metrics: Mapping[str, Any] = {}
 
+    @property
+    def begun(self) -> datetime:
+        """When it began; if nobody knows, when it finished."""
+        try:
+            return self.at - timedelta(seconds=self.run_time or 0.0)
+        except (OverflowError, ValueError):
+            return self.at
+
 
 class Found(NamedTuple):
     """What was found out about `measure` when a run finished, or a period ended, `at`."""
@@ -51,7 +61,7 @@ class Found(NamedTuple):
     @property
     def kind(self) -> Kind | None:
         """The kind of trouble it is, if it is any."""
-        if isinstance(self.finding, anomaly.Verdict):
+        if isinstance(self.finding, Verdict):
             return Kind.ANOMALY
         return Kind.DEGRADED if isinstance(self.finding, Slower) else None
 
@@ -71,17 +81,18 @@ class Found(NamedTuple):
     @property
     def usual_words(self) -> str:
         """What would be usual: `Usual is from 9 m to 15 m.`; nothing where words say it already."""
-        if not isinstance(self.finding, anomaly.Verdict):
+        if not isinstance(self.finding, Verdict):
             return ""
         which = measure_of(self.measure)
         low, high = (sentences.amount(end, which) for end in (self.finding.low, self.finding.high))
-        return f"Usual is from {low} to {high}."
+        days, others = sentences.on_days(self.finding), sentences.or_others(self.finding, which)
+        return f"Usual is from {low} to {high}{days}{others}."
 
     def told(self) -> dict[str, Any] | None:
         """As it is kept with the run (runs.findings); None if there is nothing to keep."""
         found, which = self.finding, self.measure
         numbers: tuple[float | None, ...]
-        if isinstance(found, anomaly.Verdict):
+        if isinstance(found, Verdict):
             numbers = (found.value, found.usual, found.spread, found.z, found.low, found.high)
             return _told(which, "anomaly", found.too_much, numbers, self.words)
         if isinstance(found, Slower):
@@ -131,12 +142,14 @@ class Count:
 class Notebook:
     """What is known of one monitor while its runs are judged. `period`: by what runs are counted, if they are.
 
-    `usual` says of the run at hand that nothing about it was unlike the usual. `bands` are by measure and day.
+    Days are those of `zone`, and a run is of the day on which it began. `usual` says of the run at hand that nothing
+    about it was unlike the usual. `bands` are by measure and day.
     """
 
     sensitivity: Sensitivity = Sensitivity.NORMAL
     keeps_output: bool = True
     period: timedelta | None = None
+    zone: tzinfo = UTC
     states: dict[str, State] = field(default_factory=dict)
     count: Count | None = None
     usual: bool = True
@@ -147,7 +160,7 @@ class Notebook:
         found = list(self._counted(run.at))
         values = list(self._values(run)) if run.good else []
         for measure, value in values:
-            found += self._observe(measure, value, run.at)
+            found += self._observe(measure, value, run.at, run.begun)
         seen = [self.states[measure] for measure, _ in values]
         if RUN_COUNT in self.states:
             seen.append(self.states[RUN_COUNT])
@@ -159,10 +172,10 @@ class Notebook:
         state = self.states.get(measure)
         if state is None:
             return
-        slow = state.streak if state.told is Told.SLOWER else ()
+        slow, weekdays = (state.streak, state.weekdays) if state.told is Told.SLOWER else ((), "")
         state = anomaly.accept(state, value)
         # Slow runs are within the band: only by teaching do they become normal.
-        self.states[measure] = state._replace(baseline=baseline.taught(state.baseline, *slow))
+        self.states[measure] = state._replace(baseline=baseline.taught(state.baseline, *slow, weekdays=weekdays))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: the states by measure (models.Baseline.measures)."""
@@ -201,13 +214,14 @@ class Notebook:
                 room -= 1
             yield measure, float(value)
 
-    def _observe(self, measure: str, value: float, at: datetime) -> Iterator[Found]:
+    def _observe(self, measure: str, value: float, at: datetime, begun: datetime) -> Iterator[Found]:
         state = self.states.get(measure) or anomaly.fresh(measure_of(measure))
-        state, finding = anomaly.observe(state, value, at, self.sensitivity)
+        state, finding = anomaly.observe(state, value, at, self.sensitivity, begun=begun.astimezone(self.zone))
         self.states[measure] = state
         band = anomaly.band(state.baseline, self.sensitivity)
         if band:
-            day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            # If another day goes on, or has ended, that is the one whose band it is.
+            day = datetime.combine(date.fromordinal(state.baseline.day), time(), self.zone).astimezone(UTC)
             self.bands[measure, day] = Usual(band.low, state.baseline.usual, band.high)
         if finding:
             yield Found(measure, finding, at)
@@ -228,7 +242,7 @@ class Notebook:
             follows = begun == last.since + last.length
             self.count = Count(begun, self.period, 1, whole=follows)
             if follows and last.whole:
-                yield from self._observe(RUN_COUNT, float(last.runs), begun)
+                yield from self._observe(RUN_COUNT, float(last.runs), begun, last.since)
 
 
 def period_for(seconds: float) -> timedelta | None:

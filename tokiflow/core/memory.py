@@ -17,6 +17,8 @@ FIRST_WIDTH = 0.02
 MOST_BINS = 48
 FAR = 6.0
 """Slopes. By chance a gap is that long once in e ** 6, 400 times."""
+FEW, ACCIDENTS = 3, 0.006
+"""So many values, and this share of all, are accidents if they lie beyond a gap; more are how the job goes at times."""
 LONGEST_STEP = 0.4
 """On the logarithmic scale: from two seconds to three."""
 GUESS = 5
@@ -62,8 +64,15 @@ class Memory:
         return Memory(width, bins, self.total + 1, at if self.faded_at is None else self.faded_at)
 
     def faded(self, share: float) -> Memory:
-        """The memory with this share of each count, rounded down: what was rare is forgotten."""
-        bins = {number: kept for number, count in self.bins.items() if (kept := int(count * share))}
+        """The memory with this share of each count. What is rounded off goes to the next bin: of what was rare, too,
+        such a share remains."""
+        bins: dict[int, int] = {}
+        over = 0.0
+        for number in self.numbers:
+            over += self.bins[number] * share
+            if kept := int(over):
+                bins[number] = kept
+                over -= kept
         return replace(self, bins=bins, total=sum(bins.values()))
 
     def quantile(self, share: float) -> float:
@@ -90,7 +99,8 @@ class Memory:
             counted += count
             excess += count * min(step / 2 * self.width, guess)
             rest = beyond * abs(following - number) * self.width
-            if abs(following - number) > 2 * step and rest > excess * math.expm1(FAR / counted):
+            gap = abs(following - number) > 2 * step and rest > excess * math.expm1(FAR / counted)
+            if gap and beyond <= max(FEW, ACCIDENTS * self.total):
                 excess -= beyond * abs(number - first) * self.width
                 reached -= beyond
                 break

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from tokiflow.core import ids, schedule
-from tokiflow.core.anomaly import Sensitivity
+from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.schedule import Schedule
 from tokiflow.errors import Invalid, NotFound
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tokiflow.core import anomaly, durations
+from tokiflow.core import durations, findings
 from tokiflow.core.baseline import Measure
 from tokiflow.core.schedule import zones
 from tokiflow.core.status import Kind
@@ -89,26 +89,40 @@ def last_line(output: str) -> str:
     return ""
 
 
-def unusual(found: anomaly.Finding, measure: Measure, name: str = "") -> str:
-    """What was found out about a run, in its numbers: `took 3 s; usually 12 m ± 40 s (z = −18)`.
+def unusual(found: findings.Finding, measure: Measure, name: str = "") -> str:
+    """What was found out about a run, in its numbers: `took 3 s; usually 12 m ± 40 s on Sundays (z = −18)`.
 
     `name` is that of a metric.
     """
-    if isinstance(found, anomaly.Verdict):
-        usual = f"usually {amount(found.usual, measure)} ± {amount(found.spread, measure)}"
+    if isinstance(found, findings.Verdict):
+        about = f"{amount(found.usual, measure)} ± {amount(found.spread, measure)}"
+        usual = f"usually {about}{on_days(found)}{or_others(found, measure)}"
         row = f", {found.in_a_row} runs in a row" if found.in_a_row > 1 else ""
         return f"{_did(found.value, measure, name)}; {usual} (z = {_signed(found.z)}){row}"
-    if isinstance(found, anomaly.Slower):
+    if isinstance(found, findings.Slower):
         values = ", ".join(amount(value, measure) for value in found.values)
         than = "slower" if measure is Measure.RUN_TIME else "higher"
         return (
             f"the last {len(found.values)} runs were {than} than 95 % of those before: {values}; "
             f"usually {amount(found.usual, measure)}"
         )
-    if isinstance(found, anomaly.Shift):
+    if isinstance(found, findings.Shift):
         now, before = amount(found.now, measure), amount(found.before, measure)
         return f"for {found.runs} runs it {_DOES[measure].format(name or 'the value')} {now}; before that, {before}"
     return f"as usual again after {found.runs} {'run' if found.runs == 1 else 'runs'}"
+
+
+def on_days(found: findings.Verdict) -> str:
+    """` on Sundays`, of a job whose weekdays differ."""
+    return "" if found.weekday is None else f" on {_DAYS[found.weekday]}s"
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def or_others(found: findings.Verdict, measure: Measure) -> str:
+    """`, or about 1 h 12 m`, of a job that has another way to go."""
+    return "".join(f", or about {amount(other, measure)}" for other in found.others)
 
 
 def lead(kind: Kind, summary: str) -> str:
@@ -118,7 +132,7 @@ def lead(kind: Kind, summary: str) -> str:
     return f"failed: {summary}" if kind is Kind.FAILED else summary
 
 
-def shifted(found: anomaly.Shift, measure: Measure, name: str = "") -> str:
+def shifted(found: findings.Shift, measure: Measure, name: str = "") -> str:
     """A new level, learnt and told once: `takes 20 m now, after 12 m`."""
     now, before = amount(found.now, measure), amount(found.before, measure)
     return f"{_DOES[measure].format(name or 'the value')} {now} now, after {before}"

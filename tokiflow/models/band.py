@@ -10,7 +10,7 @@ from tokiflow.models.columns import Moment
 
 
 class Band(Model):
-    """What was normal at the end of one day, which begins at `day` (UTC), in the measure's own unit.
+    """What was normal at the end of one day, which began at `day` (midnight where the job runs), in its measure's unit.
 
     Kept because the baseline itself only knows what is normal now, and a chart shows what was normal then.
     """

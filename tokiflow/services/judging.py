@@ -18,9 +18,11 @@ from sqlalchemy import Row
 
 from tokiflow.core import schedule
 from tokiflow.core.actors import TOKIFLOW
-from tokiflow.core.anomaly import Sensitivity, Shift
+from tokiflow.core.bounds import Sensitivity
+from tokiflow.core.findings import Shift
 from tokiflow.core.judgement import Found, Notebook, Run, period_for
 from tokiflow.core.runs import Outcome
+from tokiflow.core.schedule import zones
 from tokiflow.core.signals import Signal
 from tokiflow.core.status import FLAPPING_SUCCESSES, Status
 from tokiflow.db import transaction
@@ -156,6 +158,7 @@ def _notebook(row: Row[Any]) -> Notebook:
         Sensitivity(row.sensitivity),
         row.capture_output,
         period_for(schedule.period_seconds(rules.schedule, row.updated_at)),
+        zones.zone(row.schedule_timezone) if zones.exists(row.schedule_timezone) else UTC,
     )
 
 

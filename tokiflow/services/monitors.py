@@ -15,7 +15,7 @@ from sqlalchemy import delete as delete_rows
 from tokiflow import errors
 from tokiflow.core import ids, monitor_draft, runs, schedule, status, tokens
 from tokiflow.core.actors import Actor
-from tokiflow.core.anomaly import Sensitivity
+from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.monitor_draft import MonitorDraft
 from tokiflow.core.runs import Run
 from tokiflow.core.status import Status

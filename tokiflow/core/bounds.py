@@ -1,0 +1,242 @@
+"""Between which values a run is usual, and how sure one can be of that.
+
+**The band.** A value is unusual if it is far from what the last runs did *and* farther out than what was seen in weeks:
+
+- far from the last runs: more than z standard deviations from the median, where the standard deviation comes from the
+  MAD and has a floor. This is on the logarithmic scale, unless values clearly scatter by seconds and not by factors;
+- farther out than what is remembered: beyond where its tail reaches so rarely. The outermost values tell how it goes
+  on (Hill, "A simple general approach to inference about the tail of a distribution", Annals of Statistics 1975), but
+  for those beyond a gap (core/memory.py): spikes that lie within the band must not widen it for the next ones.
+
+Where a job has levels that are clearly apart (core/levels.py), each has a band of its own, and what lies between them
+is unusual. Where weekdays differ (core/week.py), the band is that of the day.
+
+How rarely follows from how often the job runs. What chance may do once in eight years, on each side, is one run in
+3,000 of a daily job, and one in 4.4 million of a minutely one: what runs often must be further off to be told. A band
+may be wider than that where it costs nothing: three times as long and a fifth as long are outside all the same.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from statistics import NormalDist
+from typing import NamedTuple
+
+from tokiflow.core import baseline as baselines
+from tokiflow.core import levels
+from tokiflow.core.baseline import Baseline, interpolated
+from tokiflow.core.levels import Level
+from tokiflow.core.memory import Memory
+
+YOUNG = 8 * 86_400.0
+"""Seconds. Who has not seen each weekday yet judges more loosely."""
+SMALL_SAMPLE = 8
+"""The spread of n runs is taken for (1 + SMALL_SAMPLE / n) times what they showed."""
+TAIL, TAIL_SHARE = 250, 0.03
+"""The slope of a tail is taken from so many values at most, and from this share of all while they are few. What happens
+more often is not its tail but another way that the job goes."""
+GUESS = 0.6
+"""A guess at the slope of a tail that was not seen yet, in standard deviations."""
+LIGHT, HEAVY, POWER, MOST_HEAVY = 0.65, 0.95, 1.3, 1.5
+"""The slope of a tail against that of an exponential one that begins there: a normal distribution's has 0.57. Up to
+LIGHT a tail ends like the normal one (whose squares have an exponential tail), at HEAVY it is exponential. The heavier
+it is, the less its beginning says about its end."""
+RUNS_A_YEAR = (52.0, 1_051_200.0)
+"""From weekly to each half minute: nothing is judged as if it were rarer or more frequent."""
+YEAR = 365 * 86_400.0
+SPIKE, DROP = 3.0, 1 / 5
+"""What is to be found wherever chance allows it."""
+ROOM = 0.68
+"""A band that ends at this share of the way to a SPIKE or DROP still tells them, though they scatter themselves."""
+HOPELESS, STRETCH, STRETCH_BY = 1.3, 1.4, 3.0
+"""A tail that ends HOPELESS times farther out than ROOM hides them anyhow. It is trusted less, and taken, gradually,
+for up to STRETCH longer."""
+LONG_KNOWN = 10 * baselines.WINDOW
+CHANCE = 0.4
+"""The standard deviation that belongs to the median absolute deviation of a full window is off by an eighth, mostly."""
+SURE = 100
+"""From so many runs on, the window ends a floor's reach beyond what it has: two levels a week are no wide scatter."""
+
+
+class Sensitivity(StrEnum):
+    """How much must be wrong before somebody is told."""
+
+    OFF = "off"
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class Taste(NamedTuple):
+    """What it takes to be told. On the logarithmic scale: `floor` is the least standard deviation, `young` how far off
+    a run may be before each weekday was seen. `alarms`, how many in a year and on each side may be due to chance;
+    `slower`, the least factor over the usual that makes slow runs worth a word; `margin`, how much wider a band is made
+    where that hides nothing that must be found."""
+
+    floor: float
+    young: float
+    alarms: float
+    slower: float
+    margin: float
+
+
+TASTES = {
+    Sensitivity.LOW: Taste(0.15, 1.0, 0.01, 1.5, 1.5),
+    Sensitivity.NORMAL: Taste(0.1, 0.85, 0.12, 1.2, 1.5),
+    Sensitivity.HIGH: Taste(0.06, 0.5, 2.0, 1.1, 1.0),
+}
+# Who is not told still has the level of the job followed, for the day on which they want to be told.
+TASTES[Sensitivity.OFF] = TASTES[Sensitivity.NORMAL]
+
+
+class Bounds(NamedTuple):
+    """The places outside of which a run is told.
+
+    `centre` and `sigma` are of what it was held against; `others` the centres of the other ways that the job goes.
+    """
+
+    low: float
+    high: float
+    centre: float
+    sigma: float
+    others: tuple[float, ...] = ()
+
+
+def of(baseline: Baseline, taste: Taste, place: float) -> Bounds:
+    """Of the band that is nearest to `place`."""
+    found = levels.of(baseline.memory) if baseline.memory.total >= SURE and baseline.span >= YOUNG else []
+    if len(found) < 2:
+        return _whole(baseline, taste)
+    nearest = min(found, key=lambda level: level.distance(place))
+    others = tuple(level.centre for level in found if level is not nearest)
+    bounds = _of_level(baseline, taste, nearest, first=nearest is found[0], last=nearest is found[-1])
+    for (lower, upper), offset in ((baseline.allowed, baseline.offset), (baseline.returning, 0.0)):
+        least = baseline.centre if lower is None else lower - offset
+        most = baseline.centre if upper is None else upper - offset
+        if least <= place <= most:
+            bounds = bounds._replace(low=min(bounds.low, place), high=max(bounds.high, place))
+    return bounds._replace(others=others)
+
+
+BEYOND = 1000.0
+"""A place that no value has."""
+
+
+def outer(baseline: Baseline, taste: Taste) -> tuple[float, float]:
+    """The places between which the whole band is, with all that may lie between its levels."""
+    return of(baseline, taste, -BEYOND).low, of(baseline, taste, BEYOND).high
+
+
+def _whole(baseline: Baseline, taste: Taste) -> Bounds:
+    """Of a job with one level: what chance does, and more where that costs nothing."""
+    low, high = _by_chance(baseline, taste)
+    centre = baseline.centre
+    if baseline.span < YOUNG:
+        low, high = min(low, centre - taste.young), max(high, centre + taste.young)
+    low, high = _lower(baseline, taste, low, centre), _higher(baseline, taste, high, centre)
+    return Bounds(low, high, centre, baseline.sigma)
+
+
+def _of_level(baseline: Baseline, taste: Taste, level: Level, *, first: bool, last: bool) -> Bounds:
+    """Of one level of several. Towards the next one it is no wider than chance has it."""
+    chance, sigma = _chance(baseline, taste), level.sigma
+    lately = [place for place in baseline.places if not level.distance(place)]
+    centre = interpolated(lately, 0.5) if lately else level.centre
+    reach = _NORMAL.inv_cdf(1 - chance) * max(sigma * (1 + SMALL_SAMPLE / level.memory.total), taste.floor)
+    low = min(centre - reach, _tail_end(level.memory, -1, chance, centre, sigma))
+    high = max(centre + reach, _tail_end(level.memory, 1, chance, centre, sigma))
+    low = _lower(baseline, taste, low, centre) if first else low
+    high = _higher(baseline, taste, high, centre) if last else high
+    return Bounds(low, high, centre, sigma)
+
+
+def _lower(baseline: Baseline, taste: Taste, low: float, centre: float) -> float:
+    """The lower end, lowered as far as hides nothing, and to what is known to be no problem."""
+    allowed, returning = baseline.allowed[0], baseline.returning[0]
+    low = min(low, centre - min(taste.margin * (centre - low), _room(centre, DROP)))
+    return min(low, low if allowed is None else allowed - baseline.offset, low if returning is None else returning)
+
+
+def _higher(baseline: Baseline, taste: Taste, high: float, centre: float) -> float:
+    allowed, returning = baseline.allowed[1], baseline.returning[1]
+    high = max(high, centre + min(taste.margin * (high - centre), _room(centre, SPIKE)))
+    return max(high, high if allowed is None else allowed - baseline.offset, high if returning is None else returning)
+
+
+def _by_chance(baseline: Baseline, taste: Taste) -> tuple[float, float]:
+    """The places between which a run is by all that is known of its job, if that has one level."""
+    centre, memory, chance = baseline.centre, baseline.memory, _chance(baseline, taste)
+    inflation = 1 + SMALL_SAMPLE / len(baseline.window)
+    z = _NORMAL.inv_cdf(1 - chance)
+    reach = z * max(_steadied(baseline) * inflation, taste.floor)
+    low, high = centre - reach, centre + reach
+    if baseline.additive:
+        far = z * inflation * spread(baseline, baseline.sigma, baseline.usual)
+        low, high = baseline.place(baseline.usual - far), baseline.place(baseline.usual + far)
+    if memory.total >= SURE:
+        edge = z * taste.floor
+        low, high = max(low, baseline.places[0] - edge), min(high, baseline.places[-1] + edge)
+    below, above = (_tail_end(memory, side, chance, centre, baseline.sigma) for side in (-1, 1))
+    return min(low, below), max(high, above)
+
+
+def _steadied(baseline: Baseline) -> float:
+    """The spread of the window, of which chance has its part: where the memory knows better, up to CHANCE of it."""
+    lately = baseline.sigma
+    if baseline.memory.total < LONG_KNOWN:
+        return lately
+    long = levels.spread(baseline.memory)
+    return min(lately, max(long, lately - CHANCE * long))
+
+
+LEAST_SPREAD = 0.02
+"""Of the usual value. With less, z would be a huge number that says nothing."""
+
+
+def spread(baseline: Baseline, sigma: float, usual: float) -> float:
+    """The standard deviation in the unit of the measure: that of places, times how much value there is to a place."""
+    return max(sigma, LEAST_SPREAD) * math.hypot(usual, 2 * baseline.grain)
+
+
+_NORMAL = NormalDist()
+
+
+def _chance(baseline: Baseline, taste: Taste) -> float:
+    """How probable it may be, for one run and one side, that it is told although nothing is wrong.
+
+    The first runs are judged like those of a daily job, however fast they come: there are few, and so few by chance.
+    Added up over all n, 6 / n² beyond the first fifty is an eighth of a year's alarms.
+    """
+    fewest, most = RUNS_A_YEAR
+    a_year = min(max(YEAR / baseline.every, fewest), most) if baseline.every else most
+    return taste.alarms * max(1 / a_year, min(1 / 365, 6 / max(baseline.memory.total, 1) ** 2))
+
+
+def _tail_end(memory: Memory, side: int, chance: float, centre: float, sigma: float) -> float:
+    """The place beyond which lies a run with the probability `chance`, if the tail goes on as it begins."""
+    wanted = max(min(round(TAIL_SHARE * memory.total), TAIL), 1)
+    edge, size, slope = memory.tail(side, wanted, GUESS * max(sigma, memory.width))
+    # Of a job that grows, the tail begins near the level of today. Of all that is remembered it begins farther out.
+    begins = max(side * (edge - centre), side * (edge - memory.quantile(0.5)), memory.width)
+    slopes = max(math.log(size / (memory.total * chance)), 0.0)
+    light = math.sqrt(begins**2 + 2 * slope * (begins + slope) * slopes) - begins
+    exponential = slope * slopes
+    heaviness = _heaviness(slope, begins, size / memory.total)
+    reaches = light + min(max((heaviness - LIGHT) / (HEAVY - LIGHT), 0.0), 1.0) * (exponential - light)
+    if heaviness > HEAVY:
+        power = begins * math.expm1(slope / (begins + slope) * slopes)
+        reaches += min((heaviness - HEAVY) / (POWER - HEAVY), MOST_HEAVY) * max(power - reaches, 0.0)
+    ends = max(side * (edge - centre), memory.width) + reaches
+    hidden = STRETCH_BY * (ends - HOPELESS * _room(centre, SPIKE if side > 0 else DROP))
+    return centre + side * (ends + min(max(hidden, 0.0), STRETCH) * max(reaches, 0.0))
+
+
+def _heaviness(slope: float, begins: float, share: float) -> float:
+    """The slope of a tail that begins there and has this share of all, against that of an exponential one."""
+    return slope * math.log(0.5 / share) / begins if share < 0.5 else 0.0
+
+
+def _room(centre: float, factor: float) -> float:
+    """How far from the usual a band may end and yet not hide a run that takes `factor` times as long."""
+    return ROOM * abs(math.asinh(factor * math.sinh(centre)) - centre)
