@@ -7,7 +7,7 @@ only in the person's own organizations: outside them it does not exist (404); in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 from uuid import UUID
