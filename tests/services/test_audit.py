@@ -207,6 +207,12 @@ def test_what_is_old_goes_and_the_rest_still_holds(organization):
     assert broken(organization) == []
 
 
+def test_what_is_old_goes_also_where_the_key_was_lost(five):
+    sql("update audit_chains set sealed_key = 'sealed under another'")
+    assert audit.forget(NOW + DAY) == 5
+    assert chain_of(five).gone_n == 5
+
+
 def test_words_that_had_to_go_are_gone_and_the_chain_says_so(five):
     mine = events(five)[2]
     with transaction():
