@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.factories import make_monitor
+from tokiflow import errors
 from tokiflow.core import sealing
 from tokiflow.core.actors import Actor
 from tokiflow.db import db, transaction
@@ -207,8 +208,10 @@ def test_what_is_old_goes_and_the_rest_still_holds(organization):
     assert broken(organization) == []
 
 
-def test_what_is_old_goes_also_where_the_key_was_lost(five):
+def test_where_the_key_was_lost_it_says_what_to_do_and_what_is_old_goes_all_the_same(five):
     sql("update audit_chains set sealed_key = 'sealed under another'")
+    with pytest.raises(errors.Unavailable, match="TOKIFLOW_FORMER_SECRET_KEYS"):
+        do(five, "monitor.paused")
     assert audit.forget(NOW + DAY) == 5
     assert chain_of(five).gone_n == 5
 
