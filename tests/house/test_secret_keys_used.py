@@ -11,8 +11,7 @@ from tokiflow.services import secret_keys
 
 ROOT = Path(__file__).parents[2]
 ALONE = {"tokiflow/settings.py", "tokiflow/app.py", "tokiflow/cli/up.py", "tokiflow/local/folder.py"}
-ALONE |= {"tokiflow/web/known.py"}
-"""Where the one key is what is meant, or where nothing is lost with it: a browser is known again after a sign-in."""
+"""Where the one key is what is meant."""
 
 
 def test_nobody_signs_or_opens_with_the_newest_key_alone():

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.factories import make_monitor
+from tokiflow import errors
 from tokiflow.core import sealing
 from tokiflow.core.actors import Actor
 from tokiflow.db import db, transaction
@@ -205,6 +206,14 @@ def test_what_is_old_goes_and_the_rest_still_holds(organization):
     do(organization, "monitor.paused", at=NOW + timedelta(days=9))
     assert [one.n for one in events(organization)] == [6]
     assert broken(organization) == []
+
+
+def test_where_the_key_was_lost_it_says_what_to_do_and_what_is_old_goes_all_the_same(five):
+    sql("update audit_chains set sealed_key = 'sealed under another'")
+    with pytest.raises(errors.Unavailable, match="TOKIFLOW_FORMER_SECRET_KEYS"):
+        do(five, "monitor.paused")
+    assert audit.forget(NOW + DAY) == 5
+    assert chain_of(five).gone_n == 5
 
 
 def test_words_that_had_to_go_are_gone_and_the_chain_says_so(five):

@@ -19,12 +19,15 @@ from tokiflow.core.actors import TOKIFLOW, Actor
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import (
+    Band,
+    Baseline,
     Channel,
     Delivery,
     Incident,
     Membership,
     Monitor,
     Organization,
+    Rollup,
     RoutingRule,
     User,
     UserSession,
@@ -33,6 +36,7 @@ from tokiflow.models import Ping as PingRow
 from tokiflow.queries import audit_chains
 from tokiflow.services import audit, channels, incidents, monitors, outputs, pings
 from tokiflow.services.exporting import Asked, organization, tables
+from tokiflow.services.importing import rows as importing_rows
 from tokiflow.services.importing.archive import BadArchive
 from tokiflow.services.importing.organization import restore
 
@@ -84,8 +88,18 @@ def harbour(organization, alice, bob, adam):
         pings.record([pings.Incoming(upstream.token, ping)], NOW)
     outputs.offload(datetime.now(UTC) + HOUR)
     assert db.session.scalar(select(func.count()).where(PingRow.body_key.is_not(None))) == 1
+    day = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
     with transaction():
         db.session.execute(text("update deliveries set status = 'sent'"))
+        db.session.add_all(
+            [
+                Rollup(
+                    monitor_id=upstream.id, grain="day", at=day, succeeded=3, timed=3, squares=0.1, histogram={"7": 3}
+                ),
+                Band(monitor_id=upstream.id, measure="run_time", day=day, low=1, usual=1.5, high=1e300),
+                Baseline(monitor_id=upstream.id, judged_until=NOW, measures={"run_time": {"mean": 0.1 + 0.2}}),
+            ]
+        )
     return organization
 
 
@@ -130,6 +144,12 @@ def test_an_organization_comes_back_as_itself(harbour, alice, empty_database_lat
     assert db.session.scalar(select(func.count()).where(PingRow.body_key.is_not(None))) == 1, "it is in the store again"
     second = export(organization_id, ids.new(), tmp_path / "second" / "it.zip")
     assert forgotten(content(second)) == forgotten(content(first))
+
+
+def test_every_kind_of_column_can_come_back():
+    for column in (column for part in tables.PARTS for column in part.columns):
+        with pytest.raises((TypeError, ValueError)):
+            importing_rows.fitting(column, object())
 
 
 def test_its_pings_go_on_where_they_were(harbour, alice, empty_database_later, tmp_path):
@@ -291,6 +311,9 @@ BAD = {
     "a strange column": (edit("monitors", lambda one: one.update(evil=1)), "evil is no column"),
     "a missing column": (edit("monitors", lambda one: one.pop("token")), "token is missing"),
     "a wrong kind": (edit("monitors", lambda one: one.update(grace_seconds="long")), "grace_seconds can’t be read"),
+    "no finite number": (edit("bands", lambda one: one.update(high=float("inf"))), "high can’t be read"),
+    "text for a number": (edit("bands", lambda one: one.update(low="1.5")), "low can’t be read"),
+    "a number for an id": (edit("runs", lambda one: one.update(monitor_id=5)), "monitor_id can’t be read"),
     "a wrong time": (edit("runs", lambda one: one.update(at="yesterday")), "at can’t be read"),
     "a time without a zone": (edit("runs", lambda one: one.update(at="2026-07-01T08:00:00")), "at can’t be read"),
     "NUL": (edit("monitors", lambda one: one.update(name="a\x00b")), "name can’t be read"),

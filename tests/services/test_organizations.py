@@ -109,6 +109,10 @@ def test_alice_deletes_it_and_everybody_in_it_hears_when(organization, alice, ad
     assert "talk to them" in said[adam.email]["sentences"][1]
     with pytest.raises(errors.Conflict, match="already"):
         organizations.plan_deletion(organization.id, NAME, actor(olga), NOW)
+    for hours in (1, 23, 25):
+        organizations.call_off_deletion(organization.id, actor(olga), NOW)
+        organizations.plan_deletion(organization.id, NAME, actor(alice), NOW + timedelta(hours=hours))
+    assert len(letters()) == 3, "at most once a day, however often it is planned"
 
 
 def test_the_letter_says_when_in_the_readers_zone_and_leads_there(organization, alice):

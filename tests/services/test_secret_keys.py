@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Response
 from sqlalchemy import text, update
 
 from tests.factories import make_channel, make_slack_installation, save
@@ -20,6 +21,7 @@ from tokiflow.db import db, transaction
 from tokiflow.models import Authenticator, Channel
 from tokiflow.queries import audit_chains
 from tokiflow.services import audit, mail_links, secret_keys, slack_installations
+from tokiflow.web import known
 
 NEW = "the-next-key-of-the-tests-9876543210-ZYXWVUTSRQ"
 NOW = datetime(2026, 7, 1, 8, tzinfo=UTC)
@@ -142,6 +144,23 @@ def test_links_in_mails_from_before_still_work(organization, with_keys):
     with_keys(NEW)
     with pytest.raises(mail_links.NotOurs):
         mail_links.question(confirm.rpartition("/")[2])
+
+
+def test_a_browser_in_which_she_signed_in_stays_known(app, with_keys):
+    def cookies(answer) -> dict[str, str]:
+        return {"Cookie": "; ".join(one.partition(";")[0] for one in answer.headers.getlist("Set-Cookie"))}
+
+    with app.test_request_context():
+        noted = cookies(known.note(Response(), "alice@harbour.example"))
+    with_keys(NEW, OLD)
+    with app.test_request_context(headers=noted):
+        assert known.whose("Alice@harbour.example")
+        assert not known.whose("bob@harbour.example")
+        noted_again = cookies(known.note(Response(), "bob@harbour.example"))
+    with_keys(NEW)
+    for headers, whose in ((noted, (False, False)), (noted_again, (False, True))):
+        with app.test_request_context(headers=headers):
+            assert (known.whose("alice@harbour.example"), known.whose("bob@harbour.example")) == whose
 
 
 def test_nobody_is_signed_out_and_forms_that_are_open_can_be_sent(app, alice, client_for, database, tmp_path):

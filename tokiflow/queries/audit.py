@@ -124,6 +124,12 @@ def oldest_at(organization_id: UUID) -> datetime | None:
     return db.session.scalar(select(func.min(AuditEvent.at)).where(AuditEvent.organization_id == organization_id))
 
 
+def was_done(what: str, organization_id: UUID, since: datetime) -> bool:
+    """Whether anybody did this in the organization since then."""
+    mine = AuditEvent.organization_id == organization_id, AuditEvent.what == what, AuditEvent.at > since
+    return db.session.execute(select(select(AuditEvent.id).where(*mine).exists())).scalar_one()
+
+
 def organizations_with_events_before(before: datetime) -> Sequence[UUID]:
     """Whose log has events from before this moment."""
     old = exists().where(AuditEvent.organization_id == Organization.id, AuditEvent.at < before)

@@ -13,6 +13,7 @@ from flask import current_app
 from sqlalchemy import ScalarSelect, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from tokiflow import errors
 from tokiflow.core import chain, ids, sealing
 from tokiflow.core.actors import TOKIFLOW, Actor
 from tokiflow.db import at_end, changed, db, transaction
@@ -23,6 +24,10 @@ from tokiflow.settings import Settings
 
 log = structlog.get_logger()
 
+KEY_LOST = (
+    "Nothing can be changed, because nothing can be written into the audit log: SECRET_KEY is another than when it "
+    "began. Whoever operates this Tokiflow gives back the former one in TOKIFLOW_FORMER_SECRET_KEYS."
+)
 TAKEN_OUT = "(taken out)"
 """Stands where somebody's words were, after they had to go."""
 
@@ -108,7 +113,10 @@ def ends_hold(row: AuditChain) -> bool:
 def _chain(events: Sequence[AuditEvent]) -> None:
     """Write `events`, each as the next link of its organization's chain."""
     chains = _locked(sorted({event.organization_id for event in events}))
-    whole = [row for row in chains.values() if ends_hold(row)]
+    try:
+        whole = [row for row in chains.values() if ends_hold(row)]
+    except ValueError:
+        raise errors.Unavailable(KEY_LOST) from None
     for event in events:
         row = chains[event.organization_id]
         key = key_of(row)
@@ -174,7 +182,7 @@ def _older(organization_id: UUID) -> ScalarSelect[int]:
 
 
 def _forget(row: AuditChain, before: datetime, most: int) -> int:
-    whole = ends_hold(row)
+    whole = _known_to_hold(row)
     old = (
         select(AuditEvent.id)
         .where(AuditEvent.organization_id == row.organization_id, AuditEvent.at < before)
@@ -197,6 +205,14 @@ def _forget(row: AuditChain, before: datetime, most: int) -> int:
     count = changed(delete(AuditEvent).where(AuditEvent.id.in_(going)))
     log.info("audit_events_forgotten", organization=str(row.organization_id), count=count)
     return count
+
+
+def _known_to_hold(row: AuditChain) -> bool:
+    """Without the key nobody can tell; what is old goes all the same."""
+    try:
+        return ends_hold(row)
+    except ValueError:
+        return False
 
 
 def keys() -> tuple[str, ...]:

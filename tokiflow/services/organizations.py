@@ -19,6 +19,7 @@ from tokiflow.core.roles import Right, Role, allows
 from tokiflow.db import db, transaction
 from tokiflow.errors import Conflict, Forbidden, Invalid, NotFound
 from tokiflow.models import Membership, Organization, User
+from tokiflow.queries import audit as audit_queries
 from tokiflow.queries import memberships
 from tokiflow.queue import Job, enqueue
 from tokiflow.services import audit, notices, organization_erasures
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 NAME_LIMIT = 200
 GRACE = timedelta(days=7)
 """So long a deleted organization waits, in case somebody changes their mind."""
+TOLD_ONCE_IN = timedelta(days=1)
+"""So that nobody who deletes and keeps it all day fills the mailboxes of everybody in it."""
 MOST_OWNED = 50
 STEP_SECONDS = 1.0
 """Then other jobs of the worker that erases have their turn."""
@@ -73,7 +76,7 @@ def plan_deletion(organization_id: UUID, typed: str, by: Actor, now: datetime) -
     """Let all of it go once GRACE is over; when that is. Until then everything works as before.
 
     typed: its name, as somebody wrote it who means it. Raises Invalid for another one, Conflict if it is planned
-    already. Everybody in it gets a letter.
+    already. Everybody in it gets a letter, once in TOLD_ONCE_IN.
     """
     with transaction():
         row = locked_for(organization_id, by, Right.EDIT_ORGANIZATION)
@@ -85,8 +88,9 @@ def plan_deletion(organization_id: UUID, typed: str, by: Actor, now: datetime) -
         audit.record(
             "organization.deletion_planned", by, row.id, now, object_id=row.id, object_name=row.name, after=after
         )
-        for member in memberships.everybody(row.id):
-            notices.deletion_planned(member, row, by, row.erase_at, now)
+        if not audit_queries.was_done("organization.deletion_planned", row.id, now - TOLD_ONCE_IN):
+            for member in memberships.everybody(row.id):
+                notices.deletion_planned(member, row, by, row.erase_at, now)
         log.info("organization_deletion_planned", organization=str(organization_id))
         return row.erase_at
 

@@ -52,19 +52,22 @@ def give(response: Response, browser: str) -> Response:
 
 def note(response: Response, email: str) -> Response:
     """Let the browser keep that whoever has this address signed in there."""
-    browser = own_or_new()
-    marks = [_mark(email), *(one for one in _people() if one != _mark(email))][:PEOPLE]
+    browser, key = own_or_new(), _keys()[0]
+    # Marks that a former key made can't be made anew: whoever else signed in here is noted when they come again.
+    others = [one for made_with, one in _people() if made_with == key and one != _mark(email, key)]
     _set(response, BROWSER_COOKIE, browser)
-    _set(response, KNOWN_COOKIE, str(_serializer().dumps([_mark(browser), marks])))
+    noted = [_mark(browser, key), [_mark(email, key), *others][:PEOPLE]]
+    _set(response, KNOWN_COOKIE, str(_serializer(key).dumps(noted)))
     return response
 
 
 def whose(email: str) -> bool:
     """Whether whoever has this address, as somebody types it, signed in here before."""
     try:
-        return _mark(people.address(email)) in _people()
+        address = people.address(email)
     except errors.Invalid:
         return False
+    return any(mark == _mark(address, key) for key, mark in _people())
 
 
 def somebodys() -> bool:
@@ -81,28 +84,34 @@ def network() -> str:
     return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
 
 
-def _people() -> list[str]:
-    """The marks of those who signed in in this browser. A note taken to another browser says nothing."""
-    try:
-        browser, marks = _serializer().loads(request.cookies.get(KNOWN_COOKIE, ""), max_age=int(KEPT.total_seconds()))
-    except (BadData, ValueError, TypeError):
-        return []
-    return list(marks) if own() and browser == _mark(own()) else []
+def _people() -> list[tuple[str, str]]:
+    """The marks of those who signed in in this browser, each with the key that made it. A note taken to another browser
+    says nothing."""
+    for key in _keys() if own() else ():
+        try:
+            browser, marks = _serializer(key).loads(
+                request.cookies.get(KNOWN_COOKIE, ""), max_age=int(KEPT.total_seconds())
+            )
+        except (BadData, ValueError, TypeError):
+            continue
+        return [(key, str(one)) for one in marks] if browser == _mark(own(), key) else []
+    return []
 
 
-def _mark(text: str) -> str:
+def _mark(text: str, key: str) -> str:
     """Stands for `text`, and does not tell it to whoever sees the cookie."""
-    return hmac.digest(_secret(), text.encode("utf-8", "surrogateescape"), "sha256").hex()[:32]
+    return hmac.digest(key.encode(), text.encode("utf-8", "surrogateescape"), "sha256").hex()[:32]
 
 
-def _secret() -> bytes:
+def _keys() -> tuple[str, ...]:
+    """The key of the installation, and former ones."""
     settings: Settings = current_app.extensions["tokiflow.settings"]
-    return settings.secret_key.encode()
+    return settings.secret_keys
 
 
-def _serializer() -> URLSafeTimedSerializer:
+def _serializer(key: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(
-        _secret(),
+        key.encode(),
         salt="tokiflow.known-browser",
         signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
     )

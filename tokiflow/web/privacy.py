@@ -111,6 +111,7 @@ def _kept() -> list[tuple[str, str, str]]:
         ("Your name and network address in the audit log", "so that your organization knows who changed what", log),
         ("Your name on incidents, and your comments", "the story of what happened", "As long as the monitor is there"),
         ("Your address in e-mail channels", "alerts are sent there", "Until you or they take it out"),
+        ("Views of incidents you saved", "so that you find them again", "Until deleted, or with your account"),
         ("Which reports you get by mail", "to send them to you", "Until you stop them, or leave"),
         ("Mails we sent you", "to send them again if they fail", f"{letters.KEPT.days} days"),
         ("Files you asked for", "for you to fetch", f"{exports.KEPT.days} days"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, Column, Integer, LargeBinary, String, Uuid
+from sqlalchemy import ARRAY, Boolean, Column, Float, Integer, LargeBinary, String, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tokiflow.db import UtcDateTime
@@ -39,7 +40,7 @@ class Row:
                 raise self._bad(f"{column.name} is empty")
             return None
         try:
-            return _fitting(column, given)
+            return fitting(column, given)
         except (ValueError, TypeError):
             raise self._bad(f"{column.name} can’t be read") from None
 
@@ -47,10 +48,11 @@ class Row:
         return BadArchive(f"A row of tables/{self.part.name}.jsonl can’t be taken: {why}.")
 
 
-def _fitting(column: Column[Any], given: Any) -> Any:
+def fitting(column: Column[Any], given: Any) -> Any:
+    """What JSON says, as the column wants it. Raises TypeError or ValueError for what does not fit."""
     kind = column.type
     if isinstance(kind, Uuid):
-        return UUID(given)
+        return UUID(_is(given, str))
     if isinstance(kind, UtcDateTime):
         return moment(given)
     if isinstance(kind, LargeBinary):
@@ -63,6 +65,8 @@ def _fitting(column: Column[Any], given: Any) -> Any:
         return _is(given, bool)
     if isinstance(kind, Integer):
         return _is(given, int)
+    if isinstance(kind, Float):
+        return _finite(given)
     assert isinstance(kind, String), kind
     text: str = _is(given, str)
     if "\x00" in text or (kind.length is not None and len(text) > kind.length):
@@ -76,6 +80,13 @@ def moment(given: str) -> datetime:
     if found.tzinfo is None:
         raise ValueError("a time without a zone")
     return found
+
+
+def _finite(given: Any) -> float:
+    number = float(_is(given, int, float))
+    if not isfinite(number):
+        raise ValueError("no number")
+    return number
 
 
 def _is(given: Any, *kinds: type) -> Any:
