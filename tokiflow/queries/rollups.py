@@ -209,10 +209,11 @@ _TOTAL = """
 
 
 def _total(row: Any) -> Total:
-    _, at, grain, succeeded, failed, overran, missed, unfinished, anomalies, *times, histograms = row
+    _, at, grain, succeeded, failed, overran, missed, unfinished, anomalies = row[:9]
+    timed, total_ms, squares, min_ms, max_ms, histograms = row[9:]
     counts = Counts(succeeded, failed, overran, missed, unfinished, anomalies)
     first = Span(at.astimezone(UTC), at.astimezone(UTC) + (DAY if grain == "day" else HOUR))
-    return Total(first, counts, Times(*times, histogram.merged(histograms)))
+    return Total(first, counts, Times(timed, total_ms, squares, min_ms, max_ms, histogram.merged(histograms)))
 
 
 def _parts(wanted: Sequence[Sources], values: dict[str, Any]) -> list[str]:
