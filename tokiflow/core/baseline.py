@@ -298,15 +298,19 @@ def _day(baseline: Baseline, place: float, at: datetime) -> int:
 
 LATEST_TURN, OFTEN = 12, 4 * 3600.0
 """The hour until which a day may go on, and how often a job must run, in seconds, to say so."""
+WILD = 5.0
+"""Standard deviations."""
 RESHAPED = 0.15
 """On the logarithmic scale: if weekdays differ otherwise by so much, the memory of weeks is worth nothing."""
 
 
 def _reminded(baseline: Baseline) -> Baseline:
-    """The baseline, of which the memory knows no more than the window."""
-    memory = Memory()
+    """The baseline, of which the memory knows no more than the window. What is wild, now that weekdays are known, may
+    have been trouble that was within a wider band."""
+    memory, reach = Memory(), WILD * max(baseline.sigma, 0.1)
     for place in baseline.places:
-        memory = memory.add(place, baseline.last_at)
+        if abs(place - baseline.centre) <= reach:
+            memory = memory.add(place, baseline.last_at)
     return replace(baseline, memory=memory, returning=(None, None))
 
 
