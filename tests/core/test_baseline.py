@@ -215,11 +215,16 @@ def test_a_moment_before_the_last_changes_no_gap():
 
 
 def test_a_new_level_is_learnt_from_its_first_runs_and_the_old_one_remembered():
-    moved = baselines.moved(learnt(*[12.0, 13.0] * 20), (20.0,) * 10)
+    old = learnt(*[12.0, 13.0] * 20)
+    moved = baselines.moved(old, (20.0,) * 10, (old.place(8.0), old.place(18.0)))
     assert moved.count == 10
     assert moved.usual == pytest.approx(20, rel=1e-4)
     assert moved.raw.mean == pytest.approx(20)
-    assert moved.memory.quantile(0.1) < moved.place(14.0)
+    assert moved.memory.total == 10
+    assert moved.returning == (old.place(8.0), old.place(18.0))
+    for number in range(40):
+        moved = baselines.learn(moved, 20.0, START + (50 + number) * DAILY)
+    assert moved.returning == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -337,30 +337,15 @@ def taught(baseline: Baseline, *values: float, weekdays: str = "") -> Baseline:
     )
 
 
-def moved(baseline: Baseline, values: tuple[float, ...], weekdays: str = "") -> Baseline:
+def moved(baseline: Baseline, values: tuple[float, ...], before: Limits, weekdays: str = "") -> Baseline:
     """The baseline after a change of level, of which these are the first values.
 
-    The old level is remembered: a job that does more each weekend goes back on Monday. A long memory of it fades, or it
-    would take weeks to outweigh it.
+    The old level, between the places `before`, stays usual for a while: a job that does more each weekend goes back on
+    Monday. But it tells nothing of how the new one scatters.
     """
-    memory = baseline.memory
-    if memory.total >= LONG:
-        memory = memory.faded(OLD_LEVEL)
-    fresh = replace(
-        baseline,
-        raw=Moments(),
-        log=Moments(),
-        window=(),
-        weekdays="",
-        memory=memory,
-        returning=(None, None),
-    )
-    return taught(fresh, *values, weekdays=weekdays)
-
-
-OLD_LEVEL = 0.25
-"""How much of what was normal before a change counts after it, if it was more than LONG runs."""
-LONG = 400
+    fresh = replace(baseline, raw=Moments(), log=Moments(), window=(), weekdays="", memory=Memory(), returning=before)
+    learnt = taught(fresh, *values, weekdays=weekdays)
+    return replace(learnt, returning=before)
 
 
 def accept(baseline: Baseline, value: float) -> Baseline:

@@ -34,8 +34,8 @@ YOUNG = 8 * 86_400.0
 SMALL_SAMPLE = 8
 """The spread of n runs is taken for (1 + SMALL_SAMPLE / n) times what they showed."""
 FEWEST, MOSTLY, TAIL, TAIL_SHARE = 8, 12, 250, 0.03
-"""The slope of a tail is taken from so many values, or one in MOSTLY of the first; then from this share, to TAIL. What happens
-more often is not its tail but another way that the job goes."""
+"""The slope of a tail is taken from so many values, or one in MOSTLY of the first; then from this share, up to TAIL.
+What happens more often is not its tail but another way that the job goes."""
 GUESS = 0.6
 """A guess at the slope of a tail that was not seen yet, in standard deviations."""
 LIGHT, HEAVY, POWER, LONGEST = 0.65, 0.95, 1.3, 3.0
