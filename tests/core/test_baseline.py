@@ -24,7 +24,7 @@ some_runs = st.lists(run_times, min_size=2, max_size=130)
 anything = st.floats(allow_nan=True, allow_infinity=True)
 
 
-def learnt(*values: float, measure: Measure = Measure.RUN_TIME, every: timedelta = DAILY) -> Baseline:
+def learnt(*values: float, measure: Measure = Measure.RUN_TIME, every: timedelta = HOURLY) -> Baseline:
     baseline = Baseline(measure)
     for number, value in enumerate(values):
         baseline = baselines.learn(baseline, value, START + number * every)
@@ -51,12 +51,12 @@ def test_the_same_on_the_logarithmic_scale(values):
 @given(some_runs, st.sampled_from([0.0, 0.05, 0.5, 0.95, 0.99, 1.0]))
 def test_percentiles_of_the_window_are_those_of_numpy(values, share):
     expected = numpy.quantile(values[-WINDOW:], share)
-    assert learnt(*values, every=HOURLY).quantile(share) == pytest.approx(expected, rel=2e-4, abs=2e-5)
+    assert learnt(*values).quantile(share) == pytest.approx(expected, rel=2e-4, abs=2e-5)
 
 
 @given(some_runs)
 def test_median_and_mad_are_those_of_scipy(values):
-    baseline, lately = learnt(*values, every=HOURLY), values[-WINDOW:]
+    baseline, lately = learnt(*values), values[-WINDOW:]
     tolerance = 3e-4 * max(lately)
     assert baseline.usual == pytest.approx(numpy.median(lately), abs=tolerance)
     assert baseline.mad == pytest.approx(stats.median_abs_deviation(lately), abs=tolerance)
@@ -215,11 +215,16 @@ def test_a_moment_before_the_last_changes_no_gap():
 
 
 def test_a_new_level_is_learnt_from_its_first_runs_and_the_old_one_remembered():
-    moved = baselines.moved(learnt(*[12.0, 13.0] * 20), (20.0,) * 10)
+    old = learnt(*[12.0, 13.0] * 20)
+    moved = baselines.moved(old, (20.0,) * 10, (old.place(8.0), old.place(18.0)))
     assert moved.count == 10
     assert moved.usual == pytest.approx(20, rel=1e-4)
     assert moved.raw.mean == pytest.approx(20)
-    assert moved.memory.quantile(0.1) < moved.place(14.0)
+    assert moved.memory.total == 10
+    assert moved.returning == (old.place(8.0), old.place(18.0))
+    for number in range(40):
+        moved = baselines.learn(moved, 20.0, START + (50 + number) * DAILY)
+    assert moved.returning == (None, None)
 
 
 @pytest.mark.parametrize(

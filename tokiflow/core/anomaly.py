@@ -274,7 +274,8 @@ LEVEL = 0.1
 
 def _shifted(state: State) -> tuple[State, Finding | None]:
     before = state.baseline.usual
-    after = baselines.moved(state.baseline, state.streak, state.weekdays)
+    usual = bounds.outer(state.baseline, TASTES[Sensitivity.NORMAL])
+    after = baselines.moved(state.baseline, state.streak, usual, state.weekdays)
     return _quiet(state)._replace(baseline=after, sights=()), Shift(state.length, before, after.usual)
 
 

@@ -298,15 +298,19 @@ def _day(baseline: Baseline, place: float, at: datetime) -> int:
 
 LATEST_TURN, OFTEN = 12, 4 * 3600.0
 """The hour until which a day may go on, and how often a job must run, in seconds, to say so."""
+WILD = 5.0
+"""Standard deviations."""
 RESHAPED = 0.15
 """On the logarithmic scale: if weekdays differ otherwise by so much, the memory of weeks is worth nothing."""
 
 
 def _reminded(baseline: Baseline) -> Baseline:
-    """The baseline, of which the memory knows no more than the window."""
-    memory = Memory()
+    """The baseline, of which the memory knows no more than the window. What is wild, now that weekdays are known, may
+    have been trouble that was within a wider band."""
+    memory, reach = Memory(), WILD * max(baseline.sigma, 0.1)
     for place in baseline.places:
-        memory = memory.add(place, baseline.last_at)
+        if abs(place - baseline.centre) <= reach:
+            memory = memory.add(place, baseline.last_at)
     return replace(baseline, memory=memory, returning=(None, None))
 
 
@@ -333,30 +337,15 @@ def taught(baseline: Baseline, *values: float, weekdays: str = "") -> Baseline:
     )
 
 
-def moved(baseline: Baseline, values: tuple[float, ...], weekdays: str = "") -> Baseline:
+def moved(baseline: Baseline, values: tuple[float, ...], before: Limits, weekdays: str = "") -> Baseline:
     """The baseline after a change of level, of which these are the first values.
 
-    The old level is remembered: a job that does more each weekend goes back on Monday. A long memory of it fades, or it
-    would take weeks to outweigh it.
+    The old level, between the places `before`, stays usual for a while: a job that does more each weekend goes back on
+    Monday. But it tells nothing of how the new one scatters.
     """
-    memory = baseline.memory
-    if memory.total >= LONG:
-        memory = memory.faded(OLD_LEVEL)
-    fresh = replace(
-        baseline,
-        raw=Moments(),
-        log=Moments(),
-        window=(),
-        weekdays="",
-        memory=memory,
-        returning=(None, None),
-    )
-    return taught(fresh, *values, weekdays=weekdays)
-
-
-OLD_LEVEL = 0.25
-"""How much of what was normal before a change counts after it, if it was more than LONG runs."""
-LONG = 400
+    fresh = replace(baseline, raw=Moments(), log=Moments(), window=(), weekdays="", memory=Memory(), returning=before)
+    learnt = taught(fresh, *values, weekdays=weekdays)
+    return replace(learnt, returning=before)
 
 
 def accept(baseline: Baseline, value: float) -> Baseline:

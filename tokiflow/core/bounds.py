@@ -33,15 +33,15 @@ YOUNG = 8 * 86_400.0
 """Seconds. Who has not seen each weekday yet judges more loosely."""
 SMALL_SAMPLE = 8
 """The spread of n runs is taken for (1 + SMALL_SAMPLE / n) times what they showed."""
-TAIL, TAIL_SHARE = 250, 0.03
-"""The slope of a tail is taken from so many values at most, and from this share of all while they are few. What happens
-more often is not its tail but another way that the job goes."""
+FEWEST, MOSTLY, TAIL, TAIL_SHARE = 8, 12, 250, 0.03
+"""The slope of a tail is taken from so many values, or one in MOSTLY of the first; then from this share, up to TAIL.
+What happens more often is not its tail but another way that the job goes."""
 GUESS = 0.6
 """A guess at the slope of a tail that was not seen yet, in standard deviations."""
-LIGHT, HEAVY, POWER, MOST_HEAVY = 0.65, 0.95, 1.3, 1.5
+LIGHT, HEAVY, POWER, LONGEST = 0.65, 0.95, 1.3, 3.0
 """The slope of a tail against that of an exponential one that begins there: a normal distribution's has 0.57. Up to
-LIGHT a tail ends like the normal one (whose squares have an exponential tail), at HEAVY it is exponential. The heavier
-it is, the less its beginning says about its end."""
+LIGHT a tail ends like the normal one (whose squares have an exponential tail), at HEAVY it is exponential, and at POWER
+that of a power, if there are enough values to be sure; never LONGEST times as long as an exponential one."""
 RUNS_A_YEAR = (52.0, 1_051_200.0)
 """From weekly to each half minute: nothing is judged as if it were rarer or more frequent."""
 YEAR = 365 * 86_400.0
@@ -215,7 +215,7 @@ def _chance(baseline: Baseline, taste: Taste) -> float:
 
 def _tail_end(memory: Memory, side: int, chance: float, centre: float, sigma: float) -> float:
     """The place beyond which lies a run with the probability `chance`, if the tail goes on as it begins."""
-    wanted = max(min(round(TAIL_SHARE * memory.total), TAIL), 1)
+    wanted = max(min(round(TAIL_SHARE * memory.total), TAIL), min(FEWEST, memory.total // MOSTLY), 1)
     edge, size, slope = memory.tail(side, wanted, GUESS * max(sigma, memory.width))
     # Of a job that grows, the tail begins near the level of today. Of all that is remembered it begins farther out.
     begins = max(side * (edge - centre), side * (edge - memory.quantile(0.5)), memory.width)
@@ -224,9 +224,10 @@ def _tail_end(memory: Memory, side: int, chance: float, centre: float, sigma: fl
     exponential = slope * slopes
     heaviness = _heaviness(slope, begins, size / memory.total)
     reaches = light + min(max((heaviness - LIGHT) / (HEAVY - LIGHT), 0.0), 1.0) * (exponential - light)
-    if heaviness > HEAVY:
+    surely = heaviness * (1 - 1 / math.sqrt(size + 1))
+    if surely > HEAVY:
         power = begins * math.expm1(slope / (begins + slope) * slopes)
-        reaches += min((heaviness - HEAVY) / (POWER - HEAVY), MOST_HEAVY) * max(power - reaches, 0.0)
+        reaches += min((surely - HEAVY) / (POWER - HEAVY), 1.0) * (min(power, LONGEST * exponential) - reaches)
     ends = max(side * (edge - centre), memory.width) + reaches
     hidden = STRETCH_BY * (ends - HOPELESS * _room(centre, SPIKE if side > 0 else DROP))
     return centre + side * (ends + min(max(hidden, 0.0), STRETCH) * max(reaches, 0.0))

@@ -19,6 +19,8 @@ FAR = 6.0
 """Slopes. By chance a gap is that long once in e ** 6, 400 times."""
 FEW, ACCIDENTS = 3, 0.006
 """So many values, and this share of all, are accidents if they lie beyond a gap; more are how the job goes at times."""
+NEAR = 0.1
+"""On the logarithmic scale. What is farther from all else is alone."""
 LONGEST_STEP = 0.4
 """On the logarithmic scale: from two seconds to three."""
 GUESS = 5
@@ -64,12 +66,13 @@ class Memory:
         return Memory(width, bins, self.total + 1, at if self.faded_at is None else self.faded_at)
 
     def faded(self, share: float) -> Memory:
-        """The memory with this share of each count. What is rounded off goes to the next bin: of what was rare, too,
-        such a share remains."""
+        """The memory with this share of each count. What is rounded off goes to the next bin, so that of what is rare
+        such a share remains, too; what was alone is forgotten."""
         bins: dict[int, int] = {}
-        over = 0.0
+        over, last = 0.0, -math.inf
         for number in self.numbers:
-            over += self.bins[number] * share
+            over = self.bins[number] * share + (over if (number - last) * self.width <= NEAR else 0.0)
+            last = number
             if kept := int(over):
                 bins[number] = kept
                 over -= kept
@@ -88,8 +91,9 @@ class Memory:
         """At least the `size` outermost values above (`side` 1) or below (-1), whose slope is near `guess`, one thinks.
 
         In an exponential tail, the gap below the i outermost values times i is as long as the slope, on average
-        (Rényi, 1953). So where it is FAR longer, what follows is no tail but something else, and tells nothing of it.
-        Neither does the outermost value alone. Raises ValueError if there are no values.
+        (Rényi, 1953). So where it is FAR longer, what follows is something else: a few accidents tell nothing of the
+        tail, and what is more is another way that the job goes, whose tail it is. Neither does the outermost value
+        alone. Raises ValueError if there are no values.
         """
         taken, step = self._outermost(side, size)
         beyond = reached = sum(count for _, count in taken)
@@ -104,6 +108,9 @@ class Memory:
                 excess -= beyond * abs(number - first) * self.width
                 reached -= beyond
                 break
+            if gap:
+                first, reached, counted, excess = following, beyond, GUESS, GUESS * guess
+                continue
             if beyond <= 1:
                 break
             excess += rest
