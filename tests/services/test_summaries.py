@@ -448,6 +448,23 @@ def test_a_summary_that_fails_is_not_overtaken_by_what_follows_it_up(
     assert told == ["Down: 15", "Up: all"]
 
 
+def test_what_follows_a_summary_leaves_as_soon_as_that_has_arrived(
+    organization: Organization, ops: Channel, room: Room
+) -> None:
+    many = make_many(organization, 20)
+    fail(many)
+    room.run(0)
+    room.trouble = DeliveryError("the receiver answered 503", retry_after=600)
+    room.run(10)
+    room.trouble = None
+    succeed(many[5:], 20)
+    room.run(30, 80)
+    with transaction():  # its host answers again
+        db.session.execute(update(Delivery).where(Delivery.id == messages()[0].id).values(next_attempt_at=at(90)))
+    room.run(91)
+    assert [" ".join(one.split()[:2]) for one in room.heads[5:]] == ["Down: 15", "Up: all"]
+
+
 def test_whoever_is_told_late_of_a_storm_that_is_over_is_told_that_it_is(
     organization: Organization, ops: Channel, room: Room
 ) -> None:

@@ -162,11 +162,18 @@ def _again(error: errors.DeliveryError, attempts: int, now: datetime) -> datetim
 
 _FOLLOWING = text("""
     update deliveries f set next_attempt_at = :now, rung_at = :now
-    from deliveries d
-    where d.id = any(cast(:over as uuid[])) and f.incident_id = d.incident_id and f.channel_id = d.channel_id
-        and f.id > d.id and f.status = 'pending' and f.attempts = 0 and f.lease_until is null
+    where f.id in (
+        select later.id from deliveries d
+            join deliveries later on later.incident_id = d.incident_id and later.channel_id = d.channel_id
+        where d.id = any(cast(:over as uuid[])) and later.id > d.id
+        union all
+        select later.id from deliveries d
+            join deliveries later on later.summary_id = d.summary_id and later.incident_id is null
+        where d.id = any(cast(:over as uuid[])) and d.incident_id is null and later.id > d.id
+    ) and f.status = 'pending' and f.attempts = 0 and f.lease_until is null
     returning f.id
 """)
+"""What waited for one of these: news about the same incident, and the next message of the same summary."""
 
 _WRITE_CHANNELS = text("""
     with told as (
