@@ -24,7 +24,7 @@ from tokiflow.db import db, transaction
 from tokiflow.errors import DeliveryError
 from tokiflow.models import Alert, Channel, Delivery, Incident, Monitor, Organization, Summary
 from tokiflow.queries.undelivered import Filter
-from tokiflow.services import alert_rows, alerts, claims, deliveries, pings, tries
+from tokiflow.services import alert_rows, alerts, claims, deliveries, monitors, pings, tries
 from tokiflow.services.news import News
 from tokiflow.services.pings import Incoming
 
@@ -448,6 +448,23 @@ def test_a_summary_that_fails_is_not_overtaken_by_what_follows_it_up(
     assert told == ["Down: 15", "Up: all"]
 
 
+def test_what_follows_a_summary_leaves_as_soon_as_that_has_arrived(
+    organization: Organization, ops: Channel, room: Room
+) -> None:
+    many = make_many(organization, 20)
+    fail(many)
+    room.run(0)
+    room.trouble = DeliveryError("the receiver answered 503", retry_after=600)
+    room.run(10)
+    room.trouble = None
+    succeed(many[5:], 20)
+    room.run(30, 80)
+    with transaction():  # its host answers again
+        db.session.execute(update(Delivery).where(Delivery.id == messages()[0].id).values(next_attempt_at=at(90)))
+    room.run(91)
+    assert [" ".join(one.split()[:2]) for one in room.heads[5:]] == ["Down: 15", "Up: all"]
+
+
 def test_whoever_is_told_late_of_a_storm_that_is_over_is_told_that_it_is(
     organization: Organization, ops: Channel, room: Room
 ) -> None:
@@ -464,6 +481,21 @@ def test_whoever_is_told_late_of_a_storm_that_is_over_is_told_that_it_is(
     room.run(500, 510, 600, 700)
     assert "Down: 15 monitors of Harbour Freight" in room.heads
     assert room.heads[-1] == "Up: all 15 monitors of Harbour Freight are back"
+    assert statuses().get("pending") is None
+
+
+def test_recoveries_that_are_gathered_are_told_though_their_monitors_are_deleted(
+    organization: Organization, ops: Channel, room: Room
+) -> None:
+    many = make_many(organization, 20)
+    fail(many)
+    room.run(0, 10)
+    succeed(many[5:7], 20)
+    room.run(20)
+    monitors.delete(many[5].id, BOB, at(25))
+    room.run(*range(26, 100, 2))
+    assert sum(one.startswith("Up: Job 5 is back") for one in room.heads) == 1
+    assert "Down: 14 monitors of Harbour Freight, 1 is back" in room.heads
     assert statuses().get("pending") is None
 
 

@@ -481,6 +481,13 @@ def test_mute_of_what_is_well_holds_back_what_may_come(client: Client, slack: Sl
     assert named == [monitor.id]
 
 
+def test_mute_has_room_for_long_names(client: Client, slack: SlackStandin, monitor: Monitor) -> None:
+    monitor.name = "Nightly backup " + "n" * 185
+    save(monitor)
+    answer = client.post("/hooks/slack/commands", **slack.type("mute nightly-backup 1h", user="u" * 80))
+    assert "is told to nobody" in answer.get_data(as_text=True)
+
+
 def test_mute_asks_which_one_is_meant(
     client: Client, slack: SlackStandin, monitor: Monitor, organization: Organization
 ) -> None:

@@ -73,12 +73,12 @@ _OUTLIVING = text("""
         order by d.id for no key update of d
     ), freed as (
         update deliveries d
-        set incident_id = null, memory = d.memory || jsonb_build_object('thread', ends.memory)
+        set incident_id = null, summary_id = null, memory = d.memory || jsonb_build_object('thread', ends.memory)
         from ends where d.id = ends.id
     )
     select distinct alert_id, incident_id from ends
 """)
-"""Each with what the channel remembers of the first message, which goes with the incident."""
+"""Each by itself, with what the channel remembers of the first message, which goes with the incident."""
 
 
 def outlive(monitor_id: UUID) -> None:

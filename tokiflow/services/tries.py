@@ -82,7 +82,7 @@ def record(made: Sequence[tuple[Claimed, Result]], now: datetime) -> list[UUID]:
         _execute(_WRITE_DELIVERIES, ends)
         summaries.ended([end for (one, _), end in zip(there, ends, strict=True) if one.alert_kind == "summary"], now)
         over = [end["id"] for end in ends if end["status"] in ("sent", "dead")]
-        following = list(db.session.execute(_FOLLOWING, {"over": over, "now": now}).scalars()) if over else []
+        following = _woken(over, now)
         written = _execute(_WRITE_CHANNELS, _channels(there), now=now, lately=now - SEEN_WITHIN)
         disablings.announce({row.id for row in written if row.disabled} - _only_tested(there), now)
         for one, result in there:
@@ -160,12 +160,27 @@ def _again(error: errors.DeliveryError, attempts: int, now: datetime) -> datetim
     return None if error.permanent else alerting.next_try(now, attempts, random.random(), error.retry_after)
 
 
-_FOLLOWING = text("""
-    update deliveries f set next_attempt_at = :now, rung_at = :now
-    from deliveries d
-    where d.id = any(cast(:over as uuid[])) and f.incident_id = d.incident_id and f.channel_id = d.channel_id
-        and f.id > d.id and f.status = 'pending' and f.attempts = 0 and f.lease_until is null
-    returning f.id
+def _woken(over: Sequence[UUID], now: datetime) -> list[UUID]:
+    """What waited for one of these, which are over: it may go now."""
+    later = list(db.session.execute(_LATER, {"over": over}).scalars()) if over else []
+    return list(db.session.execute(_WAKE, {"ids": later, "now": now}).scalars()) if later else []
+
+
+_LATER = text("""
+    select later.id from deliveries d
+        join deliveries later on later.incident_id = d.incident_id and later.channel_id = d.channel_id
+    where d.id = any(cast(:over as uuid[])) and later.id > d.id
+    union all
+    select later.id from deliveries d
+        join deliveries later on later.summary_id = d.summary_id and later.incident_id is null
+    where d.id = any(cast(:over as uuid[])) and d.incident_id is null and later.id > d.id
+""")
+"""News about the same incident to the same channel, and the next messages of the same summary."""
+
+_WAKE = text("""
+    update deliveries set next_attempt_at = :now, rung_at = :now
+    where id = any(cast(:ids as uuid[])) and status = 'pending' and attempts = 0 and lease_until is null
+    returning id
 """)
 
 _WRITE_CHANNELS = text("""

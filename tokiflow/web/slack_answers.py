@@ -10,6 +10,7 @@ from uuid import UUID
 from flask import current_app
 
 from tokiflow import errors
+from tokiflow.channels import text
 from tokiflow.channels.slack_blocks import Block, context, link, mrkdwn, section, sections, several
 from tokiflow.core import durations, ids, links, sentences
 from tokiflow.core.actors import Actor
@@ -149,7 +150,7 @@ def _mute_incident(incident_id: UUID, until: datetime, by: Actor, now: datetime)
 def _mute_ahead(monitor: Monitor, until: datetime, by: Actor, now: datetime) -> str:
     """Nothing is wrong with it: trouble until then is expected, and told afterwards if it lasts."""
     window = {
-        "name": f"{monitor.name[:120]}, muted by {by.name}",
+        "name": f"{text.truncate(monitor.name, 80)}, muted by {by.name}",
         "kind": "once",
         "timezone": monitor.schedule_timezone or "UTC",
         "starts_at": now,

@@ -19,7 +19,7 @@ from tokiflow.web import filters, rule_views
 
 LONGEST_ENVIRONMENT = 80
 PERFORMANCE = ("anomaly", "degraded")
-LONGEST_CHAIN = 10
+LONGEST_CHAIN = 3
 """So many silences are followed, one after the other."""
 
 
