@@ -66,6 +66,13 @@ def test_the_band_is_a_closed_shape_that_never_dips_below_zero() -> None:
     assert f"{chart.base:.1f}" in chart.band
 
 
+def test_a_band_far_wider_than_the_runs_leaves_them_half_of_the_room() -> None:
+    points = nights(100, 120, 110)
+    chart = trend_chart.trend(points, [Band(point.at, 10, 1e9) for point in points])
+    assert chart
+    assert [row.words for row in chart.rows] == ["1 m", "2 m", "3 m", "4 m"]
+
+
 @given(st.lists(st.floats(0, 1e10, allow_nan=False), min_size=2, max_size=200))
 def test_any_run_times_make_a_chart_that_fits(seconds: list[float]) -> None:
     chart = trend_chart.trend(nights(*seconds))

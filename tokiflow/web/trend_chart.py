@@ -142,7 +142,9 @@ def trend(
     if len(points) < 2 or end is None or not timed or points[-1].at <= points[0].at:
         return None
     known = [edge for edge in band if points[0].at <= edge.at <= end]
-    highest = max([*(point.high or point.seconds or 0 for point in timed), *(edge.high for edge in known)])
+    longest = max(point.high or point.seconds or 0 for point in timed)
+    # A limit far beyond every run would press them flat: the band may take half of the room at most.
+    highest = max([longest, *(min(edge.high, 2 * longest) for edge in known)])
     step = _axis_step(highest)
     top = max(step, math.ceil(round(highest / step, 9)) * step)
     plane = _Plane(points[0].at, (end - points[0].at).total_seconds(), top, height)

@@ -175,7 +175,9 @@
     top(chart, high) {
       const { min, max } = chart.scales.x;
       const seen = this.seen(min ?? this.from, max ?? this.to).map((k) => this.table.rows[k]);
-      const highest = Math.max(high || 0, ...seen.map((point) => Math.max(point.seconds || 0, point.high || 0)), 0.001);
+      const longest = Math.max(0, ...seen.map((point) => Math.max(point.seconds || 0, point.high || 0)));
+      // A limit far beyond every run would press them flat: the band may take half of the room at most.
+      const highest = Math.max(longest, longest ? Math.min(high || 0, 2 * longest) : high || 0, 0.001);
       const step = this.step(highest);
       return Math.ceil(highest / step - 1e-9) * step;
     }
