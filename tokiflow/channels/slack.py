@@ -26,7 +26,7 @@ _GONE_WORDS = frozenset(
 )
 
 _HOST = "hooks.slack.com"
-_PATH = re.compile(r"/(services|workflows|triggers)(/[A-Za-z0-9]+){2,}")
+_PATH = re.compile(r"/(services|workflows|triggers)(/[^/]+){2,}/?")
 
 
 def _address(value: object) -> str:
