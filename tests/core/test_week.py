@@ -58,6 +58,17 @@ def test_two_weeks_are_enough_where_it_is_clear():
     assert learnt(series(2, 0.05, 1, weekend)).shape[6] == pytest.approx(0.7, abs=0.1)
 
 
+def test_a_season_outlives_wild_days():
+    places = series(12, 0.02, 1, weekend)
+    kept, lost = Week(), 0
+    for number, place in enumerate(places):
+        wild = {24: 1.1, 30: -1.6, 33: 1.1, 41: -1.6, 44: 1.1, 54: 1.1, 55: -1.6}.get(number, 0.0)
+        kept = kept.add(place + wild, MONDAY.toordinal() + number)
+        lost += number > 21 and not kept.shape
+    assert lost == 0
+    assert kept.shape[6] == pytest.approx(0.7, abs=0.05)
+
+
 def test_weekdays_that_all_differ_have_a_level_each():
     levels = [0.0, 0.33, 0.66, 1.0, -0.33, -0.66, -1.0]
     shape = learnt(series(6, 0.03, 1, lambda day: levels[day % 7])).shape

@@ -18,7 +18,7 @@ WEEK = 7
 DAYS = 6 * WEEK
 THOUSANDTHS = 1000
 FEWEST_WEEKS = 2
-CLEARLY, STILL = 5.0, 3.5
+CLEARLY, STILL = 5.0, 4.0
 """Standard errors. So far apart are two kinds of days; once known, less is enough. Of seven that don't differ at all
 the largest are 2 away from the rest, and hardly ever 5."""
 FEW_WEEKS = 10
@@ -26,6 +26,7 @@ FEW_WEEKS = 10
 WORTH_IT = 0.15
 """On the logarithmic scale. What differs by less is the same: no band is as narrow."""
 LEAST_ERROR = 0.02
+MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,21 @@ class Week:
     def _closed(self, day: int) -> Week:
         mean = round(self.total / self.runs * THOUSANDTHS)
         days = (*self.days, mean, *[None] * min(day - self.today - 1, DAYS))[-DAYS:]
-        return Week(day, days, shape=_shape(days, day, STILL if self.shape else CLEARLY))
+        return Week(day, days, shape=_shape(days, day, known=bool(self.shape)))
 
 
 class _Kind(NamedTuple):
-    """Weekdays that are alike, how far from the middle of its week each such day was, and the mean of that."""
+    """Weekdays that are alike, how far from the middle of its week each such day was, and what that is mostly."""
 
     weekdays: tuple[int, ...]
     away: tuple[float, ...]
-    mean: float
+    level: float
 
 
-def _kind(weekdays: tuple[int, ...], away: tuple[float, ...]) -> _Kind:
-    return _Kind(weekdays, away, sum(away) / len(away))
+def _kind(weekdays: tuple[int, ...], away: tuple[float, ...], known: bool) -> _Kind:
+    """A season must show in the means, which no job of two levels has by chance. Once known, a few wild days don't end
+    it: then medians count."""
+    return _Kind(weekdays, away, median(away) if known else sum(away) / len(away))
 
 
 def weekday(day: int) -> int:
@@ -88,13 +91,13 @@ def weekday(day: int) -> int:
     return (day - 1) % WEEK
 
 
-def _shape(days: Sequence[int | None], today: int, clearly: float) -> tuple[float, ...]:
+def _shape(days: Sequence[int | None], today: int, *, known: bool) -> tuple[float, ...]:
     away = _away(days, today)
-    kinds = [_kind((weekday,), tuple(seen)) for weekday, seen in away.items() if len(seen) >= FEWEST_WEEKS]
-    means = [kind.mean for kind in kinds]
-    if not means or max(means) - min(means) < WORTH_IT:
+    kinds = [_kind((weekday,), tuple(seen), known) for weekday, seen in away.items() if len(seen) >= FEWEST_WEEKS]
+    apart = [kind.level for kind in kinds]
+    if not apart or max(apart) - min(apart) < WORTH_IT:
         return ()
-    kinds = _joined(kinds, clearly)
+    kinds = _joined(kinds, known)
     if len(kinds) < 2:
         return ()
     levels = {weekday: median(kind.away) for kind in kinds for weekday in kind.weekdays}
@@ -115,29 +118,31 @@ def _away(days: Sequence[int | None], today: int) -> Mapping[int, list[float]]:
     return found
 
 
-def _joined(kinds: list[_Kind], clearly: float) -> list[_Kind]:
+def _joined(kinds: list[_Kind], known: bool) -> list[_Kind]:
     """The kinds of days that are left when those that don't clearly differ are taken together, the nearest first."""
-    error = _error(kinds)
-    kinds = sorted(kinds, key=lambda kind: kind.mean)
+    error = _error(kinds, known)
+    kinds = sorted(kinds, key=lambda kind: kind.level)
     while len(kinds) > 1:
         distances = [_distance(*pair, error) for pair in pairwise(kinds)]
         nearest = min(distances)
-        if nearest >= clearly:
+        if nearest >= (STILL if known else CLEARLY):
             break
         at = distances.index(nearest)
         low, high = kinds[at : at + 2]
-        kinds[at : at + 2] = [_kind(low.weekdays + high.weekdays, low.away + high.away)]
+        kinds[at : at + 2] = [_kind(low.weekdays + high.weekdays, low.away + high.away, known)]
     return kinds
 
 
 def _distance(low: _Kind, high: _Kind, error: float) -> float:
     """In standard errors; 0 for what is not worth it."""
-    apart = high.mean - low.mean
+    apart = high.level - low.level
     return apart / (error * math.sqrt(1 / len(low.away) + 1 / len(high.away))) if apart >= WORTH_IT else 0.0
 
 
-def _error(kinds: Sequence[_Kind]) -> float:
-    """The standard deviation of days from others of their weekday."""
-    squares = sum((away - kind.mean) ** 2 for kind in kinds for away in kind.away)
-    free = sum(len(kind.away) - 1 for kind in kinds)  # FEWEST_WEEKS of each: never 0.
-    return max(math.sqrt(squares / free), LEAST_ERROR) * (1 + FEW_WEEKS / free)
+def _error(kinds: Sequence[_Kind], known: bool) -> float:
+    """The standard deviation of days from others of their weekday; once a season is known, from the median of how far
+    they are."""
+    away = [abs(away - kind.level) for kind in kinds for away in kind.away]
+    free = len(away) - len(kinds)  # At least FEWEST_WEEKS of each: never 0.
+    error = MAD_TO_SIGMA * median(away) if known else math.sqrt(sum(one**2 for one in away) / free)
+    return max(error, LEAST_ERROR) * (1 + FEW_WEEKS / free)
