@@ -293,6 +293,16 @@ def test_a_heavy_tail_is_not_told_run_by_run():
     assert len([one for one in found if isinstance(one, Verdict)]) <= 1
 
 
+@pytest.mark.parametrize("every", [MINUTELY, HOURLY], ids=["minutely", "hourly"])
+@pytest.mark.parametrize("spread", [0.2, 0.3, 0.5])
+def test_what_is_far_beyond_all_that_was_seen_is_told_however_widely_a_job_scatters(every, spread):
+    draw = random.Random(7)
+    values = [value * (draw.uniform(1.8, 3) if draw.random() < 0.02 else 1) for value in noisy(60, spread, 3000)]
+    verdict = Job(*values, every=every).judge(60 * (max(values) / 60) ** 2)
+    assert verdict
+    assert verdict.high > 60 * 3
+
+
 def test_spikes_within_the_band_do_not_hide_the_next_ones():
     draw = random.Random(5)
     job, spikes, told = Job(*noisy(60, 0.15, 100), every=MINUTELY), 0, 0

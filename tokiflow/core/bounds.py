@@ -52,6 +52,9 @@ ROOM = 0.68
 HOPELESS, STRETCH, STRETCH_BY = 1.3, 1.4, 3.0
 """A tail that ends HOPELESS times farther out than ROOM hides them anyhow. It is trusted less, and taken, gradually,
 for up to STRETCH longer."""
+FARTHEST, FEW_KNOWN = 1.5, 8.0
+"""On the logarithmic scale, no band ends farther out than so many times what was seen: where a job never took
+more than five times as long, eleven times is told. Where little was seen, it may be more."""
 LONG_KNOWN = 10 * baselines.WINDOW
 CHANCE = 0.4
 """The standard deviation that belongs to the median absolute deviation of a full window is off by an eighth, mostly."""
@@ -216,7 +219,7 @@ def _chance(baseline: Baseline, taste: Taste) -> float:
 def _tail_end(memory: Memory, side: int, chance: float, centre: float, sigma: float) -> float:
     """The place beyond which lies a run with the probability `chance`, if the tail goes on as it begins."""
     wanted = max(min(round(TAIL_SHARE * memory.total), TAIL), min(FEWEST, memory.total // MOSTLY), 1)
-    edge, size, slope = memory.tail(side, wanted, GUESS * max(sigma, memory.width))
+    edge, size, slope, last = memory.tail(side, wanted, GUESS * max(sigma, memory.width))
     # Of a job that grows, the tail begins near the level of today. Of all that is remembered it begins farther out.
     begins = max(side * (edge - centre), side * (edge - memory.quantile(0.5)), memory.width)
     slopes = max(math.log(size / (memory.total * chance)), 0.0)
@@ -230,7 +233,9 @@ def _tail_end(memory: Memory, side: int, chance: float, centre: float, sigma: fl
         reaches += min((surely - HEAVY) / (POWER - HEAVY), 1.0) * (min(power, LONGEST * exponential) - reaches)
     ends = max(side * (edge - centre), memory.width) + reaches
     hidden = STRETCH_BY * (ends - HOPELESS * _room(centre, SPIKE if side > 0 else DROP))
-    return centre + side * (ends + min(max(hidden, 0.0), STRETCH) * max(reaches, 0.0))
+    ends += min(max(hidden, 0.0), STRETCH) * max(reaches, 0.0)
+    farthest = (FARTHEST + FEW_KNOWN / math.sqrt(memory.total)) * max(side * (last - centre), memory.width)
+    return centre + side * min(ends, farthest)
 
 
 def _heaviness(slope: float, begins: float, share: float) -> float:

@@ -32,11 +32,15 @@ FADES_FROM = 400
 
 
 class Tail(NamedTuple):
-    """The `size` outermost values on one side lie beyond `edge`, and grow rarer by a factor of e with each `slope`."""
+    """The `size` outermost values on one side lie beyond `edge`, and grow rarer by a factor of e with each `slope`.
+
+    `last` is how far the outermost of them is, accidents aside.
+    """
 
     edge: float
     size: int
     slope: float
+    last: float
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Memory:
         """
         taken, step = self._outermost(side, size)
         beyond = reached = sum(count for _, count in taken)
-        first, counted, excess = taken[0][0], GUESS, GUESS * guess
+        first, counted, excess, last = taken[0][0], GUESS, GUESS * guess, taken[-1][0]
         for (number, count), (following, _) in zip(taken, [*taken[1:], taken[-1]], strict=True):
             beyond -= count
             counted += count
@@ -107,6 +111,7 @@ class Memory:
             if gap and beyond <= max(FEW, ACCIDENTS * self.total):
                 excess -= beyond * abs(number - first) * self.width
                 reached -= beyond
+                last = number
                 break
             if gap:
                 first, reached, counted, excess = following, beyond, GUESS, GUESS * guess
@@ -114,7 +119,8 @@ class Memory:
             if beyond <= 1:
                 break
             excess += rest
-        return Tail((first if side > 0 else first + 1) * self.width, reached, excess / counted)
+        inner, outer = (0, 1) if side > 0 else (1, 0)
+        return Tail((first + inner) * self.width, reached, excess / counted, (last + outer) * self.width)
 
     def _outermost(self, side: int, size: int) -> tuple[list[tuple[int, int]], int]:
         """The bins, from within outwards, that hold at least the `size` outermost values; how far within is the next.
