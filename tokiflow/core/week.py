@@ -26,7 +26,8 @@ FEW_WEEKS = 10
 WORTH_IT = 0.15
 """On the logarithmic scale. What differs by less is the same: no band is as narrow."""
 LEAST_ERROR = 0.02
-MAD_TO_SIGMA = 1.4826
+OUTERMOST, TRIMMED = 8, 0.4
+"""Of so many days one doesn't count on either side; without them, a deviation is by so much too small."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,11 @@ class _Kind(NamedTuple):
 
 
 def _kind(weekdays: tuple[int, ...], away: tuple[float, ...], known: bool) -> _Kind:
-    """A season must show in the means, which no job of two levels has by chance. Once known, a few wild days don't end
-    it: then medians count."""
-    return _Kind(weekdays, away, median(away) if known else sum(away) / len(away))
+    """A season must show in the means. Once it is known, a few wild days don't end it: the outermost don't count."""
+    inner = sorted(away)
+    cut = max(len(inner) // OUTERMOST, 1) if known and len(inner) > 3 else 0
+    inner = inner[cut : len(inner) - cut]
+    return _Kind(weekdays, away, sum(inner) / len(inner))
 
 
 def weekday(day: int) -> int:
@@ -140,9 +143,8 @@ def _distance(low: _Kind, high: _Kind, error: float) -> float:
 
 
 def _error(kinds: Sequence[_Kind], known: bool) -> float:
-    """The standard deviation of days from others of their weekday; once a season is known, from the median of how far
-    they are."""
-    away = [abs(away - kind.level) for kind in kinds for away in kind.away]
+    """The standard deviation of days from others of their weekday; once a season is known, without the outermost."""
+    away = sorted(abs(away - kind.level) for kind in kinds for away in kind.away)
     free = len(away) - len(kinds)  # At least FEWEST_WEEKS of each: never 0.
-    error = MAD_TO_SIGMA * median(away) if known else math.sqrt(sum(one**2 for one in away) / free)
-    return max(error, LEAST_ERROR) * (1 + FEW_WEEKS / free)
+    squares = sum(one**2 for one in away[: len(away) - known * len(away) // OUTERMOST])
+    return max((1 + known * TRIMMED) * math.sqrt(squares / free), LEAST_ERROR) * (1 + FEW_WEEKS / free)
