@@ -99,6 +99,38 @@ def seen(text: str) -> set[str]:
 # --- the list ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "query", ["status=all", "status=unresolved", "status=all&tag=db", "status=all&assigned=nobody&q=job"]
+)
+def test_each_choice_says_how_many_it_leads_to(
+    alice: User, bob: User, organization: Organization, client_for: ClientFor, query: str
+) -> None:
+    databases = make_monitor(organization, "Database job", tags=["db", "nightly"])
+    mails = make_monitor(organization, "Mails", tags=["mail", "nightly"])
+    make_incident(databases, 2, assigned_to=bob.id)
+    make_incident(databases, 90, status="resolved")
+    make_incident(mails, 24 * 9, kind="degraded", class_="performance", assigned_to=alice.id)
+    twice = make_incident(make_monitor(organization, "Job of nobody"), 24 * 40)
+    for words in ("Looking", "Found it"):
+        incidents.comment(twice.id, words, actor(bob), now())
+    browser = client_for(alice)
+    choices = re.findall(
+        r'<select class="control" name="(tag|assigned|person|within)".*?</select>',
+        page(browser, f"?{query}"),
+        re.DOTALL,
+    )
+    assert choices == ["within", "tag", "assigned", "person"]
+    for name in choices:
+        (offered,) = re.findall(
+            rf'<select class="control" name="{name}".*?</select>', page(browser, f"?{query}"), re.DOTALL
+        )
+        told = re.findall(r'<option value="([^"]+)"[^>]*>[^<]* \((\d+)\)</option>', offered)
+        assert told
+        for value, number in told:
+            rest = "&".join(part for part in query.split("&") if not part.startswith(f"{name}="))
+            assert len(seen(page(browser, f"?{rest}&{name}={value}"))) == int(number), (name, value)
+
+
 def test_filters_combine_and_choices_are_counted(
     alice: User, bob: User, organization: Organization, client_for: ClientFor
 ) -> None:

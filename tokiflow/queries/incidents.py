@@ -101,7 +101,7 @@ def get(incident_id: UUID) -> Incident:
 
 def page(organization_id: UUID, wanted: Filter, cursor: str | None, limit: int) -> Page[Incident]:
     """Incidents with their monitors, the latest opened first."""
-    statement = _matching(organization_id, wanted).options(joinedload(Incident.monitor))
+    statement = matching(organization_id, wanted).options(joinedload(Incident.monitor))
     if cursor:
         opened, key = moment_and_id(cursor)
         statement = statement.where(tuple_(Incident.opened_at, Incident.id) < tuple_(opened, key))
@@ -118,7 +118,7 @@ def window(
 
     Raises Malformed for a cursor that is none of ours.
     """
-    statement = _matching(organization_id, wanted).options(joinedload(Incident.monitor)).limit(limit + 1)
+    statement = matching(organization_id, wanted).options(joinedload(Incident.monitor)).limit(limit + 1)
     place = tuple_(Incident.opened_at, Incident.id)
     if before:
         statement = statement.where(place > tuple_(*moment_and_id(before)))
@@ -141,7 +141,7 @@ def _place(incident: Incident) -> str:
 def unresolved(organization_id: UUID, most: int = 50) -> Sequence[Incident]:
     """What is wrong now, with its monitor: what nobody has acknowledged first, then the newest."""
     statement = (
-        _matching(organization_id, Filter(status="unresolved"))
+        matching(organization_id, Filter(status="unresolved"))
         .options(joinedload(Incident.monitor))
         .order_by(Incident.status.desc(), Incident.opened_at.desc())
         .limit(most)
@@ -191,7 +191,7 @@ def count_unresolved(organization_id: UUID) -> int:
 
 def count(organization_id: UUID, wanted: Filter) -> int:
     """How many match."""
-    statement = _matching(organization_id, wanted).with_only_columns(func.count())
+    statement = matching(organization_id, wanted).with_only_columns(func.count())
     return db.session.execute(statement).scalar_one()
 
 
@@ -204,7 +204,7 @@ def keys(
 ) -> Select[Any]:
     """The ids of those that match. known_by: only those there were then, for who says "all of them" means what they
     saw. among: only these."""
-    statement = _matching(organization_id, wanted).with_only_columns(Incident.id)
+    statement = matching(organization_id, wanted).with_only_columns(Incident.id)
     if known_by is not None:
         statement = statement.where(Incident.created_at <= known_by)
     return statement if among is None else statement.where(Incident.id.in_(among))
@@ -214,7 +214,7 @@ def newest_first(organization_id: UUID, wanted: Filter) -> Iterator[tuple[Incide
     """Incidents that match, each with its Monitor and the name of whom it is assigned to, some rows at a time."""
     named = func.coalesce(func.nullif(User.name, ""), User.email, "")
     statement = (
-        _matching(organization_id, wanted)
+        matching(organization_id, wanted)
         .with_only_columns(Incident, Monitor, named)
         .join(Monitor, Monitor.id == Incident.monitor_id)
         .outerjoin(User, User.id == Incident.assigned_to)
@@ -245,7 +245,8 @@ def some_of(keys: Select[Any], status: Collection[str], most: int) -> Sequence[I
 _SEVERITY = case((Incident.class_ == "outage", "critical"), else_="warning")
 
 
-def _matching(organization_id: UUID, wanted: Filter) -> Select[Any]:
+def matching(organization_id: UUID, wanted: Filter) -> Select[Any]:
+    """A statement for those that match, in no order."""
     statement = _narrowed(select(Incident), organization_id, wanted)
     if wanted.status == "unresolved":
         statement = statement.where(Incident.resolved_at.is_(None))

@@ -14,7 +14,8 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.roles import Role
 from tokiflow.models import Membership, Monitor
-from tokiflow.queries import alerts, incidents, memberships, monitors
+from tokiflow.queries import alerts, incident_facets, incidents, memberships, monitors
+from tokiflow.queries.incident_facets import Facets
 from tokiflow.queries.incidents import Filter, Tally
 from tokiflow.services.exporting.incidents import SMALL
 from tokiflow.web import filters, incident_filter, preset_list, troubles
@@ -55,7 +56,7 @@ class IncidentList:
     kinds: Sequence[Option]
     severities: Sequence[Option]
     within: Sequence[Option]
-    tags: Sequence[str]
+    tags: Sequence[Option]
     people: Sequence[Option]
     assignees: Sequence[Option]
     monitor_names: Sequence[str]
@@ -108,6 +109,7 @@ def read(member: Membership, asked: Mapping[str, str], now: datetime) -> Inciden
     tally = _tally(organization_id, choice, wanted, everything)
     total, shown = tally.count(_status(choice), choice.kind, choice.severity), len(page.items)
     people = memberships.names(organization_id)
+    facets = _facets(organization_id, found, member.user_id, now)
     told = alerts.told([one.id for one in page.items]) if page.items else {}
     return IncidentList(
         headline=_headline(everything),
@@ -120,12 +122,14 @@ def read(member: Membership, asked: Mapping[str, str], now: datetime) -> Inciden
         severities=[
             (value, word, tally.count(_status(choice), choice.kind, value)) for value, word in SEVERITIES.items()
         ],
-        within=[(value, word, None) for value, word in WITHIN.items()],
-        tags=_tags(organization_id, choice.tag),
-        people=_people(people, choice.person, member.user_id),
+        within=[(value, word, facets.periods.get(value, 0)) for value, word in WITHIN.items()],
+        tags=[(tag, tag, facets.tags.get(tag, 0)) for tag in _tags(organization_id, choice.tag)],
+        people=_people(people, choice.person, member.user_id, facets.hands),
         assignees=[
-            ("nobody", "Nobody", None),
-            *_people([one for one in people if one[2] is not Role.VIEWER], choice.assigned, member.user_id),
+            ("nobody", "Nobody", facets.assigned.get(None, 0)),
+            *_people(
+                [one for one in people if one[2] is not Role.VIEWER], choice.assigned, member.user_id, facets.assigned
+            ),
         ],
         monitor_names=[name for _, name in monitors.names(organization_id, NAMED)],
         monitor_name=found.monitor.name if found.monitor else "",
@@ -159,6 +163,16 @@ def _tally(organization_id: UUID, choice: Choice, wanted: Filter | None, everyth
     return incidents.tally(organization_id, wanted) if plain.narrowed else everything
 
 
+def _facets(organization_id: UUID, found: Asked, reader: UUID, now: datetime) -> Facets:
+    if found.wanted is None:
+        return Facets({}, {}, {}, {})
+    zone, monitor_id = filters.viewer().zone, found.monitor.id if found.monitor else None
+    periods = {
+        name: incident_filter.wish(found.choice.but(within=name), monitor_id, reader, now, zone) for name in WITHIN
+    }
+    return incident_facets.of(organization_id, found.wanted, periods)
+
+
 def _status(choice: Choice) -> str:
     return "" if choice.status == "all" else choice.status
 
@@ -181,15 +195,17 @@ def _tags(organization_id: UUID, chosen: str) -> list[str]:
     return sorted({*names, chosen} - {""}, key=str.casefold)
 
 
-def _people(people: Sequence[tuple[UUID, str, Role]], chosen: str, reader: UUID) -> list[Option]:
+def _people(
+    people: Sequence[tuple[UUID, str, Role]], chosen: str, reader: UUID, numbers: Mapping[UUID | None, int]
+) -> list[Option]:
     """Oneself first, then the others by name; and whoever is chosen, though they are here no more."""
-    others: list[Option] = [(ids.public("usr", id), name, None) for id, name, _ in people if id != reader]
-    mine = ids.public("usr", reader)
+    others: list[Option] = [(ids.public("usr", id), name, numbers.get(id, 0)) for id, name, _ in people if id != reader]
+    mine, me = ids.public("usr", reader), numbers.get(reader, 0)
     known = {"", "me", "nobody", *(value for value, _, _ in others)}
     if chosen == mine:
-        return [("me", "Me", None), (mine, "Me, by name", None), *others]
+        return [("me", "Me", me), (mine, "Me, by name", me), *others]
     gone: list[Option] = [] if chosen in known else [(chosen, "Somebody who is not here any more", None)]
-    return [("me", "Me", None), *others, *gone]
+    return [("me", "Me", me), *others, *gone]
 
 
 def _active(choice: Choice, monitor: Monitor | None, people: Sequence[tuple[UUID, str, Role]]) -> list[tuple[str, str]]:
