@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.factories import make_channel, make_membership, make_user
 from tests.web.posting import post
@@ -43,6 +43,8 @@ def crowd(organization):
         db.session.execute(insert(User), people)
         rows = [{"organization_id": organization.id, "user_id": one["id"], "role": "member"} for one in people]
         db.session.execute(insert(Membership), rows)
+        # As autovacuum would within a minute: else the planner may still think of nobody.
+        db.session.execute(text("analyze users, memberships"))
 
 
 # --- the list ---------------------------------------------------------------------------------------------------
