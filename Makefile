@@ -21,7 +21,7 @@ run: $(VENV)/.run ## Start Tokiflow here: databases, pages, worker, clock. ARGS=
 
 test: $(VENV)/.dev ## Run all tests, with real browsers and databases. ARGS="tests/core"
 	@$(BIN)/python -m tests.chromium
-	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, types, who imports whom, and migrations.
 	$(BIN)/ruff check .
