@@ -22,6 +22,8 @@ from rq.serializers import JSONSerializer
 from tests.cli.noting import FAILS, HANGS
 from tests.fixtures.database import Database
 from tests.fixtures.instance import ROOT, wait_until
+from tokiflow.cli import worker as workers
+from tokiflow.cli.clock import Clock
 from tokiflow.core import ids
 from tokiflow.local.folder import DataFolder
 from tokiflow.local.valkey import Valkey
@@ -212,3 +214,15 @@ def test_it_is_known_to_live(worker: subprocess.Popen[bytes], empty_database: Da
         return row is not None and row[0] == 1
 
     wait_until(has_beaten, 30, "the first beat, without any Redis")
+
+
+def test_a_worker_whose_clock_ends_by_itself_ends_with_it(app, monkeypatch):
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(Clock, "run", lambda clock, stop: None)
+    loop = workers.Loop(app)
+    workers._be_the_clock(loop)
+    assert ended == [workers.EXIT_STUCK], "its parent starts both again"
+    loop.stopping.set()
+    workers._be_the_clock(loop)
+    assert ended == [workers.EXIT_STUCK], "whoever was told to stop just stops"
