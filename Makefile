@@ -19,6 +19,8 @@ ARGS ?=
 run: $(VENV)/.run ## Start Tokiflow here: databases, pages, worker, clock. ARGS="--port 9000 --demo"
 	@exec $(BIN)/tokiflow up $(ARGS)
 
+# Each of the many processes that the tests start would compile all of Tokiflow anew where nothing may be kept.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.dev ## Run all tests, with real browsers and databases. ARGS="tests/core"
 	@$(BIN)/python -m tests.chromium
 	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
