@@ -7,6 +7,7 @@ read them from there, so that no macro has to pass them on.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -142,6 +143,11 @@ def breakable(text: str) -> Markup:
     return pieces
 
 
+def names(many: Iterable[str]) -> Markup:
+    """`Mail, #ops`: names that people gave, each written in its own direction, so that none turns the commas around."""
+    return Markup(", ").join(Markup("<bdi>{}</bdi>").format(name) for name in many)
+
+
 def asset(path: str) -> str:
     """The URL of a static file, changed whenever its content changes, so that it may be cached for ever."""
     folder = current_app.static_folder or ""
@@ -175,7 +181,7 @@ def init_app(app: Flask) -> None:
         spelled,
         glyph,
     )
-    for word in (*words, breakable):
+    for word in (*words, breakable, names):
         app.add_template_filter(word)
     app.add_template_filter(durations.size, "size")
     app.add_template_global(asset)
