@@ -21,7 +21,6 @@ from markupsafe import Markup, escape
 from tokiflow.core import durations
 from tokiflow.core.shares import percent as percent
 
-
 _UNIT = r"(?:ms|s|m|min|h|days?|weeks?|[KMGT]?B|%)(?!\w)"
 _MEASURE = re.compile(rf"(?:± )?\d[\d.,]* {_UNIT}(?: \d[\d.,]* {_UNIT})*")
 
