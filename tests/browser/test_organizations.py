@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 from playwright.sync_api import Page, expect
 
 import jobs.organizations
-from tests.factories import make_membership
+from tests.factories import make_membership, make_monitor
 from tests.fixtures.browser import NARROW, serious_problems
 from tests.house.things import make_things
 from tokiflow.core import ids
 from tokiflow.core.roles import Role
+from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
-from tokiflow.models import Organization, User
+from tokiflow.models import Organization, Run, User
 from tokiflow.queries import memberships
+from tokiflow.services import pings
 
 SOON = 15_000
 SETTINGS = "/app/settings/organization"
@@ -171,3 +173,26 @@ def test_adam_makes_mia_a_viewer_and_removes_bob(
     db.session.rollback()
     assert memberships.role_of(organization.id, mia.id) is Role.VIEWER
     assert memberships.role_of(organization.id, bob.id) is None
+
+
+def test_a_name_without_a_space_makes_no_page_wider_than_a_phone(
+    site: str, alices: Page, organization: Organization
+) -> None:
+    """Whatever the organization, the monitor and its numbers are called."""
+    now = datetime.now(UTC)
+    with transaction():
+        organization.name = "Gesellschaft" * 8
+        db.session.add(organization)
+    monitor = make_monitor(organization, "x" * 120, slug="x")
+    ping = Ping(Signal.SUCCESS, now, metrics={"m" * 60: 8.0})
+    pings.record([pings.Incoming(monitor.token, ping)], now)
+    at = f"/app/monitors/{ids.public('mon', monitor.id)}"
+    run = ids.public("run", db.session.query(Run.id).filter_by(monitor_id=monitor.id).scalar())
+    here = f"?organization={ids.public('org', organization.id)}"
+    alices.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    for path in (
+        f"{at}/runs/{run}", f"{at}/delete", "/app/wall", "/app/reports", "/app/settings/data",
+        "/app/settings/team", SETTINGS, f"{SETTINGS}/leave{here}",
+    ):  # fmt: skip
+        alices.goto(f"{site}{path}")
+        assert alices.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), path

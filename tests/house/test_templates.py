@@ -52,3 +52,10 @@ def test_every_form_that_posts_carries_a_token(name: str) -> None:
     forms = re.findall(r"<form\b[^>]*method=\"post\".*?</form>", text, flags=re.DOTALL | re.IGNORECASE)
     for form in forms:
         assert "csrf" in form or "hidden_tag" in form or "caller()" in form, form[:200]
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if "<table" in source(name)])
+def test_every_table_says_what_it_is_and_names_its_columns(name: str) -> None:
+    for table in re.findall(r"<table\b.*?</table>", source(name), flags=re.DOTALL):
+        assert re.match(r"<table\b[^>]*>\s*<caption\b", table), table[:200]
+        assert "<th" in table or "head(" in table, table[:200]

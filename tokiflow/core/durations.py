@@ -125,8 +125,8 @@ def _ahead(seconds: float) -> str:
 def _pair(first: int, unit: str, second: int, smaller: str, *, padded: bool = False) -> str:
     """Two units, or one if the second is zero. `padded` keeps run times the same width: `3 m 09 s`."""
     if not second:
-        return f"{first} {unit}"
-    return f"{first} {unit} {second:02} {smaller}" if padded else f"{first} {unit} {second} {smaller}"
+        return f"{first:,} {unit}"
+    return f"{first} {unit} {second:02} {smaller}" if padded else f"{first:,} {unit} {second} {smaller}"
 
 
 def _counted(count: int, unit: str) -> str:

@@ -70,7 +70,7 @@ _ADVICE = {
     Kind.MISSED: "Check that the machine is up, that its scheduler (cron, timer) runs, and that the job can reach us.",
     Kind.OVERRUN: "See whether the job hangs or waits for a lock; stop it or let it finish, then find out why.",
     Kind.FAILED: "Read the last lines below, fix the cause, and run the job once by hand to see it recover.",
-    Kind.ANOMALY: "Compare this run's output with the last good one.",
+    Kind.ANOMALY: "Compare this run’s output with the last good one.",
     Kind.DEGRADED: "Look at what has grown: data, neighbours on the machine, or a slower service it depends on.",
 }
 

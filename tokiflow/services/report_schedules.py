@@ -159,7 +159,7 @@ def _numbers(line: Line) -> dict[str, Any]:
         "uptime": shares.percent(line.uptime.share),
         "down": durations.words(line.uptime.down) if line.uptime.down else "",
         "success": shares.percent(line.success_rate),
-        "incidents": line.incidents,
+        "incidents": f"{line.incidents:,}",
         "health": "–" if line.score is None else str(line.score),
     }
 

@@ -15,12 +15,19 @@ from tokiflow.web import htmx
 log = structlog.get_logger()
 
 _FORGED = "This form has been open for too long, or another site sent it. Load its page again and send it anew."
-_TITLES = {400: "That was not taken", 413: "That is too much at once"}
+_TITLES = {
+    400: "That was not taken",
+    403: errors.Forbidden.title,
+    404: errors.NotFound.title,
+    405: "That does not work here",
+    413: "That is too much at once",
+    429: errors.RateLimited.title,
+}
 _SENTENCES = {
     400: "The request could not be read. Go back and try again.",
-    403: "You may not do this.",
+    403: "Your role in this organization does not include it.",
     404: "There is nothing here, or it is not yours to see.",
-    405: "This address can't be used that way.",
+    405: "This address can’t be used that way.",
     413: "We take at most 1,000,000 bytes at once, in at most 1,000 fields. Go back, shorten it and send it again.",
     429: "That was too often. Wait a minute and try again.",
 }
@@ -49,7 +56,7 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(OperationalError)
     def database_away(error: OperationalError) -> Response:
         log.warning("database_away", error=type(error.orig).__name__)
-        return _plain(503, "Tokiflow can't reach its database", "Nothing is lost. Try again in a few seconds.")
+        return _plain(503, "Tokiflow can’t reach its database", "Nothing is lost. Try again in a few seconds.")
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

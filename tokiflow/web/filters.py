@@ -7,6 +7,8 @@ read them from there, so that no macro has to pass them on.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -18,6 +20,9 @@ from markupsafe import Markup, escape
 
 from tokiflow.core import durations
 from tokiflow.core.shares import percent as percent
+
+_UNIT = r"(?:ms|s|m|min|h|days?|weeks?|[KMGT]?B|%)(?!\w)"
+_MEASURE = re.compile(rf"(?:± )?\d[\d.,]* {_UNIT}(?: \d[\d.,]* {_UNIT})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,16 @@ def breakable(text: str) -> Markup:
     return pieces
 
 
+def measured(text: str) -> Markup:
+    """`text` in which no line ends between a number and its units: `12 m 44 s` stays in one piece."""
+    return Markup(_MEASURE.sub(r'<span class="nowrap">\g<0></span>', str(escape(text))))
+
+
+def names(many: Iterable[str]) -> Markup:
+    """`Mail, #ops`: names that people gave, each written in its own direction, so that none turns the commas around."""
+    return Markup(", ").join(Markup("<bdi>{}</bdi>").format(name) for name in many)
+
+
 def asset(path: str) -> str:
     """The URL of a static file, changed whenever its content changes, so that it may be cached for ever."""
     folder = current_app.static_folder or ""
@@ -175,7 +190,7 @@ def init_app(app: Flask) -> None:
         spelled,
         glyph,
     )
-    for word in (*words, breakable):
+    for word in (*words, breakable, measured, names):
         app.add_template_filter(word)
     app.add_template_filter(durations.size, "size")
     app.add_template_global(asset)

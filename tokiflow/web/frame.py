@@ -106,13 +106,13 @@ def _system_notice() -> str:
         return ""
     known = system.notice(access.organization().id, now())
     if "clock" in known.silent:
-        return "Tokiflow's clock is not running: missed jobs are not noticed. Start it with: tokiflow clock"
+        return "Tokiflow’s clock is not running: missed jobs are not noticed. Start it with: tokiflow clock"
     if "worker" in known.silent:
-        return "Tokiflow's worker is not running: alerts wait to be sent. Start it with: tokiflow worker"
+        return "Tokiflow’s worker is not running: alerts wait to be sent. Start it with: tokiflow worker"
     if known.broken:
         return f"The audit log of this organization does not hold. {known.broken[0]}. Its page says more."
     if _spool_waiting():
-        return "Pings that came while the database was away wait on this machine's disk; they are being brought in."
+        return "Pings that came while the database was away wait on this machine’s disk; they are being brought in."
     if known.blind:
         return "Tokiflow could not listen for a while. Deadlines that pass meanwhile get that time back."
     return ""

@@ -132,7 +132,7 @@ def _facts(monitor: Monitor, heard: Sequence[Channel]) -> list[tuple[str, str]]:
         ("Unusual runs", _TOLD[monitor.sensitivity]),
         ("Last ping", filters.ago(monitor.last_ping_at)),
         ("Pings in all", filters.number(monitor.ping_count)),
-        ("Alerts", ", ".join(channel.name for channel in heard) or "nobody hears of it"),
+        ("Alerts", filters.names(channel.name for channel in heard) or "nobody hears of it"),
     ]
     return [(word, value) for word, value in facts if value]
 

@@ -32,6 +32,10 @@
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
   });
   mark();
+  // A row of chips comes along with the one that has the focus, of which an edge was in sight already.
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches(".chips.scroll > *")) event.target.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
   for (const chip of document.querySelectorAll(".chips.scroll > [aria-current]")) {
     const row = chip.parentElement;
     row.scrollLeft += chip.getBoundingClientRect().left - row.getBoundingClientRect().left - (row.clientWidth - chip.offsetWidth) / 2;

@@ -90,7 +90,7 @@
       this.plot.setAttribute("role", "application");
       this.plot.setAttribute("aria-roledescription", "chart");
       this.plot.setAttribute("aria-label", `${box.querySelector("svg").getAttribute("aria-label")} Arrow keys walk from run to run, plus and minus zoom, Enter opens the run, Escape shows the whole again.`);
-      this.host.querySelector(".hint").textContent = "Drag to zoom, hover for the exact run, click to open it.";
+      this.host.querySelector(".hint").textContent = matchMedia("(pointer: coarse)").matches ? "Tap a run to open it." : "Drag to zoom, hover for the exact run, click to open it.";
       this.tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
       this.told = Object.assign(document.createElement("p"), { className: "sr" });
       this.told.setAttribute("aria-live", "polite");
