@@ -231,6 +231,30 @@ def test_the_page_tells_the_whole_story(
         assert said in page, said
 
 
+def test_the_timeline_names_the_rule_what_was_given_up_and_the_end_of_a_silence(
+    alice: User, organization: Organization, monitor: Monitor, client_for: ClientFor
+) -> None:
+    make_rule(organization, [make_channel(organization, "slack", name="#ops")], name="Outages")
+    incident = make_incident(monitor, 5)
+    rule = "by the rule “Outages”"
+    make_delivery(incident, make_channel(organization, "slack", name="#day"), because=rule)
+    make_delivery(incident, make_channel(organization, name="Pager"), "dead", last_error="503: try later")
+
+    def silence(what: str, began: float, ended: float) -> None:
+        at, until = now() - timedelta(hours=began), now() - timedelta(hours=ended)
+        make_step(incident, what, at=at, last_at=at, by="Bob", detail={"until": until.isoformat()})
+
+    silence("muted", 4.5, 1)
+    silence("snoozed", 4, 2)  # in place of the mute
+    silence("muted", 0.5, -1)  # which goes on
+    text = client_for(alice).get(address(incident)).text
+    told = text[text.index('<ol class="timeline"') : text.index("Who was told")]
+    assert "Told #day</div>" in told
+    assert f"Tokiflow, {rule}" in told
+    assert "Could not tell Pager: 503: try later" in told
+    assert (told.count("The snooze ended"), told.count("The mute ended")) == (1, 0)
+
+
 def test_the_page_says_who_is_told_next_and_why_others_are_not(
     alice: User, organization: Organization, monitor: Monitor, client_for: ClientFor
 ) -> None:
@@ -455,7 +479,7 @@ def test_many_channels_fold_and_what_has_not_arrived_comes_first(
     ):
         assert words in page, words
     assert page.count("Next try <time") == 2
-    assert page.count("y the rule “Outages”") == 1
+    assert page.count("y the rule “Outages”") == 2, "on the timeline, and once above all of them"
     assert page.index("<bdi>Given up") < page.index("<bdi>Retrying") < page.index("8 channels:")
 
 
