@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from collections.abc import Callable
@@ -178,7 +179,8 @@ def test_who_had_a_hand_in_it_is_found(
 @pytest.mark.parametrize(
     "query",
     ["status=x", "kind=x", "severity=x", "within=x", "from=x", "to=2026-02-31", "assigned=x", "person=usr_1",
-     "monitor=nothing", "from=2026-02-02&to=2026-02-01"],
+     "monitor=nothing", "from=2026-02-02&to=2026-02-01", "status=open&status=all", "tag=" + "x" * 201,
+     "q=a+b+c+d+e+f+g+h+i+j+k"],
 )  # fmt: skip
 def test_what_nobody_understands_is_said_and_finds_nothing(
     query: str, alice: User, organization: Organization, client_for: ClientFor
@@ -187,6 +189,8 @@ def test_what_nobody_understands_is_said_and_finds_nothing(
     text = page(client_for(alice), f"?{query}")
     assert seen(text) == set()
     assert "So nothing is shown." in text
+    again = html.unescape(re.search(r'id="incidents" data-live="10" hx-get="([^"]+)"', text)[1])  # type: ignore[index]
+    assert "So nothing is shown." in client_for(alice).get(again).text, "nor when the list asks again by itself"
 
 
 def test_the_list_asks_as_much_for_ten_thousand_as_for_ten(
