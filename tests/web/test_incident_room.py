@@ -305,7 +305,10 @@ def test_a_preset_kept_to_oneself_again_is_nobody_elses_default(
     assert (kept[bob.id], kept[mia.id]) == (made, None)
 
 
-@pytest.mark.parametrize(("name", "said"), [("", "is empty"), ("x" * 101, "longer than 100"), ("MINE", "taken")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("", "is empty"), ("\u200b \u202e", "is empty"), ("x" * 101, "longer than 100"), ("MINE", "taken")],
+)
 def test_a_bad_name_is_said_beside_it(
     name: str, said: str, bob: User, organization: Organization, client_for: ClientFor
 ) -> None:
