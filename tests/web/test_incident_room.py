@@ -536,6 +536,8 @@ def test_whoever_is_removed_has_nothing_any_more(alice: User, bob: User, organiz
     assert db.session.execute(steps).scalar_one().text == "Bob is not in the organization any more"
     assert db.session.get(Preset, mine) is None
     assert db.session.get(Preset, ours) is not None
+    presets.edit(ours, "Ours", False, actor(alice), now())
+    assert fresh(db.session.get(Preset, ours)).user_id == alice.id, "kept by Bob nobody would find it"
 
 
 # --- what is written --------------------------------------------------------------------------------------------
