@@ -145,9 +145,10 @@ def test_a_small_csv_is_there_at_once_and_harms_no_spreadsheet(browser: Client, 
     asked = browser.post("/app/reports/export", data={"period": "30d", "tag": "", "format": "csv"})
     assert asked.status_code == 303
     file = browser.get(asked.headers["Location"])
-    assert file.status_code == 200
+    assert (file.status_code, file.content_type) == (200, "text/csv; charset=utf-8")
     rows = list(csv.DictReader(io.StringIO(file.text, newline="")))
     assert [row["monitor"] for row in rows] == ["Nightly backup", f"'{EVIL}"]
+    assert {(row["time_zone"], row["until"][-6:]) for row in rows} == {("Europe/Berlin", "+00:00")}
     assert (rows[0]["failed"], rows[0]["down_seconds"], rows[0]["outages"]) == ("1", "3600.000", "1")
     assert re.search(rf'filename="{organization.slug}-report-.+\.csv"', file.headers["Content-Disposition"])
     told = db.session.execute(select(AuditEvent).where(AuditEvent.what == "export.asked_for")).scalar_one()
@@ -167,7 +168,9 @@ def test_a_pdf_is_made_by_the_job_while_the_page_shows_how_far_it_is(
     row = db.session.get_one(Export, row.id, populate_existing=True)
     assert row.filename.endswith("-db.pdf")
     file = tmp_path / "report.pdf"
-    file.write_bytes(b"".join(exports.chunks(row, NOW)))
+    fetched = browser.get(f"/app/settings/exports/{ids.public('exp', row.id)}/file")
+    assert fetched.mimetype == "application/pdf"
+    file.write_bytes(fetched.data)
     read = PdfReader(file)
     text = " ".join(read.pages[0].extract_text().split())
     assert "Nightly backup" in text
