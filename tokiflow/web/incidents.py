@@ -239,7 +239,7 @@ def comment(incident_id: str) -> Response:
         form.take(invalid)
         return _refused_comment(incident, form)
     if htmx.is_htmx():
-        return htmx.wake(_comment(incident, CommentForm(formdata=None)), LIVE)
+        return htmx.wake(_comment(incident, CommentForm(formdata=None), sent=True), LIVE)
     return htmx.see_other(_url(incident, _anchor="timeline"))
 
 
@@ -345,10 +345,10 @@ def _refused_comment(incident: Incident, form: CommentForm) -> Response:
     return _page(_again(incident), 422, form=form)
 
 
-def _comment(incident: Incident, form: CommentForm, status: int = 200) -> Response:
-    """Only the form for the next comment."""
+def _comment(incident: Incident, form: CommentForm, status: int = 200, *, sent: bool = False) -> Response:
+    """Only the form for the next comment; `sent`: what was written before is on the timeline."""
     trouble = troubles.of(_again(incident), frame.now())
-    page = render_template("incidents/_comment.html", trouble=trouble, comment=form, preview=_preview())
+    page = render_template("incidents/_comment.html", trouble=trouble, comment=form, preview=_preview(), sent=sent)
     return make_response(page, status)
 
 

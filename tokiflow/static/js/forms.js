@@ -1,5 +1,6 @@
-// Small services to forms: the visitor's time zone where none is chosen, one press that sends once, and an answer that
-// is not to be had again by sending the form again: reload and the way back lead to the address it names.
+// Small services to forms: the visitor's time zone where none is chosen, one press that sends once, words that outlive a
+// session that ends while they are written, and an answer that is not to be had again by sending the form again: reload
+// and the way back lead to the address it names.
 (() => {
   function fillZone() {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -9,6 +10,20 @@
       field.dispatchEvent(new Event("change", { bubbles: true }));
     }
   }
+
+  // What is being written stays with this tab until the server has it (data-sent), or somebody signs out.
+  function kept(field) { return `draft ${field.dataset.draft}`; }
+  function keep({ target }) { if (target.dataset.draft) sessionStorage.setItem(kept(target), target.value); }
+  function bringBack() {
+    for (const field of document.querySelectorAll("[data-draft]")) {
+      if ("sent" in field.dataset) sessionStorage.removeItem(kept(field));
+      else if (!field.value) field.value = sessionStorage.getItem(kept(field)) || "";
+    }
+  }
+  document.addEventListener("input", keep);
+  document.addEventListener("submit", ({ target }) => {
+    if (target.matches("[action='/auth/sign-out']")) sessionStorage.clear();
+  });
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -22,6 +37,7 @@
   });
   const answer = document.querySelector("[data-address]");
   if (answer) history.replaceState(history.state, "", answer.dataset.address);
-  document.addEventListener("htmx:after:swap", fillZone);
-  fillZone();
+  function begin() { fillZone(); bringBack(); }
+  document.addEventListener("htmx:after:swap", begin);
+  begin();
 })();
