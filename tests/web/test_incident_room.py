@@ -463,13 +463,13 @@ def test_what_is_filtered_comes_as_csv_without_formulas(
     evil = make_monitor(organization, EVIL, tags=["db"])
     make_incident(evil, summary="@SUM(1)")
     make_incident(make_monitor(organization, "Other"))
-    answer = client_for(vera).post("/app/incidents/export", data={"status": "all", "tag": "db"})
+    answer = client_for(vera).post("/app/tables/incidents", data={"status": "all", "tag": "db"})
     assert answer.mimetype == "text/csv"
     assert answer.headers["Content-Disposition"].startswith(f'attachment; filename="{organization.slug}-incidents-')
     (row,) = csv.DictReader(io.StringIO(answer.text, newline=""))
     assert (row["monitor"], row["summary"], row["status"]) == (f"'{EVIL}", "'@SUM(1)", "open")
     assert db.session.execute(select(AuditEvent.what)).scalars().all() == ["export.asked_for"]
-    bad = client_for(vera).post("/app/incidents/export", data={"kind": "nonsense"})
+    bad = client_for(vera).post("/app/tables/incidents", data={"kind": "nonsense"})
     assert bad.status_code == 303
 
 
@@ -480,7 +480,7 @@ def test_much_is_made_by_a_job(
     for n in range(5):
         make_incident(monitor, n + 1, status="resolved")
     monkeypatch.setattr(incident_csv, "SMALL", 3)
-    answer = client_for(vera).post("/app/incidents/export", data={"status": "resolved"})
+    answer = client_for(vera).post("/app/tables/incidents", data={"status": "resolved"})
     assert answer.location.startswith("/app/settings/exports/exp_")
     db.session.rollback()
     row = db.session.execute(select(Export)).scalar_one()
