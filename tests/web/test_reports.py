@@ -19,7 +19,7 @@ from tests.fixtures.app import Client
 from tests.house.statements import statements
 from tests.queries.test_analytics import down
 from tests.services.test_rollups import recorded, rolled_up
-from tokiflow.core import ids, reports, shares
+from tokiflow.core import ids, shares, stretches
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
@@ -70,7 +70,7 @@ def test_the_page_says_what_matters_and_then_each_monitor(browser: Client, organ
     said = words(answer.text)
     assert "Report for the last 30 days" in said
     assert "Of 18 runs, 94.4 % succeeded: 1 failed." in said
-    found = queries.report(organization.id, "", "", reports.last_days(NOW, "Europe/Berlin"), NOW)
+    found = queries.report(organization.id, "", "", stretches.last_days(NOW, "Europe/Berlin"), NOW)
     assert [one.name for one in found.lines] == ["Nightly backup", EVIL]
     for line in found.lines:
         assert shares.percent(line.uptime.share) in said
@@ -122,7 +122,7 @@ def test_it_begins_with_the_month_that_is_over(browser: Client, organization: Or
     assert "Report for the last 30 days" in browser.get("/app/reports").text, "it is new"
     with transaction():
         db.session.execute(update(Organization).values(created_at=NOW - 60 * DAY))
-    month = reports.month(reports.month_before(NOW, "Europe/Berlin"), "Europe/Berlin", NOW)
+    month = stretches.month(stretches.month_before(NOW, "Europe/Berlin"), "Europe/Berlin", NOW)
     assert f"Report for {month.words}" in browser.get("/app/reports").text
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from tokiflow.core import ids
 from tokiflow.core.monitor_draft import slug_from
-from tokiflow.core.reports import Line, Report, Stretch
+from tokiflow.core.reports import Line, Report
+from tokiflow.core.stretches import Stretch
 from tokiflow.db import db
 from tokiflow.queries import organizations, reports
 from tokiflow.services.exporting import Asked, Progress, cells
