@@ -31,6 +31,18 @@
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "yes";
   });
+  // The same of what htmx sends, until it is answered.
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[hx-post][data-sent]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+  document.addEventListener("htmx:before:request", ({ target }) => {
+    if (target.matches?.("form[hx-post]")) target.dataset.sent = "yes";
+  });
+  document.addEventListener("htmx:finally:request", ({ target }) => {
+    if (target.matches?.("form[hx-post]")) delete target.dataset.sent;
+  });
   // Back to a page kept by the browser: its forms may be sent again.
   addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
