@@ -231,6 +231,15 @@ def test_the_page_tells_the_whole_story(
         assert said in page, said
 
 
+def test_what_is_not_known_of_a_run_leaves_no_comma(
+    alice: User, monitor: Monitor, incident: Incident, client_for: ClientFor
+) -> None:
+    said = {"at": now(), "finished_at": now(), "output_at": NOON, "output_n": 1, "output_size": 400}
+    run = save(Run(monitor_id=monitor.id, outcome="failed", **said))
+    make_step(incident, "failed", text="x", detail={"run": ids.public("run", run.id)})
+    assert '<span class="muted">400 B of output</span>' in client_for(alice).get(address(incident)).text
+
+
 def test_the_timeline_names_the_rule_what_was_given_up_and_the_end_of_a_silence(
     alice: User, organization: Organization, monitor: Monitor, client_for: ClientFor
 ) -> None:
