@@ -18,8 +18,10 @@ from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
 from tests.house.statements import statements
 from tests.house.things import fail
+from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.actors import Actor
+from tokiflow.core.roles import Role
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db
 from tokiflow.models import (
@@ -523,6 +525,23 @@ def test_nobody_gets_it_who_may_not_work_on_it(
         assert answer.status_code == 422
     assert client_for(bob).post(f"/app/incidents/{public(one)}/assign", data={"to": "zzz"}).status_code == 422
     assert fresh(one).assigned_to is None
+
+
+def test_whoever_may_only_look_from_now_on_has_none_that_goes_on(
+    alice: User, bob: User, organization: Organization
+) -> None:
+    over, one = (make_incident(make_monitor(organization)) for _ in range(2))
+    for incident in (over, one):
+        incidents.assign(incident.id, bob.id, actor(alice), now())
+    incidents.resolve(over.id, actor(bob), now())
+    ours = presets.create(organization.id, "Ours", "status=open", True, actor(bob), now())
+    memberships.set_role(organization.id, bob.id, Role.VIEWER, actor(alice), now())
+    with pytest.raises(errors.Forbidden, match="not share"):
+        presets.edit(ours, "Mine", True, actor(bob), now())
+    presets.edit(ours, "Mine", False, actor(bob), now())
+    assert (fresh(over).assigned_to, fresh(one).assigned_to) == (bob.id, None)
+    steps = select(IncidentEvent).where(IncidentEvent.what == "unassigned")
+    assert db.session.execute(steps).scalar_one().text == "Bob may only look by now"
 
 
 def test_whoever_is_removed_has_nothing_any_more(alice: User, bob: User, organization: Organization) -> None:

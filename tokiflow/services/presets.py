@@ -63,8 +63,8 @@ def edit(
         row = _locked(preset_id, by)
         if version is not None and row.version != version:
             raise errors.Conflict("Somebody else changed this preset while you were editing it.")
+        _may_share(row.organization_id, shared, by)
         if shared != row.shared:
-            _may_share(row.organization_id, shared, by)
             if not shared and memberships.role_of(row.organization_id, row.user_id) is None:
                 # Whoever made it has left, and would keep it where nobody finds it.
                 row.user_id = by.id
