@@ -36,10 +36,10 @@ def _free(organization_id: UUID, user_id: UUID, name: str, words: str, by: Actor
         .returning(Incident.id, Incident.summary)
         .execution_options(synchronize_session=False)
     )
-    found = sorted(tuple(one) for one in db.session.execute(going_on))
-    timeline.write(*(timeline.step(id, "unassigned", now, by, words, {"from": name}) for id, _ in found))
-    for id, summary in found:
+    found = sorted(db.session.execute(going_on), key=lambda one: one.id)
+    timeline.write(*(timeline.step(one.id, "unassigned", now, by, words, {"from": name}) for one in found))
+    for one in found:
         audit.record(
             "incident.unassigned", by, organization_id, now,
-            object_id=id, object_name=summary, before={"assigned_to": name},
+            object_id=one.id, object_name=one.summary, before={"assigned_to": name},
         )  # fmt: skip

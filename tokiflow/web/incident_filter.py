@@ -76,7 +76,7 @@ def _name(attribute: str) -> str:
     return attribute.removeprefix("days_")
 
 
-def as_asked(asked: Mapping[str, str]) -> dict[str, list[str]]:
+def as_asked(asked: Mapping[str, str]) -> dict[str, Any]:
     """The same that `asked` asks for, understood or not, as an address has it."""
     said = {_name(one.name): _said(asked, _name(one.name)) for one in fields(Choice)}
     return {name: [value[: LONGEST + 1] for value in values[:2]] for name, values in said.items() if values}
