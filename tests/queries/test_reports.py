@@ -12,7 +12,7 @@ from tests.fixtures.app import Client
 from tests.house.statements import statements
 from tests.queries.test_analytics import down
 from tests.services.test_rollups import recorded, rolled_up
-from tokiflow.core import ids, reports
+from tokiflow.core import ids, stretches
 from tokiflow.core.actors import TOKIFLOW
 from tokiflow.models import Monitor, Organization
 from tokiflow.queries import analytics
@@ -43,7 +43,7 @@ def busy(organization: Organization, n: int, now: datetime = NOW) -> Monitor:
 def test_a_line_is_what_the_monitors_page_is_made_of(organization: Organization, zone: str) -> None:
     made = [busy(organization, n) for n in range(3)]
     rolled_up(NOW)
-    for stretch in (reports.month(date(2026, 10, 1), zone, NOW), reports.last_days(NOW, zone)):
+    for stretch in (stretches.month(date(2026, 10, 1), zone, NOW), stretches.last_days(NOW, zone)):
         found = queries.report(organization.id, "Harbour Freight", "", stretch, NOW)
         assert {one.name for one in found.lines} == {one.name for one in made}
         for line in found.lines:
@@ -68,7 +68,7 @@ def test_the_last_thirty_days_are_those_of_the_api(organization: Organization, c
     )
     told = answer.get_json()
     since, until = (datetime.fromisoformat(told[name]) for name in ("since", "until"))
-    stretch = reports.Stretch(since, until, "Europe/Berlin", "the last 30 days")
+    stretch = stretches.Stretch(since, until, "Europe/Berlin", "the last 30 days")
     (line,) = queries.lines([monitor], stretch)
     assert line.uptime.share == pytest.approx(told["uptime"], abs=1e-6)
     assert line.uptime.down == pytest.approx(told["down_seconds"], abs=1)
@@ -84,17 +84,17 @@ def test_a_tag_narrows_it_down(organization: Organization, other_organization: O
     odd = make_monitor(organization, "Odd", tags=["odd"])
     make_monitor(organization, "Even")
     make_monitor(other_organization, "Theirs", tags=["odd"])
-    found = queries.report(organization.id, "Harbour Freight", "odd", reports.last_days(NOW, "UTC"), NOW)
+    found = queries.report(organization.id, "Harbour Freight", "odd", stretches.last_days(NOW, "UTC"), NOW)
     assert [one.monitor_id for one in found.lines] == [odd.id]
     assert queries.count(organization.id, "odd") == 1
     assert queries.count(organization.id, "") == 2
-    nothing = queries.report(organization.id, "Harbour Freight", "o\x00dd", reports.last_days(NOW, "UTC"), NOW)
+    nothing = queries.report(organization.id, "Harbour Freight", "o\x00dd", stretches.last_days(NOW, "UTC"), NOW)
     assert len(nothing.lines) == 1
 
 
 def test_incidents_are_counted_where_they_began(organization: Organization) -> None:
     monitor = make_monitor(organization, created_at=NOW - 80 * DAY, last_ping_at=NOW)
-    october = reports.month(date(2026, 10, 1), "UTC", NOW)
+    october = stretches.month(date(2026, 10, 1), "UTC", NOW)
     down(monitor, october.since - HOUR, october.since + HOUR)
     down(monitor, october.since, october.since + HOUR, class_="performance")
     down(monitor, october.until - HOUR, october.until + HOUR)
@@ -103,7 +103,7 @@ def test_incidents_are_counted_where_they_began(organization: Organization) -> N
 
 
 def test_many_take_as_few_statements_as_one(organization: Organization) -> None:
-    stretch, taken = reports.last_days(NOW, "Europe/Berlin"), []
+    stretch, taken = stretches.last_days(NOW, "Europe/Berlin"), []
     for n in (1, 6):
         while queries.count(organization.id, "") < n:
             busy(organization, queries.count(organization.id, ""))

@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import select
 
 from tests.factories import make_channel, make_monitor
+from tokiflow.core import ids
 from tokiflow.core.names import UNKNOWN, Known
 from tokiflow.core.signals import Ping, Progress, Signal
 from tokiflow.db import db
 from tokiflow.models import Delivery, Incident, Monitor, Organization, Run
 from tokiflow.models import Ping as PingRow
+from tokiflow.queries import timelines
 from tokiflow.services import pings
 from tokiflow.services.pings import Incoming
 
@@ -142,6 +144,18 @@ def test_trouble_that_comes_and_goes_is_one_incident(organization: Organization)
     db.session.refresh(incident)
     assert incident.status == "resolved"
     assert len(all_of(Delivery)) == 6
+
+
+def test_the_timeline_leads_to_the_last_bad_run_and_to_the_one_that_ended_it(organization: Organization) -> None:
+    monitor = make_monitor(organization)
+    for n, signal in enumerate([Signal.FAIL] * 4 + [Signal.SUCCESS]):
+        send(monitor, signal, n * 10, exit_code=n if signal is Signal.FAIL else 0)
+    (incident,), runs = all_of(Incident), [ids.public("run", one.id) for one in sorted(all_of(Run), key=lambda r: r.at)]
+    story = timelines.story(incident.id, 10)
+    told = [(one.what, one.times, one.detail.get("run")) for one in reversed(story.steps)]
+    assert told == [("opened", 1, runs[0]), ("failed", 3, runs[3]), ("resolved", 1, runs[4])]
+    assert story.steps[1].detail["exit_code"] == 3, "of the same run as its words"
+    assert story.last_run == runs[3], "what is compared with the last good run is no good one itself"
 
 
 def test_a_paused_monitor_keeps_pings_and_judges_nothing(organization: Organization) -> None:

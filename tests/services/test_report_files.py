@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 from pypdf import PdfReader
 
-from tokiflow.core import reports
+from tokiflow.core import stretches
 from tokiflow.core.health import Uptime
 from tokiflow.core.reports import Line, Report
 from tokiflow.services.exporting import report_fonts, report_pdf
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
-OCTOBER = reports.month(date(2026, 10, 1), "Europe/Berlin", NOW)
+OCTOBER = stretches.month(date(2026, 10, 1), "Europe/Berlin", NOW)
 LONG = "A name that says all that the job does, from the first table it reads to the last file it writes, and why, " * 2
 NAMES = (
     "Nightly backup",

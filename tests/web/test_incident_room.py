@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from tests.factories import make_channel, make_monitor, save
 from tests.fixtures.app import Client
 from tests.house.statements import statements
 from tests.house.things import fail
+from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.actors import Actor
+from tokiflow.core.roles import Role
 from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db
 from tokiflow.models import (
@@ -178,7 +181,8 @@ def test_who_had_a_hand_in_it_is_found(
 @pytest.mark.parametrize(
     "query",
     ["status=x", "kind=x", "severity=x", "within=x", "from=x", "to=2026-02-31", "assigned=x", "person=usr_1",
-     "monitor=nothing", "from=2026-02-02&to=2026-02-01"],
+     "monitor=nothing", "from=2026-02-02&to=2026-02-01", "status=open&status=all", "tag=" + "x" * 201,
+     "q=a+b+c+d+e+f+g+h+i+j+k"],
 )  # fmt: skip
 def test_what_nobody_understands_is_said_and_finds_nothing(
     query: str, alice: User, organization: Organization, client_for: ClientFor
@@ -187,6 +191,8 @@ def test_what_nobody_understands_is_said_and_finds_nothing(
     text = page(client_for(alice), f"?{query}")
     assert seen(text) == set()
     assert "So nothing is shown." in text
+    again = html.unescape(re.search(r'id="incidents" data-live="10" hx-get="([^"]+)"', text)[1])  # type: ignore[index]
+    assert "So nothing is shown." in client_for(alice).get(again).text, "nor when the list asks again by itself"
 
 
 def test_the_list_asks_as_much_for_ten_thousand_as_for_ten(
@@ -301,7 +307,10 @@ def test_a_preset_kept_to_oneself_again_is_nobody_elses_default(
     assert (kept[bob.id], kept[mia.id]) == (made, None)
 
 
-@pytest.mark.parametrize(("name", "said"), [("", "is empty"), ("x" * 101, "longer than 100"), ("MINE", "taken")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("", "is empty"), ("\u200b \u202e", "is empty"), ("x" * 101, "longer than 100"), ("MINE", "taken")],
+)
 def test_a_bad_name_is_said_beside_it(
     name: str, said: str, bob: User, organization: Organization, client_for: ClientFor
 ) -> None:
@@ -456,13 +465,13 @@ def test_what_is_filtered_comes_as_csv_without_formulas(
     evil = make_monitor(organization, EVIL, tags=["db"])
     make_incident(evil, summary="@SUM(1)")
     make_incident(make_monitor(organization, "Other"))
-    answer = client_for(vera).post("/app/incidents/export", data={"status": "all", "tag": "db"})
+    answer = client_for(vera).post("/app/tables/incidents", data={"status": "all", "tag": "db"})
     assert answer.mimetype == "text/csv"
     assert answer.headers["Content-Disposition"].startswith(f'attachment; filename="{organization.slug}-incidents-')
     (row,) = csv.DictReader(io.StringIO(answer.text, newline=""))
     assert (row["monitor"], row["summary"], row["status"]) == (f"'{EVIL}", "'@SUM(1)", "open")
     assert db.session.execute(select(AuditEvent.what)).scalars().all() == ["export.asked_for"]
-    bad = client_for(vera).post("/app/incidents/export", data={"kind": "nonsense"})
+    bad = client_for(vera).post("/app/tables/incidents", data={"kind": "nonsense"})
     assert bad.status_code == 303
 
 
@@ -473,7 +482,7 @@ def test_much_is_made_by_a_job(
     for n in range(5):
         make_incident(monitor, n + 1, status="resolved")
     monkeypatch.setattr(incident_csv, "SMALL", 3)
-    answer = client_for(vera).post("/app/incidents/export", data={"status": "resolved"})
+    answer = client_for(vera).post("/app/tables/incidents", data={"status": "resolved"})
     assert answer.location.startswith("/app/settings/exports/exp_")
     db.session.rollback()
     row = db.session.execute(select(Export)).scalar_one()
@@ -518,6 +527,23 @@ def test_nobody_gets_it_who_may_not_work_on_it(
     assert fresh(one).assigned_to is None
 
 
+def test_whoever_may_only_look_from_now_on_has_none_that_goes_on(
+    alice: User, bob: User, organization: Organization
+) -> None:
+    over, one = (make_incident(make_monitor(organization)) for _ in range(2))
+    for incident in (over, one):
+        incidents.assign(incident.id, bob.id, actor(alice), now())
+    incidents.resolve(over.id, actor(bob), now())
+    ours = presets.create(organization.id, "Ours", "status=open", True, actor(bob), now())
+    memberships.set_role(organization.id, bob.id, Role.VIEWER, actor(alice), now())
+    with pytest.raises(errors.Forbidden, match="not share"):
+        presets.edit(ours, "Mine", True, actor(bob), now())
+    presets.edit(ours, "Mine", False, actor(bob), now())
+    assert (fresh(over).assigned_to, fresh(one).assigned_to) == (bob.id, None)
+    steps = select(IncidentEvent).where(IncidentEvent.what == "unassigned")
+    assert db.session.execute(steps).scalar_one().text == "Bob may only look by now"
+
+
 def test_whoever_is_removed_has_nothing_any_more(alice: User, bob: User, organization: Organization) -> None:
     one = make_incident(make_monitor(organization))
     incidents.assign(one.id, bob.id, actor(alice), now())
@@ -529,6 +555,8 @@ def test_whoever_is_removed_has_nothing_any_more(alice: User, bob: User, organiz
     assert db.session.execute(steps).scalar_one().text == "Bob is not in the organization any more"
     assert db.session.get(Preset, mine) is None
     assert db.session.get(Preset, ours) is not None
+    presets.edit(ours, "Ours", False, actor(alice), now())
+    assert fresh(db.session.get(Preset, ours)).user_id == alice.id, "kept by Bob nobody would find it"
 
 
 # --- what is written --------------------------------------------------------------------------------------------

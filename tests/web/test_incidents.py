@@ -231,6 +231,39 @@ def test_the_page_tells_the_whole_story(
         assert said in page, said
 
 
+def test_what_is_not_known_of_a_run_leaves_no_comma(
+    alice: User, monitor: Monitor, incident: Incident, client_for: ClientFor
+) -> None:
+    said = {"at": now(), "finished_at": now(), "output_at": NOON, "output_n": 1, "output_size": 400}
+    run = save(Run(monitor_id=monitor.id, outcome="failed", **said))
+    make_step(incident, "failed", text="x", detail={"run": ids.public("run", run.id)})
+    assert '<span class="muted">400 B of output</span>' in client_for(alice).get(address(incident)).text
+
+
+def test_the_timeline_names_the_rule_what_was_given_up_and_the_end_of_a_silence(
+    alice: User, organization: Organization, monitor: Monitor, client_for: ClientFor
+) -> None:
+    make_rule(organization, [make_channel(organization, "slack", name="#ops")], name="Outages")
+    incident = make_incident(monitor, 5)
+    rule = "by the rule “Outages”"
+    make_delivery(incident, make_channel(organization, "slack", name="#day"), because=rule)
+    make_delivery(incident, make_channel(organization, name="Pager"), "dead", last_error="503: try later")
+
+    def silence(what: str, began: float, ended: float) -> None:
+        at, until = now() - timedelta(hours=began), now() - timedelta(hours=ended)
+        make_step(incident, what, at=at, last_at=at, by="Bob", detail={"until": until.isoformat()})
+
+    silence("muted", 4.5, 1)
+    silence("snoozed", 4, 2)  # in place of the mute
+    silence("muted", 0.5, -1)  # which goes on
+    text = client_for(alice).get(address(incident)).text
+    told = text[text.index('<ol class="timeline"') : text.index("Who was told")]
+    assert "Told #day</div>" in told
+    assert f"Tokiflow, {rule}" in told
+    assert "Could not tell Pager: 503: try later" in told
+    assert (told.count("The snooze ended"), told.count("The mute ended")) == (1, 0)
+
+
 def test_the_page_says_who_is_told_next_and_why_others_are_not(
     alice: User, organization: Organization, monitor: Monitor, client_for: ClientFor
 ) -> None:
@@ -372,8 +405,10 @@ def test_muting_for_an_hour_and_ending_it(bob: User, incident: Incident, client_
     assert until is not None
     assert timedelta(minutes=59) < until - now() <= timedelta(hours=1)
     assert "no more messages until then" in browser.get(address(incident)).text
-    browser.post(address(incident, "unmute"))
+    for _ in range(2):
+        assert browser.post(address(incident, "unmute")).status_code == 303
     assert kept(incident.id).muted_until is None
+    assert browser.get(address(incident)).text.count("Ended the mute") == 1, "though somebody pressed twice"
 
 
 def test_muting_until_tomorrow_morning_means_the_morning_of_the_viewer(
@@ -455,7 +490,7 @@ def test_many_channels_fold_and_what_has_not_arrived_comes_first(
     ):
         assert words in page, words
     assert page.count("Next try <time") == 2
-    assert page.count("y the rule “Outages”") == 1
+    assert page.count("y the rule “Outages”") == 2, "on the timeline, and once above all of them"
     assert page.index("<bdi>Given up") < page.index("<bdi>Retrying") < page.index("8 channels:")
 
 

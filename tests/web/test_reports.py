@@ -19,7 +19,7 @@ from tests.fixtures.app import Client
 from tests.house.statements import statements
 from tests.queries.test_analytics import down
 from tests.services.test_rollups import recorded, rolled_up
-from tokiflow.core import ids, reports, shares
+from tokiflow.core import ids, shares, stretches
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Role
 from tokiflow.db import db, transaction
@@ -70,7 +70,7 @@ def test_the_page_says_what_matters_and_then_each_monitor(browser: Client, organ
     said = words(answer.text)
     assert "Report for the last 30 days" in said
     assert "Of 18 runs, 94.4 % succeeded: 1 failed." in said
-    found = queries.report(organization.id, "", "", reports.last_days(NOW, "Europe/Berlin"), NOW)
+    found = queries.report(organization.id, "", "", stretches.last_days(NOW, "Europe/Berlin"), NOW)
     assert [one.name for one in found.lines] == ["Nightly backup", EVIL]
     for line in found.lines:
         assert shares.percent(line.uptime.share) in said
@@ -122,7 +122,7 @@ def test_it_begins_with_the_month_that_is_over(browser: Client, organization: Or
     assert "Report for the last 30 days" in browser.get("/app/reports").text, "it is new"
     with transaction():
         db.session.execute(update(Organization).values(created_at=NOW - 60 * DAY))
-    month = reports.month(reports.month_before(NOW, "Europe/Berlin"), "Europe/Berlin", NOW)
+    month = stretches.month(stretches.month_before(NOW, "Europe/Berlin"), "Europe/Berlin", NOW)
     assert f"Report for {month.words}" in browser.get("/app/reports").text
 
 
@@ -145,9 +145,10 @@ def test_a_small_csv_is_there_at_once_and_harms_no_spreadsheet(browser: Client, 
     asked = browser.post("/app/reports/export", data={"period": "30d", "tag": "", "format": "csv"})
     assert asked.status_code == 303
     file = browser.get(asked.headers["Location"])
-    assert file.status_code == 200
+    assert (file.status_code, file.content_type) == (200, "text/csv; charset=utf-8")
     rows = list(csv.DictReader(io.StringIO(file.text, newline="")))
     assert [row["monitor"] for row in rows] == ["Nightly backup", f"'{EVIL}"]
+    assert {(row["time_zone"], row["until"][-6:]) for row in rows} == {("Europe/Berlin", "+00:00")}
     assert (rows[0]["failed"], rows[0]["down_seconds"], rows[0]["outages"]) == ("1", "3600.000", "1")
     assert re.search(rf'filename="{organization.slug}-report-.+\.csv"', file.headers["Content-Disposition"])
     told = db.session.execute(select(AuditEvent).where(AuditEvent.what == "export.asked_for")).scalar_one()
@@ -167,7 +168,9 @@ def test_a_pdf_is_made_by_the_job_while_the_page_shows_how_far_it_is(
     row = db.session.get_one(Export, row.id, populate_existing=True)
     assert row.filename.endswith("-db.pdf")
     file = tmp_path / "report.pdf"
-    file.write_bytes(b"".join(exports.chunks(row, NOW)))
+    fetched = browser.get(f"/app/settings/exports/{ids.public('exp', row.id)}/file")
+    assert fetched.mimetype == "application/pdf"
+    file.write_bytes(fetched.data)
     read = PdfReader(file)
     text = " ".join(read.pages[0].extract_text().split())
     assert "Nightly backup" in text

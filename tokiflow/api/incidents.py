@@ -30,7 +30,7 @@ TAG = parameters.text("tag", "Only those of monitors with this tag.")
 ASSIGNED = parameters.somebody("assigned", "Only those assigned to this person, or to `nobody`.")
 SINCE = parameters.moment("since", "Only those opened at this time or later.")
 UNTIL = parameters.moment("until", "Only those opened before this time.")
-Q = parameters.text("q", "Words, each in the monitor's name, in what happened, or in a comment.")
+Q = parameters.text("q", "Up to ten words, each in the monitor's name, in what happened, or in a comment.")
 
 _AN_INCIDENT = Answer("The incident as it is now.", "Incident", shapes.EXAMPLE)
 

@@ -170,11 +170,16 @@ def line(value: Any, longest: int, what: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"is not text; write {what}")
     text = " ".join(clean(value).split())
-    if not text:
+    if blank(text):
         raise ValueError(f"is empty; write {what}")
     if len(text) > longest:
         raise ValueError(f"is longer than {longest} characters; shorten it")
     return text
+
+
+def blank(text: str) -> bool:
+    """Whether there is nothing to be seen: spaces, also those of no width, and marks that only steer others."""
+    return all(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs") for c in text)
 
 
 def clean(text: str) -> str:

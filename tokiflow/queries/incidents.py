@@ -17,6 +17,8 @@ from tokiflow.models import Incident, IncidentEvent, Monitor, User
 from tokiflow.queries.paging import Page, encode, moment_and_id
 
 READ_AT_ONCE = 1_000
+MOST_WORDS = 10
+"""So many are looked for at once; others are passed over."""
 OUTAGES = frozenset({"missed", "overrun", "failed"})
 """The kinds of incident that are critical."""
 
@@ -280,7 +282,7 @@ def _narrowed(statement: Select[Any], organization_id: UUID, wanted: Filter) -> 
         statement = statement.where(Incident.opened_at >= wanted.since)
     if wanted.until:
         statement = statement.where(Incident.opened_at < wanted.until)
-    for word in wanted.words.replace("\x00", "").split()[:10]:
+    for word in wanted.words.replace("\x00", "").split()[:MOST_WORDS]:
         statement = statement.where(_says(organization_id, word))
     return statement
 

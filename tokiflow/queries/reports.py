@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, func, select
 
 from tokiflow.core import reports
 from tokiflow.core.health import Uptime
-from tokiflow.core.reports import Line, Report, Stretch
+from tokiflow.core.reports import Line, Report
+from tokiflow.core.stretches import Stretch
 from tokiflow.db import among, db
 from tokiflow.errors import NotFound
 from tokiflow.models import Incident, Monitor, Organization, ReportSchedule, User

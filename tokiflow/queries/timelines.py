@@ -43,7 +43,9 @@ def story(incident_id: UUID, most: int) -> Story:
     run = IncidentEvent.detail["run"].astext
     newest_first = IncidentEvent.at.desc(), IncidentEvent.id.desc()
     own = IncidentEvent.incident_id == incident_id
-    last_run = select(run).where(own, run.is_not(None)).order_by(*newest_first).limit(1)
+    # The run that ended it is no part of the trouble.
+    bad = run.is_not(None), IncidentEvent.what != "resolved"
+    last_run = select(run).where(own, *bad).order_by(*newest_first).limit(1)
     latest = last_run.correlate(None).scalar_subquery()
     statement = select(IncidentEvent, func.count().over(), latest).where(own).order_by(*newest_first).limit(most)
     found = db.session.execute(statement).all()

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from tokiflow import errors
 from tokiflow.core.actors import Actor
-from tokiflow.core.monitor_draft import clean
+from tokiflow.core.monitor_draft import blank, clean
 from tokiflow.db import db, transaction
 from tokiflow.models import Incident, IncidentEvent
 from tokiflow.services import audit
@@ -21,7 +21,7 @@ GONE = "This comment was deleted meanwhile."
 def checked(text: str) -> str:
     """`text` as it is kept. Raises Invalid for none or far too many."""
     text = clean(text).strip()
-    if not text:
+    if blank(text):
         raise errors.Invalid({"text": ["is empty; write what you found or did"]})
     if len(text) > LONGEST:
         raise errors.Invalid({"text": [f"is longer than {LONGEST:,} characters; shorten it"]})

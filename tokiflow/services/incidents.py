@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from tokiflow import errors
-from tokiflow.core import ids, status
+from tokiflow.core import alerting, ids, status
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right, allows
 from tokiflow.db import db, transaction
@@ -101,12 +101,14 @@ def resolve(incident_id: UUID, by: Actor, now: datetime) -> None:
 
 def mute(incident_id: UUID, until: datetime | None, by: Actor, now: datetime) -> None:
     """No more messages about it until `until`; None ends the mute, and what waited for its end comes now. Who follows
-    that hears of it. Raises Invalid for a time that has passed."""
+    that hears of it. To end none does nothing. Raises Invalid for a time that has passed."""
     if until is not None:
         in_the_future(until, now)
     with transaction():
         incident, row = incident_rows.locked(incident_id)
         _refuse_resolved(incident, "mute")
+        if until is None and not alerting.muted(incident.muted_until, now):
+            return
         _silence(incident, "muted" if until else "unmuted", until, by, now)
         if until is None:
             follow_ups.wake(incident.id, now)

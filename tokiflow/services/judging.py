@@ -232,7 +232,7 @@ def _judge(page: _Page, reopened: int | None) -> None:
         is_open = is_open or bool(trouble)
         if is_open and not trouble and page.notebook.usual and (shifts or page.calm >= needed):
             words = "; ".join(one.words for one in shifts)
-            page.causes.append(Cause(None, run.finished_at, words=words))
+            page.causes.append(Cause(None, run.finished_at, run.id, words=words))
             is_open = False
         elif shifts:
             page.shifts += shifts

@@ -61,6 +61,8 @@ def set_role(
             before={"role": str(before)}, after={"role": str(role)},
         )  # fmt: skip
         _take_back_invitations(organization, row, role, "role", by, now)
+        if not roles.allows(role, Right.WORK_INCIDENTS):
+            assignments.let_look(organization_id, user_id, called(row), by, now)
         if roles.loses(before, role):
             sessions.end_all(user_id, now, but=session_id)
         if user_id != by.id:

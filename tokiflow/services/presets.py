@@ -55,14 +55,19 @@ def edit(
     query: str | None = None,
 ) -> None:  # fmt: skip
     """Rename it, share it or keep it to oneself, and give it other filters. Raises as `create`, NotFound, and Conflict
-    if it is not at `version` any more. What is not shared any more is nobody else's default."""
+    if it is not at `version` any more. What is not shared any more is nobody else's default; if its maker has left, it
+    is `by`'s own from then on."""
+    assert by.id is not None
     name = _checked(name)
     with transaction():
         row = _locked(preset_id, by)
         if version is not None and row.version != version:
             raise errors.Conflict("Somebody else changed this preset while you were editing it.")
+        _may_share(row.organization_id, shared, by)
         if shared != row.shared:
-            _may_share(row.organization_id, shared, by)
+            if not shared and memberships.role_of(row.organization_id, row.user_id) is None:
+                # Whoever made it has left, and would keep it where nobody finds it.
+                row.user_id = by.id
             _has_room(row.organization_id, shared, row.user_id)
         _is_free(row.organization_id, name, shared, row.user_id, but=row.id)
         before = {"name": row.name, "query": row.query, "shared": row.shared}

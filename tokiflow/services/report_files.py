@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tokiflow.core.actors import Actor
-from tokiflow.core.reports import Stretch
+from tokiflow.core.stretches import Stretch
 from tokiflow.queries import reports
 from tokiflow.services import exports
 from tokiflow.services.exporting import report

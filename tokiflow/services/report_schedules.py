@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from tokiflow import errors
-from tokiflow.core import durations, ids, links, reports, shares
+from tokiflow.core import durations, ids, links, shares, stretches
 from tokiflow.core.actors import Actor
 from tokiflow.core.reports import Line, Report
 from tokiflow.db import changed, db, transaction
@@ -52,7 +52,7 @@ def subscribe(organization_id: UUID, tag: str, by: Actor, now: datetime) -> None
             raise errors.Conflict(f"You get {MOST} reports already; stop one of them first.")
         row = insert(ReportSchedule).values(
             id=ids.new(), organization_id=organization_id, user_id=by.id, tag=tag, created_at=now,
-            next_at=reports.next_sending(now, user.timezone or "UTC"),
+            next_at=stretches.next_sending(now, user.timezone or "UTC"),
         )  # fmt: skip
         if db.session.execute(row.on_conflict_do_nothing().returning(ReportSchedule.id)).scalar_one_or_none():
             _note("report.subscribed", organization_id, tag, by, now)
@@ -80,7 +80,7 @@ def move(user_id: UUID, before: str, zone: str) -> None:
         return
     rows = select(ReportSchedule).where(ReportSchedule.user_id == user_id).order_by(ReportSchedule.id)
     for row in db.session.execute(rows.with_for_update()).scalars():
-        row.next_at = reports.moved(row.next_at, before or "UTC", zone or "UTC")
+        row.next_at = stretches.moved(row.next_at, before or "UTC", zone or "UTC")
 
 
 def ring(now: datetime) -> int:
@@ -119,9 +119,9 @@ def _post(row: ReportSchedule, now: datetime) -> None:
     organization = db.session.get_one(Organization, row.organization_id)
     zone = user.timezone or "UTC"
     # Of the month before the one that was waited for, even if the clock was away since: each month has its report.
-    of = reports.month_before(row.next_at, zone)
-    found = queries.report(organization.id, organization.name, row.tag, reports.month(of, zone, now), now)
-    row.next_at = reports.next_sending(row.next_at, zone)
+    of = stretches.month_before(row.next_at, zone)
+    found = queries.report(organization.id, organization.name, row.tag, stretches.month(of, zone, now), now)
+    row.next_at = stretches.next_sending(row.next_at, zone)
     context = _context(found, row, f"{of:%Y-%m}")
     letters.post(TEMPLATE, user.email, _subject(found), context, organization.id, now)
     log.info("report_promised", schedule=str(row.id), monitors=len(found.lines))

@@ -122,9 +122,8 @@ def _join(book: Book, incident: Incident, verdict: Verdict, now: datetime) -> No
         return
     last.times += 1
     last.last_at = max(cause.at, last.last_at)
-    last.text = summary
-    if cause.measure:
-        last.detail = _detail(cause)
+    # With its run: what the page shows as printed last is what this one printed.
+    last.text, last.detail = summary, _detail(cause)
 
 
 def _recover(book: Book, incident: Incident, verdict: Verdict) -> News:
@@ -133,7 +132,8 @@ def _recover(book: Book, incident: Incident, verdict: Verdict) -> News:
     del book.unresolved[verdict.row.id]
     unusual = book.class_ == PERFORMANCE
     words = verdict.cause.words or sentences.recovered(incident.last_opened_at, at, unusual=unusual)
-    return incident_rows.close(book.note, incident, at, TOKIFLOW, verdict.row, words, by_person=False)
+    detail = _detail(verdict.cause)
+    return incident_rows.close(book.note, incident, at, TOKIFLOW, verdict.row, words, by_person=False, detail=detail)
 
 
 def _read(verdicts: Sequence[Verdict], class_: str) -> Book:

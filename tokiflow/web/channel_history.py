@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from tokiflow.core import durations
 from tokiflow.queries import channel_history
 from tokiflow.queries.channel_history import Tally
-from tokiflow.web import filters
+from tokiflow.web import day_columns, filters
+from tokiflow.web.day_columns import Label
 
 PERIODS = (7, 30)
 USUAL = 30
@@ -37,15 +38,6 @@ class Bar:
     x: float
     y: float
     height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Words below the chart, `x` in percent across."""
-
-    x: float
-    words: str
-    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +74,7 @@ def period(text: str) -> int:
 
 def of(channel_id: UUID, days: int, now: datetime) -> History:
     """The history of the channel over the last `days` days of the viewer's zone, today included."""
-    starts = _starts(days, now)
+    starts = day_columns.starts(days, now)
     total, each = channel_history.by_day(channel_id, starts)
     most, base = max(one.sent for one in each), TOP + ABOVE
     most_lost = max(one.lost for one in each)
@@ -96,17 +88,11 @@ def of(channel_id: UUID, days: int, now: datetime) -> History:
         base=base,
         most=filters.number(most),
         bars=[bar for k, one in enumerate(each) for bar in _bars(k, one, max(most, most_lost), most_lost, base)],
-        labels=_labels(starts),
+        labels=day_columns.labels(starts),
         table=[
             Day(at, one.sent, one.lost, one.lag) for at, one in zip(starts[::-1], each[::-1], strict=True) if one.over
         ],
     )
-
-
-def _starts(days: int, now: datetime) -> list[datetime]:
-    zone = filters.viewer().zone
-    today = now.astimezone(zone).date()
-    return [datetime.combine(today - timedelta(days=k), time(), zone) for k in range(days - 1, -1, -1)]
 
 
 def _bars(k: int, one: Tally, most: int, most_lost: int, base: float) -> list[Bar]:
@@ -117,19 +103,6 @@ def _bars(k: int, one: Tally, most: int, most_lost: int, base: float) -> list[Ba
     if one.lost:
         found.append(Bar("lost", x, base + 2, max(LEAST, round((BELOW - 4) * one.lost / most_lost, 1))))
     return found
-
-
-def _labels(starts: Sequence[datetime]) -> list[Label]:
-    middle = len(starts) // 2
-    return [
-        Label(0, _day(starts[0]), "start"),
-        Label(round(100 * (middle + 0.5) / len(starts), 1), _day(starts[middle]), "middle"),
-        Label(100, "today", "end"),
-    ]
-
-
-def _day(at: datetime) -> str:
-    return f"{at.day} {at:%b}"
 
 
 def _said(total: Tally, days: int) -> str:

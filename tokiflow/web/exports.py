@@ -23,6 +23,9 @@ TITLES = {
     "runs": "Runs of a monitor",
 }
 
+TYPES = {"csv": "text/csv", "pdf": "application/pdf", "zip": "application/zip"}
+"""By the end of a file's name: what is in it."""
+
 
 @blueprint.get("")
 @access.person
@@ -48,7 +51,8 @@ def file(export_id: str) -> ResponseReturnValue:
     link = exports.link(row)
     if link:
         return Response(status=303, headers={"Location": link})
-    answer = Response(pieces, mimetype="application/octet-stream")
+    of = TYPES.get(row.filename.rpartition(".")[2], "application/octet-stream")
+    answer = Response(pieces, mimetype=of)
     answer.headers["Content-Disposition"] = f'attachment; filename="{row.filename}"'
     answer.headers["Content-Length"] = str(row.size)
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -32,9 +32,7 @@ class Happening:
 def of(monitor: Monitor) -> list[Happening]:
     """The latest happenings, newest first."""
     told = timelines.of_monitor(monitor.id, MOST)
-    said = [
-        _of_incident(step, incident) for event, incident in told for step in steps.timeline([event], (), whole=True)
-    ]
+    said = [_of_incident(steps.of_event(event), incident) for event, incident in told]
     done = [_of_audit(event) for event in audit.of_object(monitor.organization_id, monitor.id, MOST)]
     return sorted([*said, *done], key=lambda one: one.at, reverse=True)[:MOST]
 

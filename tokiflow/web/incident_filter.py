@@ -12,10 +12,12 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from werkzeug.datastructures import MultiDict
+
 from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.monitor_draft import clean
-from tokiflow.queries.incidents import Filter
+from tokiflow.queries.incidents import MOST_WORDS, Filter
 
 STATUSES = ("unresolved", "open", "acknowledged", "resolved", "all")
 KINDS = {
@@ -74,19 +76,40 @@ def _name(attribute: str) -> str:
     return attribute.removeprefix("days_")
 
 
+def as_asked(asked: Mapping[str, str]) -> dict[str, Any]:
+    """The same that `asked` asks for, understood or not, as an address has it."""
+    said = {_name(one.name): _said(asked, _name(one.name)) for one in fields(Choice)}
+    return {name: [value[: LONGEST + 1] for value in values[:2]] for name, values in said.items() if values}
+
+
+def _said(asked: Mapping[str, str], name: str) -> list[str]:
+    """All that is said under this name: an address may have it several times."""
+    found = asked.getlist(name) if isinstance(asked, MultiDict) else [asked.get(name, "")]
+    return [value for value in dict.fromkeys(found) if value]
+
+
 def read(asked: Mapping[str, str]) -> tuple[Choice, list[str]]:
     """What `asked` asks for, and in sentences what of it nobody understands."""
     mistakes: list[str] = []
 
+    def word_of(name: str) -> str:
+        several = _said(asked, name)
+        if len(several) > 1:
+            mistakes.append(f"The address says “{name}” several times: choose one of them.")
+        word = " ".join(clean(several[0] if several else "").split())
+        if len(word) > LONGEST:
+            mistakes.append(f"“{word[:60]}…” is too long: write at most {LONGEST} characters.")
+        return word[:LONGEST].rstrip()
+
     def one_of(name: str, known: Mapping[str, str] | tuple[str, ...], what: str) -> str:
-        word = _word(asked, name)
+        word = word_of(name)
         if word and word not in known:
             mistakes.append(f"“{word[:60]}” is no {what}: there is {', '.join(known)}.")
             return ""
         return word
 
     def day(name: str, what: str) -> str:
-        word = _word(asked, name)
+        word = word_of(name)
         try:
             return _day(word) if word else ""
         except ValueError:
@@ -94,7 +117,7 @@ def read(asked: Mapping[str, str]) -> tuple[Choice, list[str]]:
             return ""
 
     def whose(name: str, *more: str) -> str:
-        word = _word(asked, name)
+        word = word_of(name)
         if word and word not in (ME, *more) and _person(word) is None:
             mistakes.append(f"“{word[:60]}” is nobody: choose somebody from the list.")
             return ""
@@ -104,17 +127,19 @@ def read(asked: Mapping[str, str]) -> tuple[Choice, list[str]]:
         status=one_of("status", STATUSES, "status") or STATUSES[0],
         kind=one_of("kind", KINDS, "kind of incident"),
         severity=one_of("severity", SEVERITIES, "severity"),
-        monitor=_word(asked, "monitor"),
-        tag=_word(asked, "tag"),
+        monitor=word_of("monitor"),
+        tag=word_of("tag"),
         assigned=whose("assigned", NOBODY),
         person=whose("person"),
         within=one_of("within", WITHIN, "stretch of time"),
         days_from=day("from", "begin with"),
         days_to=day("to", "end with"),
-        q=_word(asked, "q"),
+        q=word_of("q"),
     )
     if choice.days_from and choice.days_to and choice.days_from > choice.days_to:
         mistakes.append("The first day is after the last: nothing can be in between.")
+    if len(choice.q.split()) > MOST_WORDS:
+        mistakes.append(f"That is too much to look for at once: write at most {MOST_WORDS} words.")
     return choice, mistakes
 
 
@@ -137,10 +162,6 @@ def wish(choice: Choice, monitor_id: UUID | None, reader: UUID, now: datetime, z
         until=_midnight(choice.days_to, zone, days=1),
         words=choice.q,
     )
-
-
-def _word(asked: Mapping[str, str], name: str) -> str:
-    return " ".join(clean(asked.get(name, "")).split())[:LONGEST].rstrip()
 
 
 def _day(text: str) -> str:

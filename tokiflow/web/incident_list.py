@@ -135,7 +135,8 @@ def read(member: Membership, asked: Mapping[str, str], now: datetime) -> Inciden
         monitor_name=found.monitor.name if found.monitor else "",
         active=_active(choice, found.monitor, people),
         presets=preset_list.read(member, choice, bool(found.mistakes)),
-        url=url(choice, **place),
+        # What was not understood is asked again as it was, or the list would soon answer something else.
+        url=url_for("incidents.index", **incident_filter.as_asked(asked)) if found.mistakes else url(choice, **place),
         newer=url(choice, before=page.newer) if page.newer else None,
         older=url(choice, after=page.older) if page.older else None,
         counted=f"{filters.number(shown)} of {filters.count(total, 'incident')}" if total > shown else "",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 
 from tokiflow.queries.incident_tallies import Tally
-from tokiflow.web import filters, worse
+from tokiflow.web import day_columns, filters, worse
+from tokiflow.web.day_columns import Label
 
 DAYS = 30
 PITCH, BAR = 20.0, 15.0
@@ -44,7 +45,7 @@ class Trend:
     base: float
     most: int
     bars: Sequence[Bar]
-    labels: Sequence[tuple[float, str, str]]
+    labels: Sequence[Label]
     days: Sequence[Day]
     critical: int
     warning: int
@@ -55,17 +56,16 @@ class Trend:
 
 def starts(now: datetime) -> tuple[datetime, datetime]:
     """The midnights (of the viewer) at which the thirty days begin, and the thirty before."""
-    zone = filters.viewer().zone
-    today = now.astimezone(zone).date()
-    first = today - timedelta(days=DAYS - 1)
-    return datetime.combine(first, time(), zone), datetime.combine(first - timedelta(days=DAYS), time(), zone)
+    found = day_columns.starts(2 * DAYS, now)
+    return found[DAYS], found[0]
 
 
 def of(tallies: Sequence[Tally], now: datetime) -> Trend:
     """The trend of the last thirty days, today included; `tallies` reach back sixty."""
-    since = starts(now)[0].date()
+    begin = day_columns.starts(DAYS, now)
+    since = begin[0].date()
     lately, earlier = [one for one in tallies if one.day >= since], [one for one in tallies if one.day < since]
-    days = [_day(since + timedelta(days=n), lately) for n in range(DAYS)]
+    days = [_day(at.date(), lately) for at in begin]
     most = max(one.critical + one.warning for one in days)
     critical, warning = sum(one.critical for one in days), sum(one.warning for one in days)
     base = TOP + ROOM
@@ -75,7 +75,7 @@ def of(tallies: Sequence[Tally], now: datetime) -> Trend:
         base=base,
         most=most,
         bars=[bar for n, one in enumerate(days) for bar in _bars(n, one, most, base)],
-        labels=[(0, days[0].words, "start"), (50, days[DAYS // 2].words, "middle"), (100, "today", "end")],
+        labels=day_columns.labels(begin),
         days=days,
         critical=critical,
         warning=warning,
@@ -88,7 +88,7 @@ def of(tallies: Sequence[Tally], now: datetime) -> Trend:
 def _day(day: date, tallies: Iterable[Tally]) -> Day:
     mine = [one for one in tallies if one.day == day]
     critical = sum(one.opened for one in mine if one.critical)
-    return Day(day, f"{day.day} {day:%b}", critical, sum(one.opened for one in mine) - critical)
+    return Day(day, day_columns.words(day), critical, sum(one.opened for one in mine) - critical)
 
 
 def _bars(n: int, one: Day, most: int, base: float) -> list[Bar]:

@@ -3,73 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import (
-    Blueprint,
-    Response,
-    flash,
-    make_response,
-    render_template,
-    request,
-    url_for,
-)
-from flask.typing import ResponseReturnValue
+from flask import Blueprint, Response, flash, make_response, render_template, request, url_for
 from markupsafe import Markup
 
 from tokiflow import errors
-from tokiflow.core import ids, sentences
+from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right
-from tokiflow.core.status import Kind
-from tokiflow.models import Incident, Run
-from tokiflow.queries import (
-    alerts,
-    channels,
-    follow_ups,
-    incident_relatives,
-    incidents,
-    memberships,
-    monitors,
-    presets,
-    routing,
-    runs,
-    timelines,
-    undelivered,
-)
-from tokiflow.services import acceptance, exports
+from tokiflow.models import Incident
+from tokiflow.queries import alerts, incidents, presets, timelines, undelivered
+from tokiflow.services import acceptance
 from tokiflow.services import deliveries as delivery_service
 from tokiflow.services import incidents as service
-from tokiflow.services.exporting import incidents as csv
-from tokiflow.web import (
-    access,
-    filters,
-    frame,
-    htmx,
-    incident_chart,
-    incident_list,
-    incident_past,
-    monitor_facts,
-    output_lines,
-    output_sides,
-    outputs,
-    preset_list,
-    steps,
-    tellings,
-    trials,
-    troubles,
-)
+from tokiflow.web import access, filters, frame, htmx, incident_list, incident_page, output_sides, preset_list, troubles
 from tokiflow.web.forms.incident import CommentForm, MuteForm
 from tokiflow.web.markdown import markdown
 
 blueprint = Blueprint("incidents", __name__, url_prefix="/app/incidents")
 
-STEPS = 30
-"""How much of a timeline is shown unless all of it is asked for."""
-LINES = 20
 LIVE = "incident"
 LIST = "incidents"
 
@@ -87,25 +42,6 @@ def index() -> Response:
     answer = htmx.page("incidents/index.html", "incidents/_list.html", list=found)
     # The form sends every field; the address shows only those that say something.
     return htmx.push(answer, found.url) if htmx.is_htmx() and request.args.get("form") else answer
-
-
-@blueprint.post("/export")
-@access.requires(Right.SEE)
-def export() -> ResponseReturnValue:
-    """All that the page shows, as CSV: at once if it is little, else as a file that a job makes."""
-    organization_id, now = access.organization().id, frame.now()
-    asked = incident_list.understand(organization_id, request.form, access.user().id, now)
-    if asked.wanted is None:
-        flash(" ".join(asked.mistakes), "warning")
-        return htmx.see_other(incident_list.url(asked.choice))
-    wanted = replace(asked.wanted, until=asked.wanted.until or now)
-    if incidents.count(organization_id, wanted) > csv.SMALL:
-        made = exports.ask("incidents", access.actor(), organization_id, wanted.to_json(), now)
-        return htmx.see_other(url_for("exports.show", export_id=ids.public("exp", made)))
-    exports.note("incidents", access.actor(), organization_id, wanted.to_json(), now)
-    answer = Response("".join(csv.lines(organization_id, wanted)), mimetype="text/csv")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{csv.filename(organization_id, now)}"'
-    return answer
 
 
 @blueprint.get("/<incident_id>")
@@ -203,7 +139,7 @@ def assign(incident_id: str) -> Response:
 def difference(incident_id: str) -> Response:
     """What its run printed beside what the last good run did."""
     incident = access.incident(incident_id)
-    run = _run(incident, timelines.story(incident.id, 1))
+    run = incident_page.bad_run(incident, timelines.story(incident.id, 1))
     return htmx.page(
         "incidents/difference.html",
         "incidents/_difference.html",
@@ -239,7 +175,7 @@ def comment(incident_id: str) -> Response:
         form.take(invalid)
         return _refused_comment(incident, form)
     if htmx.is_htmx():
-        return htmx.wake(_comment(incident, CommentForm(formdata=None)), LIVE)
+        return htmx.wake(_comment(incident, CommentForm(formdata=None), sent=True), LIVE)
     return htmx.see_other(_url(incident, _anchor="timeline"))
 
 
@@ -261,56 +197,18 @@ def send_again(incident_id: str, delivery_id: str) -> Response:
 
 def _page(incident: Incident, status: int = 200, *, form: CommentForm | None = None, said: str = "") -> Response:
     """The incident's page, or for htmx the part of it that follows the server."""
-    context = _context(incident) | {"comment": form or CommentForm(formdata=None), "said": said, "preview": _preview()}
-    return htmx.page("incidents/show.html", "incidents/_incident.html", status, **context)
-
-
-def _context(incident: Incident) -> dict[str, Any]:
-    now, whole = frame.now(), request.args.get("timeline") == "all"
-    story = timelines.story(incident.id, 5_000 if whole else STEPS)
-    told = alerts.of_incident(incident.id)
-    sent = [one.delivery for record in told for one in record.deliveries if trials.arrived(one.delivery)]
-    promised = follow_ups.of_incident(incident.id)
-    rules = routing.of([incident.organization_id])[incident.organization_id]
-    everybody = channels.of_organization(incident.organization_id)
-    run = _run(incident, story)
-    kept = outputs.fetch(run)
-    telling = tellings.tellings(told, now)
-    people = memberships.names(incident.organization_id)
-    has_it = next((name for id, name, _ in people if id == incident.assigned_to), "")
-    others = incident_relatives.others(incident)
-    return {
-        "incident": incident,
-        "advice": sentences.advice(Kind(incident.kind)),
-        "trouble": troubles.of(incident, now, sent, has_it),
-        "mine": incident.assigned_to == access.user().id,
-        "assignees": incident_past.assignees(people, incident, access.user().id),
-        "first_told_at": min((one.sent_at for one in sent if one.sent_at), default=None),
-        "monitor": monitor_facts.of(incident.monitor, monitors.strips([incident.monitor_id])[incident.monitor_id], now),
-        "steps": steps.timeline(story.steps, told, whole=story.count <= len(story.steps), reader=access.user().id),
-        "steps_left_out": story.count - len(story.steps),
-        "chart": incident_chart.of(incident, now),
-        "run": run,
-        "run_id": ids.public("run", run.id) if run else "",
-        "kept": kept,
-        "last_lines": output_lines.tail(kept.output, LINES) if kept.output else [],
-        "tellings": telling,
-        "tellings_standing": tellings.standing(telling),
-        "untold": tellings.untold(incident, everybody, told, promised, rules),
-        "coming": tellings.coming(promised, everybody, rules),
-        "related": incident_past.related(others.related, incident),
-        "past": incident_past.read(others.similar),
-    }
-
-
-def _run(incident: Incident, story: timelines.Story) -> Run | None:
-    """The latest run that is part of the trouble, if it is kept and not just a silence."""
-    if story.last_run is None:
-        return None
-    try:
-        return runs.get(incident.monitor_id, ids.parse("run", story.last_run))
-    except errors.NotFound:
-        return None
+    whole = request.args.get("timeline") == "all"
+    context = incident_page.context(incident, access.user().id, frame.now(), whole=whole)
+    form = form or CommentForm(formdata=None)
+    return htmx.page(
+        "incidents/show.html",
+        "incidents/_incident.html",
+        status,
+        **context,
+        comment=form,
+        said=said,
+        preview=_preview(),
+    )
 
 
 def _once(incident: Incident, act: Callable[[UUID, Actor, datetime], object], said: str) -> Response:
@@ -345,10 +243,10 @@ def _refused_comment(incident: Incident, form: CommentForm) -> Response:
     return _page(_again(incident), 422, form=form)
 
 
-def _comment(incident: Incident, form: CommentForm, status: int = 200) -> Response:
-    """Only the form for the next comment."""
+def _comment(incident: Incident, form: CommentForm, status: int = 200, *, sent: bool = False) -> Response:
+    """Only the form for the next comment; `sent`: what was written before is on the timeline."""
     trouble = troubles.of(_again(incident), frame.now())
-    page = render_template("incidents/_comment.html", trouble=trouble, comment=form, preview=_preview())
+    page = render_template("incidents/_comment.html", trouble=trouble, comment=form, preview=_preview(), sent=sent)
     return make_response(page, status)
 
 

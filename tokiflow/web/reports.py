@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from tokiflow import errors, extensions
-from tokiflow.core import ids, reports
+from tokiflow.core import ids, stretches
 from tokiflow.core.actors import Actor
 from tokiflow.core.monitor_draft import clean
 from tokiflow.core.reports import Report
@@ -143,12 +143,12 @@ def _tag(asked: Mapping[str, str]) -> str:
 def _usual() -> str:
     """Last month; for an organization that is younger than that, the last thirty days."""
     zone = filters.zone_key()
-    last = reports.month(reports.month_before(frame.now(), zone), zone, frame.now())
-    return f"{last.days[0]:%Y-%m}" if access.organization().created_at < last.until else f"{reports.LAST_DAYS}d"
+    last = stretches.month(stretches.month_before(frame.now(), zone), zone, frame.now())
+    return f"{last.days[0]:%Y-%m}" if access.organization().created_at < last.until else f"{stretches.LAST_DAYS}d"
 
 
-def _stretch(choice: Mapping[str, str]) -> reports.Stretch:
-    return reports.read(choice, filters.zone_key(), frame.now())
+def _stretch(choice: Mapping[str, str]) -> stretches.Stretch:
+    return stretches.read(choice, filters.zone_key(), frame.now())
 
 
 def _report(choice: Mapping[str, str]) -> Report:

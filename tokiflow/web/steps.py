@@ -49,16 +49,18 @@ class Step:
 def timeline(
     events: Sequence[IncidentEvent], alerts: Sequence[AlertRecord], *, whole: bool, reader: UUID | None = None
 ) -> list[Step]:
-    """`events` with who was told in between, newest first. If they are not the `whole` story, only what is as new."""
-    told = _told(alerts)
+    """`events`, newest first, with who was told in between and when silences ended. If they are not the `whole` story,
+    only what is as new."""
+    others = [*_told(alerts), *_not_told(alerts), *_silences_ended(events, filters.viewer().now)]
     if not whole and events:
         earliest = events[-1].at
-        told = [step for step in told if step.at >= earliest]
+        others = [step for step in others if step.at >= earliest]
     # Newest first; of what happened at the same moment the cause stands below its effect.
-    return sorted([*told, *(_step(event, reader) for event in events)], key=lambda step: step.at, reverse=True)
+    return sorted([*others, *(of_event(event, reader) for event in events)], key=lambda step: step.at, reverse=True)
 
 
-def _step(event: IncidentEvent, reader: UUID | None) -> Step:
+def of_event(event: IncidentEvent, reader: UUID | None = None) -> Step:
+    """The entry that `event` alone makes."""
     comment = event.what == "commented" and event.text
     edited = event.detail.get("edited_at")
     return Step(
@@ -123,7 +125,7 @@ def _resolved(event: IncidentEvent) -> str:
 
 
 def _told(alerts: Iterable[AlertRecord]) -> list[Step]:
-    """One entry for each alert that reached somebody."""
+    """One entry for each alert that reached somebody, with what chose them."""
     found = []
     for record in alerts:
         sent = [one.delivery for one in record.deliveries if one.delivery.sent_at]
@@ -131,7 +133,8 @@ def _told(alerts: Iterable[AlertRecord]) -> list[Step]:
         if moments:
             names = troubles.listed((one.channel.name for one in sent), most=3)
             words = _TOLD.get(record.alert.news, "Told {}").format(names)
-            found.append(Step(f"told-{record.alert.id}", "", words, min(moments), "Tokiflow"))
+            why = dict.fromkeys(one.because for one in sent if one.because)
+            found.append(Step(f"told-{record.alert.id}", "", words, min(moments), ", ".join(("Tokiflow", *why))))
     return found
 
 
@@ -144,3 +147,43 @@ _TOLD = {
     "unmuted": "Told {} that it is muted no more",
     "resolved": "Told {} that it is over",
 }
+
+
+def _not_told(alerts: Iterable[AlertRecord]) -> list[Step]:
+    """One entry for each alert of which deliveries were given up, when the last one was, with what came back."""
+    found = []
+    for record in alerts:
+        lost = [one for one in record.deliveries if one.delivery.status == "dead"]
+        if lost:
+            at = max(one.attempts[-1].at if one.attempts else one.delivery.created_at for one in lost)
+            names = troubles.listed((one.delivery.channel.name for one in lost), most=3)
+            why = {one.delivery.last_error for one in lost}
+            words = f"Could not tell {names}" + (f": {why.pop()}" if len(why) == 1 and why != {""} else "")
+            found.append(Step(f"lost-{record.alert.id}", "late", words, at, "Tokiflow"))
+    return found
+
+
+def _silences_ended(events: Sequence[IncidentEvent], now: datetime) -> list[Step]:
+    """One entry for each mute and snooze that ended by itself while the trouble went on; `events` newest first."""
+    found: list[Step] = []
+    silence: IncidentEvent | None = None
+    over = False
+
+    def end(by: datetime) -> None:
+        """Let go of a silence that had ended by then."""
+        nonlocal silence
+        until = datetime.fromisoformat(silence.detail["until"]) if silence else None
+        if silence and until and until <= by:
+            if not over:
+                words = "The snooze ended" if silence.what == "snoozed" else "The mute ended"
+                found.append(Step(f"ended-{silence.id}", "new", words, until, "Tokiflow"))
+            silence = None
+
+    for event in reversed(events):
+        end(event.at)
+        if event.what in ("muted", "snoozed", "unmuted"):
+            silence = None if event.what == "unmuted" else event
+        elif event.what in ("resolved", "reopened", "flapping"):
+            over = event.what == "resolved"
+    end(now)
+    return found

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.roles import Right
-from tokiflow.queries import monitors, runs
+from tokiflow.queries import incidents, monitors, runs
 from tokiflow.services import exports
+from tokiflow.services.exporting import incidents as incidents_csv
 from tokiflow.services.exporting import monitors as monitors_csv
 from tokiflow.services.exporting import runs as runs_csv
-from tokiflow.web import access, frame, htmx, monitor_list
+from tokiflow.web import access, frame, htmx, incident_list, monitor_list
 
 blueprint = Blueprint("tables", __name__, url_prefix="/app/tables")
 
@@ -31,6 +33,22 @@ def of_monitors() -> ResponseReturnValue:
         return _by_job("monitors", kept)
     lines = monitors_csv.lines(organization_id, wanted, now)
     return _at_once("monitors", kept, lines, monitors_csv.filename(organization_id, now))
+
+
+@blueprint.post("/incidents")
+@access.requires(Right.SEE)
+def of_incidents() -> ResponseReturnValue:
+    """The list of incidents as its page shows it, as CSV."""
+    organization_id, now = access.organization().id, frame.now()
+    asked = incident_list.understand(organization_id, request.form, access.user().id, now)
+    if asked.wanted is None:
+        flash(" ".join(asked.mistakes), "warning")
+        return htmx.see_other(incident_list.url(asked.choice))
+    wanted = replace(asked.wanted, until=asked.wanted.until or now)
+    if incidents.count(organization_id, wanted) > incidents_csv.SMALL:
+        return _by_job("incidents", wanted.to_json())
+    lines = incidents_csv.lines(organization_id, wanted)
+    return _at_once("incidents", wanted.to_json(), lines, incidents_csv.filename(organization_id, now))
 
 
 @blueprint.post("/runs")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tokiflow.core import ids
 from tokiflow.core.monitor_draft import slug_from
-from tokiflow.core.reports import Line, Report, Stretch
+from tokiflow.core.reports import Line, Report
+from tokiflow.core.stretches import Stretch
 from tokiflow.db import db
 from tokiflow.queries import organizations, reports
-from tokiflow.services.exporting import Asked, Progress
-from tokiflow.services.exporting.cells import harmless
+from tokiflow.services.exporting import Asked, Progress, cells
+from tokiflow.services.exporting.cells import moment
 
 FORMATS = ("csv", "pdf")
 COLUMNS = (
-    "monitor", "monitor_id", "tags", "since", "until", "uptime", "down_seconds", "outages", "incidents", "mttr_seconds",
-    "expected", "succeeded", "failed", "overran", "missed", "success_rate", "p95_seconds", "health",
+    "monitor", "monitor_id", "tags", "since", "until", "time_zone", "uptime", "down_seconds", "outages", "incidents",
+    "mttr_seconds", "expected", "succeeded", "failed", "overran", "missed", "success_rate", "p95_seconds", "health",
 )  # fmt: skip
 
 
@@ -55,15 +55,14 @@ def _of(stretch: Stretch) -> str:
 
 def _write_csv(found: Report, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        rows.writerows([harmless(cell) for cell in _row(line, found.stretch)] for line in found.lines)
+        file.write(cells.line(COLUMNS))
+        file.writelines(cells.line(_row(one, found.stretch)) for one in found.lines)
 
 
 def _row(line: Line, stretch: Stretch) -> Sequence[object]:
     return [
-        line.name, ids.public("mon", line.monitor_id), " ".join(line.tags),
-        stretch.since.isoformat(), stretch.until.isoformat(),
+        line.name, ids.public("mon", line.monitor_id), ", ".join(line.tags),
+        moment(stretch.since), moment(stretch.until), stretch.zone,
         _share(line.uptime.share), _seconds(line.uptime.down), line.uptime.outages, line.incidents,
         _seconds(line.uptime.mttr), line.expected, line.succeeded, line.failed, line.overran, line.missed,
         _share(line.success_rate), _seconds(line.p95), line.score,

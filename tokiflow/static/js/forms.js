@@ -1,5 +1,6 @@
-// Small services to forms: the visitor's time zone where none is chosen, one press that sends once, and an answer that
-// is not to be had again by sending the form again: reload and the way back lead to the address it names.
+// Small services to forms: the visitor's time zone where none is chosen, one press that sends once, words that outlive a
+// session that ends while they are written, and an answer that is not to be had again by sending the form again: reload
+// and the way back lead to the address it names.
 (() => {
   function fillZone() {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -10,11 +11,37 @@
     }
   }
 
+  // What is being written stays with this tab until the server has it (data-sent), or somebody signs out.
+  function kept(field) { return `draft ${field.dataset.draft}`; }
+  function keep({ target }) { if (target.dataset.draft) sessionStorage.setItem(kept(target), target.value); }
+  function bringBack() {
+    for (const field of document.querySelectorAll("[data-draft]")) {
+      if ("sent" in field.dataset) sessionStorage.removeItem(kept(field));
+      else if (!field.value) field.value = sessionStorage.getItem(kept(field)) || "";
+    }
+  }
+  document.addEventListener("input", keep);
+  document.addEventListener("submit", ({ target }) => {
+    if (target.matches("[action='/auth/sign-out']")) sessionStorage.clear();
+  });
+
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post" || event.defaultPrevented || form.matches("[hx-post]")) return;
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "yes";
+  });
+  // The same of what htmx sends, until it is answered.
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[hx-post][data-sent]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+  document.addEventListener("htmx:before:request", ({ target }) => {
+    if (target.matches?.("form[hx-post]")) target.dataset.sent = "yes";
+  });
+  document.addEventListener("htmx:finally:request", ({ target }) => {
+    if (target.matches?.("form[hx-post]")) delete target.dataset.sent;
   });
   // Back to a page kept by the browser: its forms may be sent again.
   addEventListener("pageshow", () => {
@@ -22,6 +49,7 @@
   });
   const answer = document.querySelector("[data-address]");
   if (answer) history.replaceState(history.state, "", answer.dataset.address);
-  document.addEventListener("htmx:after:swap", fillZone);
-  fillZone();
+  function begin() { fillZone(); bringBack(); }
+  document.addEventListener("htmx:after:swap", begin);
+  begin();
 })();
