@@ -124,7 +124,9 @@ def _join(book: Book, incident: Incident, verdict: Verdict, now: datetime) -> No
     last.last_at = max(cause.at, last.last_at)
     last.text = summary
     if cause.measure:
-        last.detail = _detail(cause)
+        values = [*timeline.values(last.detail), *timeline.values(_detail(cause))]
+        ends = {"least": values[0], "most": values[-1]} if (values := sorted(values)) else {}
+        last.detail = _detail(cause) | ends
 
 
 def _recover(book: Book, incident: Incident, verdict: Verdict) -> News:
