@@ -82,7 +82,8 @@ def stats(monitor_id: str) -> Response:
     now = moments.now()
     since = _since(now)
     figures = analytics.figures([monitor.id], since, now)[monitor.id]
-    return answers.ok(shapes.stats(figures, ledgers.planned(monitor, figures.watched)))
+    latest = analytics.latest(monitor.id, since, now)
+    return answers.ok(shapes.stats(figures, ledgers.planned(monitor, figures.watched), latest))
 
 
 def _since(now: datetime) -> datetime:

@@ -98,7 +98,7 @@ def unusual(found: findings.Finding, measure: Measure, name: str = "") -> str:
         about = f"{amount(found.usual, measure)} ± {amount(found.spread, measure)}"
         usual = f"usually {about}{on_days(found)}{or_others(found, measure)}"
         row = f", {found.in_a_row} runs in a row" if found.in_a_row > 1 else ""
-        return f"{_did(found.value, measure, name)}; {usual} (z = {_signed(found.z)}){row}"
+        return f"{_did(found.value, measure, name)}; {usual} (z = {signed(found.z)}){row}"
     if isinstance(found, findings.Slower):
         values = ", ".join(amount(value, measure) for value in found.values)
         than = "slower" if measure is Measure.RUN_TIME else "higher"
@@ -163,8 +163,8 @@ def _did(value: float, measure: Measure, name: str) -> str:
     return f"{verb} {amount(value, measure)}"
 
 
-def _signed(z: float) -> str:
-    """With a real minus sign, and no more digits than say something."""
+def signed(z: float) -> str:
+    """`+2.4`, `−18`: with a real minus sign, and no more digits than say something."""
     digits = f"{abs(z):.1f}" if abs(z) < 9.95 else f"{abs(z):,.0f}"
     return f"{'−' if z < 0 else '+'}{digits.removesuffix('.0')}"
 

@@ -91,9 +91,11 @@ with silent as materialized (
     where b.judged_until >= :since and b.judged_until < :hour
         and (m.schedule_kind <> 'every' or m.schedule_seconds <= :most_seconds)
 )
-select monitor_id from silent join baselines using (monitor_id)
-where jsonb_path_exists(measures, 'strict $.run_count.counting ? (@[2] > 0 && @[0] + @[1] <= $over)',
-    jsonb_build_object('over', cast(:over as float)), true)
+select monitor_id from silent where (
+    select jsonb_path_exists(measures, 'strict $.run_count.counting ? (@[2] > 0 && @[0] + @[1] <= $over)',
+        jsonb_build_object('over', cast(:over as float)), true)
+    from baselines b where b.monitor_id = silent.monitor_id
+)
 limit :most
 """)
 
