@@ -48,6 +48,11 @@ def test_a_run_tells_what_was_unlike_the_usual(program, organization):
     assert (found["value"], found["usual"], found["z"]) == (3.0, 720.0, pytest.approx(-49.8, abs=0.1))
     assert found["words"] == "took 3 s; usually 12 m ± 14 s (z = −50)"
     assert (found["accepted_by"], before["unusual"]) == (None, [])
+    trend = program.get(f"{path}/trend?period=7d").json
+    assert (trend["step_seconds"], len(trend["points"])) == (None, 21)
+    drawn = next(one for one in trend["points"] if one["run"] == last["id"])
+    assert (drawn["seconds"], drawn["succeeded"], drawn["anomalies"], drawn["unusual"]) == (3.0, 1, 1, [found])
+    assert trend["band"][-1]["low"] < trend["band"][-1]["usual"] == 720 < trend["band"][-1]["high"]
 
 
 def test_output_is_the_bytes_as_they_came(program, organization):

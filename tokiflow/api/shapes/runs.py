@@ -32,11 +32,12 @@ def run(row: Run) -> dict[str, Any]:
         "message": row.message,
         "metrics": row.metrics,
         "output": output if row.output_n is not None else None,
-        "unusual": [_unusual(one) for one in row.findings or ()],
+        "unusual": [unusual(one) for one in row.findings or ()],
     }
 
 
-def _unusual(found: Mapping[str, Any]) -> dict[str, Any]:
+def unusual(found: Mapping[str, Any]) -> dict[str, Any]:
+    """One of a run's findings for outsiders."""
     return {name: found.get(name) for name in _UNUSUAL}
 
 
@@ -117,6 +118,11 @@ _UNUSUAL: dict[str, Schema] = {
     "words": text("All of that as a sentence."),
     "accepted_by": maybe(text("Who said that it is not a problem.")),
 }
+UNUSUAL: Schema = {
+    "type": "array",
+    "items": obj(_UNUSUAL),
+    "description": "What was unlike the usual, with its reason in numbers.",
+}
 _PROGRESS = obj(
     {
         "percent": maybe(number()),
@@ -145,11 +151,7 @@ SCHEMAS: dict[str, Schema] = {
             "output": maybe(
                 obj({"bytes": whole("How many came.", minimum=0), "truncated": flag("Whether some were left out.")})
             ),
-            "unusual": {
-                "type": "array",
-                "items": obj(_UNUSUAL),
-                "description": "What was unlike the usual, with its reason in numbers.",
-            },
+            "unusual": UNUSUAL,
         }
     ),
     "Ping": obj(
