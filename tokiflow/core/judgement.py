@@ -265,13 +265,13 @@ class Notebook:
 
     def over(self, now: datetime) -> list[Found]:
         """What is to be told at `now` of the period at hand, if that is over. Asked again, there is nothing new."""
+        found: list[Found] = []
         last = self.count
-        if last is None or not self._is_of_plan(last) or last.until + LATE > now:
-            return []
-        found = list(self._counted_to_its_end(last))
+        if last is not None and self._is_of_plan(last) and last.until + LATE <= now:
+            found += self._counted_to_its_end(last)
+            begun = _floor(now - LATE, last.length)
+            self.count = Count(begun, last.length, 0, last.runs > 0 and begun == last.until, self.plan)
         self._recall(now)
-        begun = _floor(now - LATE, last.length)
-        self.count = Count(begun, last.length, 0, last.runs > 0 and begun == last.until, self.plan)
         return found
 
     def _counted(self, at: datetime) -> Iterator[Found]:
