@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from scipy import stats as scipy_stats
 from sqlalchemy import update
 
 from tests.api.conftest import NOW, make_trouble, problem
@@ -14,7 +15,7 @@ from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Ping as PingRow
 from tokiflow.queries import analytics, ledgers
-from tokiflow.services import pings
+from tokiflow.services import judging, pings
 
 
 def record(monitor, *sent: Ping) -> str:
@@ -31,6 +32,27 @@ def test_a_run_tells_when_how_long_and_how_it_ended(program, trouble):
     assert run["output"] == {"bytes": 10, "truncated": False}
     assert run["metrics"] == {"rows": 8.0}
     assert program.get(f"/monitors/{trouble.ids['monitor_id']}/runs/{run['id']}").json == run
+
+
+def test_a_run_tells_what_was_unlike_the_usual(program, organization):
+    monitor = make_monitor(organization, sensitivity="high")
+    path = record(
+        monitor,
+        *(Ping(Signal.SUCCESS, NOW - timedelta(hours=30 - n), duration_ms=720_000) for n in range(20)),
+        Ping(Signal.SUCCESS, NOW - timedelta(minutes=5), duration_ms=3_000),
+    )
+    judging.judge([monitor.id], NOW)
+    last, before = program.get(f"{path}/runs?limit=2").json["items"]
+    (found,) = last["unusual"]
+    assert (found["measure"], found["kind"], found["direction"]) == ("run_time", "anomaly", "low")
+    assert (found["value"], found["usual"], found["z"]) == (3.0, 720.0, pytest.approx(-49.8, abs=0.1))
+    assert found["words"] == "took 3 s; usually 12 m ± 14 s (z = −50)"
+    assert (found["accepted_by"], before["unusual"]) == (None, [])
+    trend = program.get(f"{path}/trend?period=7d").json
+    assert (trend["step_seconds"], len(trend["points"])) == (None, 21)
+    drawn = next(one for one in trend["points"] if one["run"] == last["id"])
+    assert (drawn["seconds"], drawn["succeeded"], drawn["anomalies"], drawn["unusual"]) == (3.0, 1, 1, [found])
+    assert trend["band"][-1]["low"] < trend["band"][-1]["usual"] == 720 < trend["band"][-1]["high"]
 
 
 def test_output_is_the_bytes_as_they_came(program, organization):
@@ -102,7 +124,10 @@ def test_stats_look_back_as_far_as_asked(program, organization):
     assert (month["duration_seconds"]["mean"], month["duration_seconds"]["max"]) == (1.0, 1.0), (
         "of those that succeeded"
     )
-    assert program.get(f"{path}/stats?days=60").json["finished"] == 3
+    assert (month["duration_seconds"]["latest"], month["duration_seconds"]["z_score"]) == (1.0, None)
+    longer = program.get(f"{path}/stats?days=60").json
+    assert longer["finished"] == 3
+    assert longer["duration_seconds"]["z_score"] == pytest.approx(scipy_stats.zscore([9, 1], ddof=1)[1])
 
 
 @pytest.mark.parametrize(("period", "finished"), [("24h", 2), ("7d", 2), ("30d", 2), ("90d", 3), ("1y", 3)])

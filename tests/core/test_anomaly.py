@@ -191,7 +191,7 @@ def test_slow_runs_in_a_row_are_told_with_their_trend():
     assert list(slower.values) == [850, 860, 870, 880, 890, 900]
     assert slower.usual < slower.p95 < 850
     assert sentences.unusual(slower, Measure.RUN_TIME) == (
-        "the last 6 runs were slower than 95 % of those before: "
+        "the last 6 runs were slower than 95 % of those before, and the trend is up: "
         "14 m 10 s, 14 m 20 s, 14 m 30 s, 14 m 40 s, 14 m 50 s, 15 m; usually 12 m"
     )
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tokiflow.core import sentences
+from tokiflow.core import findings, sentences
+from tokiflow.core.baseline import Measure
 from tokiflow.core.status import Kind
 
 NOW = datetime(2026, 11, 20, 1, 5, tzinfo=UTC)
@@ -52,3 +53,18 @@ def test_an_overrun_tells_what_was_allowed() -> None:
 
 def test_there_is_advice_for_every_kind_of_trouble() -> None:
     assert all(sentences.advice(kind).endswith(".") for kind in Kind)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "trend"),
+    [
+        ((13, 14, 15, 16, 17, 18), "and the trend is up"),
+        ((850, 860, 870, 880, 890, 900), "and the trend is up"),
+        ((14, 14.2, 14.1, 14.3, 14, 14.2), "and the trend is level"),
+        ((20, 20, 20, 20, 20, 20), "and the trend is level"),
+        ((30, 28, 26, 20, 16, 15), "but the trend is down again"),
+    ],
+)
+def test_slowness_says_where_it_goes(seconds: tuple[float, ...], trend: str) -> None:
+    words = sentences.unusual(findings.Slower(seconds, 10.0, 1.0, 12.0), Measure.RUN_TIME)
+    assert words.startswith(f"the last 6 runs were slower than 95 % of those before, {trend}: ")

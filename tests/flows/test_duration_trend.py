@@ -6,8 +6,10 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -51,10 +53,55 @@ def test_a_day_is_sent_and_charted_and_all_traces_go(instance: Instance, key: st
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the chart has 24 points" in done.stdout
     assert "23 of 24 succeeded, 95.8%" in done.stdout
+    assert "marked as unlike the usual: run 13, run 22; the band is from" in done.stdout
     assert "a ping can't say when it was" in done.stdout
     assert "removed the monitor" in done.stdout
     assert key not in done.stdout + done.stderr
     assert monitors(instance, key) == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"seconds": 1.0}, "run 9 took (seconds): "),
+        ({"succeeded": 0}, "run 9 succeeded: 1 expected, 0 found"),
+        ({"unusual": [{}]}, "runs marked as unlike the usual: run 13, run 22 expected, run 9, run 13, run 22 found"),
+        ({"run": None}, "run 9 is not on the chart"),
+    ],
+    ids=["time", "outcome", "mark", "place"],
+)
+def test_a_chart_that_is_wrong_is_told(instance: Instance, key: str, wrong: dict[str, object], told: str) -> None:
+    class Liar(BaseHTTPRequestHandler):
+        """The instance, but for a point of each chart: that of the last good run that told its start."""
+
+        def do_GET(self) -> None:
+            size = int(self.headers.get("Content-Length") or 0)
+            headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if self.headers[name]}
+            asked = urllib.request.Request(
+                instance.url + self.path, self.rfile.read(size) or None, headers, method=self.command
+            )
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                status, said = answer.status, answer.read()
+            if "/trend" in self.path and (chart := json.loads(said))["points"]:
+                good = [one for one in chart["points"] if one["succeeded"]]
+                max(good, key=lambda one: one["at"]).update(wrong)
+                said = json.dumps(chart).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_POST = do_DELETE = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Liar) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = trend("--url", f"http://127.0.0.1:{server.server_port}", "--key", key, "--clean")
+        server.shutdown()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"not ok  {told}" in done.stdout
 
 
 def test_whoever_has_only_a_ping_url_sends_and_is_told_that_nothing_was_checked(instance: Instance, key: str) -> None:

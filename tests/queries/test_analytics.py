@@ -14,12 +14,12 @@ from tests.house.statements import statements
 from tests.services.test_rollups import recorded, rolled_up
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
-from tokiflow.db import transaction
+from tokiflow.db import db, transaction
 from tokiflow.models import Incident, IncidentEvent, MaintenanceWindow, Monitor, Organization
 from tokiflow.queries import analytics, ledgers
 from tokiflow.queries.analytics import PERIODS, Silence
 from tokiflow.queries.rollups import Counts
-from tokiflow.services import audit
+from tokiflow.services import audit, monitors
 
 NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
@@ -179,6 +179,24 @@ def test_the_ledger_sets_what_was_planned_against_what_ran(organization: Organiz
         Silence(three - 10 * DAY, three - 9 * DAY, 1),
         Silence(three - 22 * DAY, three - 19 * DAY, 3),
     ]
+
+
+def test_the_ledger_knows_each_schedule_of_its_time(organization: Organization) -> None:
+    monitor = make_monitor(organization, created_at=NOW - 90 * DAY, last_ping_at=NOW, schedule_seconds=86_400)
+    midnight = NOW.replace(hour=0, minute=0)
+    for days, values in (
+        (20, {"schedule": {"kind": "cron", "expression": "0 3 * * *", "timezone": "UTC"}}),
+        (15, {"name": "Another name"}),
+        (10, {"schedule": {"kind": "cron", "expression": "0 * * * *", "timezone": "UTC"}}),
+        (5, {"schedule": {"kind": "every", "seconds": 43_200}}),
+    ):
+        monitors.edit(monitor.id, values, TOKIFLOW, midnight - days * DAY)
+        db.session.expire_all()
+        assert analytics.ledger(monitor, midnight - 30 * DAY, midnight - 20 * DAY).expected == 10
+    found = analytics.ledger(monitor, midnight - 30 * DAY, midnight)
+    assert found.expected == 10 + 10 + 5 * 24 + 5 * 2
+    assert analytics.ledger(monitor, midnight - 2 * DAY, midnight).expected == 4
+    assert ledgers.planned(monitor, [(midnight - 11 * DAY, midnight - 4 * DAY)]) == 1 + 5 * 24 + 2
 
 
 def test_a_silence_that_goes_on_has_no_end(monitor: Monitor) -> None:

@@ -24,6 +24,7 @@ from tokiflow.models import (
     AuditEvent,
     Band,
     Baseline,
+    BlindSpell,
     Delivery,
     Incident,
     IncidentEvent,
@@ -32,7 +33,7 @@ from tokiflow.models import (
     Run,
 )
 from tokiflow.queue import gathered
-from tokiflow.services import acceptance, judging, monitors, pings
+from tokiflow.services import acceptance, judging, monitors, notebooks, pings
 from tokiflow.services.pings import Incoming
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -45,6 +46,13 @@ class Job:
     def __init__(self, organization: Organization, **values: Any) -> None:
         self.monitor = make_monitor(organization, **values)
         self.at = NOW - 100 * HOUR
+
+    @classmethod
+    def of(cls, monitor: Monitor) -> Job:
+        """One that is there already."""
+        job = cls.__new__(cls)
+        job.monitor = monitor
+        return job
 
     def runs(self, *seconds: float, judged: bool = True, **said: Any) -> None:
         for one in seconds:
@@ -259,8 +267,8 @@ def test_a_thousand_monitors_take_as_many_statements_as_two(organization: Organi
             batch = [Incoming(one.monitor.token, Ping(Signal.SUCCESS, at, duration_ms=seconds * 1000)) for one in jobs]
             pings.record(batch, at)
             if n == 12:
-                for start in range(0, monitors, judging.REPLAYS):
-                    judging.judge([one.monitor.id for one in jobs[start : start + judging.REPLAYS]], at)
+                for start in range(0, monitors, notebooks.REPLAYS):
+                    judging.judge([one.monitor.id for one in jobs[start : start + notebooks.REPLAYS]], at)
         with statements() as found:
             assert judging.judge(monitor_ids, at) == monitors
         return len(found)
@@ -407,10 +415,10 @@ def test_one_that_cannot_be_judged_harms_no_other(organization: Organization, mo
         job.runs(720, judged=False)
     judge = judging._judge
 
-    def stumble(page: Any, reopened: int | None) -> None:
+    def stumble(page: Any, reopened: int | None, now: datetime) -> None:
         if page.row.successes_to_resolve == 99:
             raise RuntimeError("poison")
-        judge(page, reopened)
+        judge(page, reopened, now)
 
     monkeypatch.setattr(judging, "_judge", stumble)
     gathered(queue.Job.JUDGE, 10)
@@ -428,3 +436,72 @@ def test_a_monitor_that_is_busy_is_rung_for_again(app: Flask, job: Job) -> None:
         assert judging.judge([job.monitor.id], job.at) == 0
     assert gathered(queue.Job.JUDGE, 10) == [job.monitor.id]
     assert judging.judge([job.monitor.id], job.at) == 1
+
+
+def test_an_hour_that_is_over_is_judged_by_the_clock(organization: Organization) -> None:
+    """A job that stops running often: nobody waits for its next run to say so."""
+    monitor = make_monitor(organization, schedule_seconds=60, grace_seconds=86_400)
+    begin = NOW - 48 * HOUR
+    for hour in range(19):
+        each = 60 if hour < 18 else 12
+        at = begin + hour * HOUR
+        minute = timedelta(minutes=1)
+        pings.record([Incoming(monitor.token, Ping(Signal.SUCCESS, at + n * minute)) for n in range(each)], at)
+        judging.judge([monitor.id], at)
+    over = begin + 19 * HOUR
+    gathered(queue.Job.JUDGE, 10)
+    judging.look(over + timedelta(minutes=4))
+    assert gathered(queue.Job.JUDGE, 10) == [], "what is on its way still counts"
+    judging.look(over + timedelta(minutes=5))
+    assert gathered(queue.Job.JUDGE, 10) == [monitor.id]
+    for _ in range(2):
+        assert judging.judge([monitor.id], over + timedelta(minutes=5)) == 0
+    (incident,) = all_of(Incident)
+    assert (incident.kind, incident.opened_at) == ("anomaly", over)
+    assert incident.summary.startswith("ran 12 times; usually 60")
+    judging.look(over + timedelta(minutes=10))
+    assert gathered(queue.Job.JUDGE, 10) == [], "it is known that it was judged"
+    acceptance.accept_incident(incident.id, ALICE, over)
+    known = baseline(Job.of(monitor)).measures["run_count"]["baseline"]["allowed"]
+    judging.rebuild(monitor.id, over + HOUR)
+    assert baseline(Job.of(monitor)).measures["run_count"]["baseline"]["allowed"] == known
+
+
+@pytest.mark.parametrize("why", ["paused", "blind"])
+def test_an_hour_in_which_it_need_not_have_run_is_no_trouble(organization: Organization, why: str) -> None:
+    monitor = make_monitor(organization, schedule_seconds=60, grace_seconds=86_400)
+    begin, minute = NOW - 48 * HOUR, timedelta(minutes=1)
+    for hour in range(19):
+        at = begin + hour * HOUR
+        each = 60 if hour < 18 else 12
+        pings.record([Incoming(monitor.token, Ping(Signal.SUCCESS, at + n * minute)) for n in range(each)], at)
+    judging.judge([monitor.id], at)
+    if why == "paused":
+        monitors.pause(monitor.id, None, ALICE, at + 15 * minute)
+        monitors.resume(monitor.id, ALICE, at + 55 * minute)
+    else:
+        with transaction():
+            db.session.add(BlindSpell(started_at=at + 15 * minute, ended_at=at + 50 * minute))
+    judging.judge([monitor.id], at + 2 * HOUR)
+    assert [one.class_ for one in all_of(Incident)] == []
+
+
+def test_not_a_problem_is_said_of_all_that_its_incident_is_about(job: Job) -> None:
+    job.runs(2_600, 3_500, 2_500)
+    (incident,) = all_of(Incident)
+    acceptance.accept_incident(incident.id, ALICE, job.at)
+    assert sum(bool(run.findings and run.findings[0]["accepted_by"]) for run in all_of(Run)) == 3
+    job.runs(720, 3_400, 720, 30)
+    assert [one.summary.split(";")[0] for one in all_of(Incident)] == ["took 43 m 20 s", "took 30 s"]
+
+
+def test_what_people_said_stays_when_all_is_learnt_anew(job: Job) -> None:
+    job.runs(2_400)
+    acceptance.accept_run(job.monitor.id, all_of(Run)[-1].id, ALICE, job.at)
+    job.runs(720, 2_900, 3_500, 2_800)
+    acceptance.accept_incident(all_of(Incident)[-1].id, ALICE, job.at + HOUR)
+    before = baseline(job).measures["run_time"]["baseline"]["allowed"]
+    said = [run.findings for run in all_of(Run)]
+    assert judging.rebuild(None, job.at + 2 * HOUR) == 25
+    assert baseline(job).measures["run_time"]["baseline"]["allowed"] == before
+    assert [run.findings for run in all_of(Run)] == said, "its page asks nobody again"

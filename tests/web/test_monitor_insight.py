@@ -281,7 +281,7 @@ def test_run_times_have_their_percentiles_and_a_histogram(alices: Client, organi
     runs_of(monitor, ["success"] * 20)
     page = alices.get(url(monitor, "insight")).text
     assert "How run times are distributed. 20 runs" in page
-    for word in ("Shortest", "p50", "p95", "p99", "Longest", "Mean"):
+    for word in ("Shortest", "p50", "p95", "p99", "Longest", "Mean", "Latest"):
         assert f"<dt>{word}</dt>" in page
     assert "<dd>3 m 20 s" in page
 

@@ -23,6 +23,7 @@ from tokiflow.api.shapes import (
     page_of,
     runs,
     text,
+    trends,
     whole,
 )
 
@@ -46,6 +47,7 @@ _PROBLEM = obj(
 SCHEMAS: dict[str, Schema] = {
     **monitors.SCHEMAS,
     **runs.SCHEMAS,
+    **trends.SCHEMAS,
     **incidents.SCHEMAS,
     **channels.SCHEMAS,
     **maintenance.SCHEMAS,

@@ -10,8 +10,9 @@ from tokiflow import errors
 from tokiflow.api import access, answers, moments, parameters
 from tokiflow.api.operations import V1, Answer, Operations
 from tokiflow.api.shapes import runs as shapes
+from tokiflow.api.shapes import trends
 from tokiflow.core import ids
-from tokiflow.queries import analytics, ledgers, runs
+from tokiflow.queries import analytics, bands, ledgers, runs
 from tokiflow.services import outputs
 
 operations = Operations("Runs")
@@ -21,6 +22,9 @@ ONE = f"{MONITOR}/runs/<run_id>"
 DAYS = parameters.whole("days", "How many days to look back.", 1, 366, 30)
 PERIOD = parameters.word(
     "period", "How far to look back, as on the monitor’s page; instead of days.", list(analytics.PERIODS)
+)
+SHOWN = parameters.word(
+    "period", "How far to look back, as on the monitor’s page; 30 days if left out.", list(analytics.PERIODS)
 )
 
 
@@ -82,7 +86,20 @@ def stats(monitor_id: str) -> Response:
     now = moments.now()
     since = _since(now)
     figures = analytics.figures([monitor.id], since, now)[monitor.id]
-    return answers.ok(shapes.stats(figures, ledgers.planned(monitor, figures.watched)))
+    latest = analytics.latest(monitor.id, since, now)
+    return answers.ok(shapes.stats(figures, ledgers.planned(monitor, figures.watched), latest))
+
+
+@operations.get(
+    f"{MONITOR}/trend", "monitors.trend", Answer("The trend.", "Trend", trends.TREND_EXAMPLE), query=(SHOWN,)
+)
+def trend(monitor_id: str) -> Response:
+    """Read what the chart of run times draws. Each run where they are up to 500, else an hour, six hours or a day a
+    point; with the band of what is usual."""
+    monitor = access.monitor(monitor_id)
+    period = analytics.PERIODS[SHOWN.value() or "30d"]
+    found = analytics.trend(monitor.id, period, moments.now())
+    return answers.ok(trends.trend(found, bands.of(monitor.id, found.since).get(bands.RUN_TIME, ())))
 
 
 def _since(now: datetime) -> datetime:

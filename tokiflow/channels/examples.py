@@ -74,8 +74,8 @@ _ANOMALY = replace(
 _DEGRADED = replace(
     _ANOMALY,
     incident_kind="degraded",
-    summary="Nightly database backup has become slower: the last 6 runs were slower than 95 % of those before: "
-    "14 m 2 s, 14 m 20 s, 14 m 31 s, 15 m 3 s, 15 m 8 s, 15 m 30 s; usually 12 m",
+    summary="Nightly database backup has become slower: the last 6 runs were slower than 95 % of those before, "
+    "and the trend is up: 14 m 2 s, 14 m 20 s, 14 m 31 s, 15 m 3 s, 15 m 8 s, 15 m 30 s; usually 12 m",
     reason="It runs every day at 02:00 in Berlin.",
     advice="Look at what has grown: data, neighbours on the machine, or a slower service it depends on.",
     duration_seconds=930.0,

@@ -18,7 +18,7 @@ def baselines() -> None:
 @click.option("--monitor", metavar="ID", help="Only this monitor, such as mon_01jd6m3v9kf8r2t5w8x1y4z7a0.")
 @click.option("--data", metavar="DIR", help="Data folder of a running `tokiflow up`.")
 def rebuild(monitor: str | None, data: str | None) -> None:
-    """Learn anew from the runs that are kept. Nobody is told; what people called no problem is forgotten."""
+    """Learn anew from the runs that are kept. Nobody is told; what people called no problem stays so."""
     with instance.opened(data):
         from tokiflow.core import ids
         from tokiflow.queries import monitors

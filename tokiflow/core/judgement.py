@@ -6,16 +6,17 @@ core.anomaly judges one value of one measure; here is what a whole run is held a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, NamedTuple
 
-from tokiflow.core import anomaly, baseline, sentences
+from tokiflow.core import anomaly, baseline, health, sentences
 from tokiflow.core.anomaly import State, Told
 from tokiflow.core.baseline import Measure
 from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.findings import Finding, Shift, Slower, Verdict
+from tokiflow.core.health import Interval
 from tokiflow.core.status import Kind
 
 RUN_TIME, OUTPUT_SIZE, RUN_COUNT = Measure.RUN_TIME.value, Measure.OUTPUT_SIZE.value, Measure.RUN_COUNT.value
@@ -28,6 +29,10 @@ LONGEST_NAME = 80
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FEW = 4
 """A period in which fewer runs are expected says nothing that a missed run doesn't."""
+LATE = timedelta(minutes=5)
+"""So long after its end a period may still get runs: then it is judged, whether or not another run has come."""
+MOST_APART = 0.05
+"""Of a period. If less of it counts than all but this, it is not known how many runs it should have had."""
 
 
 class Run(NamedTuple):
@@ -49,6 +54,14 @@ class Run(NamedTuple):
             return self.at - timedelta(seconds=self.run_time or 0.0)
         except (OverflowError, ValueError):
             return self.at
+
+
+class Said(NamedTuple):
+    """A person said that this value of `measure`, of a run that finished `at`, is no problem."""
+
+    at: datetime
+    measure: str
+    value: float
 
 
 class Found(NamedTuple):
@@ -130,26 +143,38 @@ class Usual(NamedTuple):
 
 @dataclass
 class Count:
-    """Runs counted since `since`, for one period. `whole`: we have been counting from its beginning."""
+    """Runs counted since `since`, for one period, while the schedule was `plan` (None: nobody noted it). `whole`: we
+    have been counting from its beginning."""
 
     since: datetime
     length: timedelta
     runs: int
     whole: bool
+    plan: str | None = None
+
+    @property
+    def until(self) -> datetime:
+        """When the period is over."""
+        return self.since + self.length
 
 
 @dataclass
 class Notebook:
-    """What is known of one monitor while its runs are judged. `period`: by what runs are counted, if they are.
+    """What is known of one monitor while its runs are judged. `period`: by what runs are counted, if they are, and
+    `plan` the schedule in words: with another one, how many there used to be says nothing.
 
-    Days are those of `zone`, and a run is of the day on which it began. `usual` says of the run at hand that nothing
-    about it was unlike the usual. `bands` are by measure and day.
+    Days are those of `zone`, and a run is of the day on which it began. In the times `apart` nobody knows how many runs
+    there should have been. `said` is accepted as soon as the runs have come to it. `usual` says of the run at hand that
+    nothing about it was unlike the usual. `bands` are by measure and day.
     """
 
     sensitivity: Sensitivity = Sensitivity.NORMAL
     keeps_output: bool = True
     period: timedelta | None = None
+    plan: str = ""
     zone: tzinfo = UTC
+    apart: Sequence[Interval] = ()
+    said: Sequence[Said] = ()
     states: dict[str, State] = field(default_factory=dict)
     count: Count | None = None
     usual: bool = True
@@ -161,6 +186,7 @@ class Notebook:
         values = list(self._values(run)) if run.good else []
         for measure, value in values:
             found += self._observe(measure, value, run.at, run.begun)
+        self._recall(run.at)
         seen = [self.states[measure] for measure, _ in values]
         if RUN_COUNT in self.states:
             seen.append(self.states[RUN_COUNT])
@@ -183,7 +209,7 @@ class Notebook:
         if self.count:
             counting = [self.count.since.timestamp(), self.count.length.total_seconds(), self.count.runs]
             kept.setdefault(RUN_COUNT, anomaly.fresh(Measure.RUN_COUNT).to_dict())
-            kept[RUN_COUNT]["counting"] = [*counting, self.count.whole]
+            kept[RUN_COUNT]["counting"] = [*counting, self.count.whole, self.count.plan]
         return kept
 
     def read(self, kept: Mapping[str, Any]) -> None:
@@ -192,10 +218,21 @@ class Notebook:
             self.states = {measure: State.from_dict(state) for measure, state in kept.items()}
             counting = kept.get(RUN_COUNT, {}).get("counting")
             if counting:
-                since, length, runs, whole = counting
-                self.count = Count(datetime.fromtimestamp(since, UTC), timedelta(seconds=length), runs, whole)
+                since, length, *rest = counting
+                self.count = Count(datetime.fromtimestamp(since, UTC), timedelta(seconds=length), *rest)
         except (TypeError, AttributeError, OverflowError) as broken:
             raise ValueError("these are no states of measures; replay the runs") from broken
+
+    def _recall(self, now: datetime) -> None:
+        """Accept what people said by `now`, as far as so much is known that it means anything."""
+        kept = []
+        for one in self.said:
+            state = self.states.get(one.measure)
+            if one.at <= now and state and state.baseline.ready:
+                self.accept(one.measure, one.value)
+            else:
+                kept.append(one)
+        self.said = kept
 
     def _values(self, run: Run) -> Iterator[tuple[str, float]]:
         if run.run_time is not None:
@@ -226,23 +263,43 @@ class Notebook:
         if finding:
             yield Found(measure, finding, at)
 
+    def over(self, now: datetime) -> list[Found]:
+        """What is to be told at `now` of the period at hand, if that is over. Asked again, there is nothing new."""
+        found: list[Found] = []
+        last = self.count
+        if last is not None and self._is_of_plan(last) and last.until + LATE <= now:
+            found += self._counted_to_its_end(last)
+            begun = _floor(now - LATE, last.length)
+            self.count = Count(begun, last.length, 0, last.runs > 0 and begun == last.until, self.plan)
+        self._recall(now)
+        return found
+
     def _counted(self, at: datetime) -> Iterator[Found]:
-        """Count the run. The first one of a period judges the period before, if that was counted to its end: after an
-        empty one nobody knows whether the job was off."""
+        """Count the run. The first one of a period judges the period before, if nobody has."""
+        last = self.count
+        if last is not None and not self._is_of_plan(last):
+            self.states.pop(RUN_COUNT, None)
+            self.count = last = None
         if self.period is None:
-            self.count = None
             return
         begun = _floor(at, self.period)
-        last = self.count
-        if last is None or last.length != self.period:
-            self.count = Count(begun, self.period, 1, whole=False)
+        if last is None:
+            self.count = Count(begun, self.period, 1, whole=False, plan=self.plan)
         elif begun == last.since:
             last.runs += 1
         elif begun > last.since:
-            follows = begun == last.since + last.length
-            self.count = Count(begun, self.period, 1, whole=follows)
-            if follows and last.whole:
-                yield from self._observe(RUN_COUNT, float(last.runs), begun, last.since)
+            self.count = Count(begun, self.period, 1, last.runs > 0 and begun == last.until, self.plan)
+            yield from self._counted_to_its_end(last)
+
+    def _is_of_plan(self, count: Count) -> bool:
+        return count.length == self.period and count.plan in (self.plan, None)
+
+    def _counted_to_its_end(self, count: Count) -> Iterator[Found]:
+        """Judge a period that was counted from its beginning. An empty one is not: its silence is told as missed, and
+        after it nobody knows whether the job was off."""
+        apart = health.seconds(health.within(health.merged(self.apart), count.since, count.until))
+        if count.whole and count.runs and apart <= MOST_APART * count.length.total_seconds():
+            yield from self._observe(RUN_COUNT, float(count.runs), count.until, count.since)
 
 
 def period_for(seconds: float) -> timedelta | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tokiflow.core import durations, findings
@@ -98,18 +101,32 @@ def unusual(found: findings.Finding, measure: Measure, name: str = "") -> str:
         about = f"{amount(found.usual, measure)} ± {amount(found.spread, measure)}"
         usual = f"usually {about}{on_days(found)}{or_others(found, measure)}"
         row = f", {found.in_a_row} runs in a row" if found.in_a_row > 1 else ""
-        return f"{_did(found.value, measure, name)}; {usual} (z = {_signed(found.z)}){row}"
+        return f"{_did(found.value, measure, name)}; {usual} (z = {signed(found.z)}){row}"
     if isinstance(found, findings.Slower):
         values = ", ".join(amount(value, measure) for value in found.values)
         than = "slower" if measure is Measure.RUN_TIME else "higher"
         return (
-            f"the last {len(found.values)} runs were {than} than 95 % of those before: {values}; "
-            f"usually {amount(found.usual, measure)}"
+            f"the last {len(found.values)} runs were {than} than 95 % of those before, {_goes(found.values)}: "
+            f"{values}; usually {amount(found.usual, measure)}"
         )
     if isinstance(found, findings.Shift):
         now, before = amount(found.now, measure), amount(found.before, measure)
         return f"for {found.runs} runs it {_DOES[measure].format(name or 'the value')} {now}; before that, {before}"
     return f"as usual again after {found.runs} {'run' if found.runs == 1 else 'runs'}"
+
+
+def _goes(values: Sequence[float]) -> str:
+    """Where a row of slow runs goes: step by step, or its last half against its first."""
+    half = len(values) // 2
+    first, last = median(values[:half]), median(values[-half:])
+    steps = {after > before for before, after in pairwise(values)}
+    if last > first * TURNS or steps == {True}:
+        return "and the trend is up"
+    return "but the trend is down again" if last * TURNS < first else "and the trend is level"
+
+
+TURNS = 1.05
+"""Halves of a row that differ by less are level."""
 
 
 def on_days(found: findings.Verdict) -> str:
@@ -163,8 +180,8 @@ def _did(value: float, measure: Measure, name: str) -> str:
     return f"{verb} {amount(value, measure)}"
 
 
-def _signed(z: float) -> str:
-    """With a real minus sign, and no more digits than say something."""
+def signed(z: float) -> str:
+    """`+2.4`, `−18`: with a real minus sign, and no more digits than say something."""
     digits = f"{abs(z):.1f}" if abs(z) < 9.95 else f"{abs(z):,.0f}"
     return f"{'−' if z < 0 else '+'}{digits.removesuffix('.0')}"
 

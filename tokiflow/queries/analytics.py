@@ -22,7 +22,7 @@ from tokiflow.queries.rollups import DAY, HOUR, Bucket, Counts
 
 __all__ = [
     "DAY", "HOUR", "PERIODS", "Counts", "DayFigures", "Figures", "Ledger", "Period", "Picture", "Point", "Silence",
-    "Trend", "bars", "days", "figures", "ledger", "of_run", "picture", "trend",
+    "Trend", "bars", "days", "figures", "latest", "ledger", "of_run", "picture", "trend",
 ]  # fmt: skip
 
 FEW = 500
@@ -204,6 +204,19 @@ def figures_and_uptimes(
         )
         for one, spell in spells.items()
     }
+
+
+def latest(monitor_id: UUID, since: datetime, until: datetime) -> float | None:
+    """How long the last run took, in seconds, that succeeded and told so; None if there was none."""
+    statement = (
+        select(Run.duration_ms)
+        .where(Run.monitor_id == monitor_id, Run.at >= since, Run.at < until)
+        .where(Run.outcome == "success", Run.duration_ms.is_not(None))
+        .order_by(Run.at.desc(), Run.id.desc())
+        .limit(1)
+    )
+    found = db.session.execute(statement).scalar_one_or_none()
+    return None if found is None else found / 1000
 
 
 def days(monitor_id: UUID, since: datetime, now: datetime) -> Sequence[DayFigures]:

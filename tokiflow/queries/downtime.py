@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from tokiflow.core import health
 from tokiflow.core.health import Interval, Uptime
 from tokiflow.db import among, db
-from tokiflow.models import AuditEvent, Incident, IncidentEvent, Monitor
+from tokiflow.models import AuditEvent, BlindSpell, Incident, IncidentEvent, Monitor
 from tokiflow.queries import maintenance
 
 _EVER = datetime.min.replace(tzinfo=UTC)
@@ -67,6 +67,22 @@ def of(monitors: Sequence[Any], since: datetime, until: datetime) -> Mapping[UUI
         )
         for one in monitors
     }
+
+
+def apart(monitors: Sequence[Any], since: datetime, until: datetime) -> Mapping[UUID, Sequence[Interval]]:
+    """By monitor: when nothing was expected of it, for it was paused or in maintenance, or when we could not listen.
+
+    Five statements at most, whatever the number of monitors.
+    """
+    if not monitors:
+        return {}
+    spell = BlindSpell
+    begun = or_(spell.ended_at.is_(None), spell.ended_at > since), spell.started_at < until
+    spells = db.session.execute(select(spell.started_at, spell.ended_at).where(*begun)).all()
+    blind = [(start, end or until) for start, end in spells]
+    pauses = _pauses(monitors, since, until)
+    planned = maintenance.planned([(one, [(since, until)]) for one in monitors])
+    return {one.id: [*blind, *pauses.get(one.id, ()), *planned.get(one.id, ())] for one in monitors}
 
 
 def uptimes(organization_id: UUID, since: datetime, until: datetime) -> Mapping[UUID, float | None]:

@@ -10,13 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from tokiflow.core import health, schedule
+from tokiflow.core import health
 from tokiflow.core.health import Interval
-from tokiflow.core.schedule import Schedule
 from tokiflow.db import db
 from tokiflow.models import Monitor
+from tokiflow.queries import schedules
 from tokiflow.queries.downtime import Downtime
 from tokiflow.queries.rollups import Bucket, Counts
+from tokiflow.queries.schedules import Schedules
 
 SILENCES = 30
 """So many of the latest occurrences that passed in silence are looked at one by one."""
@@ -49,11 +50,12 @@ def of(
     """What `monitor` did from `since` up to `until`: its runs are counted in `counts` and, over that time or a longer
     one, in `buckets`."""
     recorded = _missed(monitor.id, buckets, since, until)
-    silences = _silences(monitor, recorded, spells, until)
+    plans = schedules.of(monitor, since)
+    silences = _silences(monitor, plans, recorded, spells, until)
     return Ledger(
         since=since,
         until=until,
-        expected=planned(monitor, spells.watched(since, until)),
+        expected=sum(plans.planned(*stretch) for stretch in spells.watched(since, until)),
         ran=counts.ran,
         missed=counts.missed - len(recorded) + sum(one.missed for one in silences),
         silences=silences,
@@ -102,26 +104,25 @@ _MISSED = text(
 )
 
 
-def _silences(monitor: Monitor, recorded: Sequence[Row[Any]], spells: Downtime, until: datetime) -> Sequence[Silence]:
+def _silences(
+    monitor: Monitor, plans: Schedules, recorded: Sequence[Row[Any]], spells: Downtime, until: datetime
+) -> Sequence[Silence]:
     """Occurrences that were missed one after the other are one silence. While a monitor is down nothing more is
     recorded, so those that fell into it are counted by the plan."""
-    plan, grace = _plan(monitor), timedelta(seconds=monitor.grace_seconds)
+    grace = timedelta(seconds=monitor.grace_seconds)
     found: dict[datetime | None, Silence] = {}
     for row in recorded:
         pauses = [start for start, _ in spells.paused if start > row.due_at]
         ended = min((one for one in (row.spoke_at, *pauses) if one and one < until), default=None)
-        more = schedule.count_between(plan, row.due_at, (ended or until) - grace)
+        more = plans.planned(row.due_at, (ended or until) - grace)
         known = found.get(ended)
         found[ended] = Silence(row.due_at, ended, max(1 + more, 1 + known.missed if known else 0))
     return list(found.values())
 
 
 def planned(monitor: Monitor, watched: Sequence[Interval]) -> int:
-    """How many runs the schedule planned in these stretches of time, as in `Figures.watched`."""
-    return sum(schedule.count_between(_plan(monitor), *stretch) for stretch in watched)
-
-
-def _plan(monitor: Monitor) -> Schedule:
-    return schedule.from_columns(
-        monitor.schedule_kind, monitor.schedule_seconds, monitor.schedule_expression, monitor.schedule_timezone
-    )
+    """How many runs its schedules planned in these stretches of time, as in `Figures.watched`."""
+    if not watched:
+        return 0
+    plans = schedules.of(monitor, watched[0][0])
+    return sum(plans.planned(*stretch) for stretch in watched)

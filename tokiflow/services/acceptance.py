@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from tokiflow import errors
 from tokiflow.core import ids
@@ -18,7 +17,7 @@ from tokiflow.core.judgement import Notebook
 from tokiflow.core.status import Kind
 from tokiflow.db import db, transaction
 from tokiflow.models import IncidentEvent, Monitor, Run
-from tokiflow.services import audit, baseline_rows, incident_rows, incidents, monitor_rows
+from tokiflow.services import audit, baseline_rows, incident_rows, incidents, monitor_rows, timeline
 from tokiflow.services.incident_rows import PERFORMANCE
 
 log = structlog.get_logger()
@@ -40,10 +39,9 @@ def accept_incident(incident_id: UUID, by: Actor, now: datetime) -> None:
         if any(step.detail.get("not_a_problem") and step.at >= incident.last_opened_at for step in steps):
             return
         told = [step for step in steps if step.detail.get("value") is not None]
-        _teach(row, _by_measure((step.detail["measure"], step.detail["value"]) for step in told))
-        for step in told:
-            if "run" in step.detail:
-                _mark(row, ids.parse("run", step.detail["run"]), by)
+        _teach(row, _by_measure((step.detail["measure"], one) for step in told for one in timeline.values(step.detail)))
+        if told:
+            _mark(_unusual_runs(row, min(step.at for step in told), max(step.last_at for step in told)), by)
         incidents.end_as_no_problem(incident, row, by, now)
 
 
@@ -59,7 +57,7 @@ def accept_run(monitor_id: UUID, run_id: UUID, by: Actor, now: datetime) -> None
         if all(one.get("accepted_by") for one in unusual):
             return
         others = _teach(row, _by_measure((one["measure"], one["value"]) for one in unusual))
-        _mark(row, run.id, by)
+        _mark([run], by)
         audit.record(
             "monitor.not_a_problem", by, row.organization_id, now, object_id=row.id, object_name=row.name,
             after={"run": ids.public("run", run.id), "words": "; ".join(one["words"] for one in unusual)},
@@ -88,7 +86,7 @@ def _teach(row: Monitor, values: Values) -> bool:
     try:
         notebook.read(known.measures if known else {})
     except ValueError:
-        # Learnt anew from its runs soon; what a person said today is lost with it.
+        # Learnt anew from its runs soon, and from what people said of them.
         log.warning("baseline_unreadable", monitor=str(row.id))
         return False
     for measure, some in values.items():
@@ -100,12 +98,22 @@ def _teach(row: Monitor, values: Values) -> bool:
     return any(state.told is not Told.NOTHING for measure, state in notebook.states.items() if measure not in values)
 
 
-def _mark(row: Monitor, run_id: UUID, by: Actor) -> None:
-    """The run's page says who said so, and asks nobody else."""
-    run = db.session.execute(select(Run).where(Run.id == run_id, Run.monitor_id == row.id)).scalar_one_or_none()
-    if run is None or not run.findings:
-        return
-    said: list[dict[str, Any]] = [
-        {**one, "accepted_by": by.name} if one["kind"] in UNUSUAL else one for one in run.findings
+def _unusual_runs(row: Monitor, first: datetime, last: datetime) -> Sequence[Run]:
+    """Those of the monitor that finished from `first` up to and with `last`: a step may stand for many."""
+    lately = Run.at >= first - baseline_rows.LONGEST_RUN, Run.finished_at >= first, Run.finished_at <= last
+    found = select(Run).where(Run.monitor_id == row.id, Run.findings.is_not(None), *lately)
+    return db.session.execute(found).scalars().all()
+
+
+def _mark(runs: Iterable[Run], by: Actor) -> None:
+    """A run's page says who said so, and asks nobody else."""
+    marked = [
+        {
+            "id": run.id,
+            "at": run.at,
+            "findings": [{**one, "accepted_by": by.name} if one["kind"] in UNUSUAL else one for one in run.findings],
+        }
+        for run in runs
+        if run.findings
     ]
-    db.session.execute(update(Run).where(Run.id == run.id, Run.at == run.at).values(findings=said))
+    baseline_rows.save_findings(marked)

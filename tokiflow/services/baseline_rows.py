@@ -11,9 +11,10 @@ import orjson
 from sqlalchemy import Row, delete, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from tokiflow.core import ids, judgement
 from tokiflow.core.judgement import Usual
 from tokiflow.db import changed, db
-from tokiflow.models import Band, Baseline, Incident, Monitor
+from tokiflow.models import AuditEvent, Band, Baseline, Incident, Monitor
 from tokiflow.services.incident_rows import PERFORMANCE
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,9 +29,13 @@ OUT_OF_ORDER = timedelta(minutes=5)
 LONGEST_RUN = timedelta(days=8)
 """So much earlier than its finish a run is looked for first."""
 
+NOT_LATER = timedelta(days=3)
+"""A period that was over so much earlier is no news."""
+
 Rows = Sequence[Row[Any]]
 
-_RUN = "id, monitor_id, at, finished_at, outcome, duration_ms, output_at, output_size, metrics, message, environment"
+_RUN = """id, monitor_id, at, finished_at, outcome, duration_ms, output_at, output_size, metrics, message, environment,
+    findings"""
 
 _PINGS = text("""
 select m.id as monitor_id, m.ping_count, p.n, p.at, p.signal, p.run_id
@@ -77,6 +82,30 @@ _BEHIND = text("""
 select m.id from monitors m left join baselines b on b.monitor_id = m.id
 where m.ping_count > coalesce(b.judged_count, 0)
 limit :most
+""")
+
+# First who may be meant: what was learnt is long, and is read of those only.
+_ENDED = text("""
+with silent as materialized (
+    select b.monitor_id from baselines b join monitors m on m.id = b.monitor_id
+    where b.judged_until >= :since and b.judged_until < :hour
+        and (m.schedule_kind <> 'every' or m.schedule_seconds <= :most_seconds)
+)
+select monitor_id from silent where (
+    select jsonb_path_exists(measures, 'strict $.run_count.counting ? (@[2] > 0 && @[0] + @[1] <= $over)',
+        jsonb_build_object('over', cast(:over as float)), true)
+    from baselines b where b.monitor_id = silent.monitor_id
+)
+limit :most
+""")
+
+_ACCEPTED = text("""
+select i.monitor_id, said.at, e.detail
+from incidents i join incident_events e on e.incident_id = i.id cross join lateral (
+    select at from incident_events
+    where incident_id = i.id and id > e.id and detail @> '{"not_a_problem": true}' order by id limit 1
+) said
+where i.monitor_id = any(:ids) and i.class = 'performance' and e.detail ? 'measure'
 """)
 
 
@@ -181,6 +210,30 @@ def in_turns(monitor_id: UUID | None, most: int) -> Iterator[list[UUID]]:
 def behind(most: int) -> list[UUID]:
     """Monitors with pings that nobody has looked at."""
     return list(db.session.execute(_BEHIND, {"most": most}).scalars())
+
+
+def ended(over: datetime, most: int) -> list[UUID]:
+    """Monitors with runs counted for a period that was over by then, and no run since."""
+    hour = over.replace(minute=0, second=0, microsecond=0)
+    rarely = judgement.DAY / judgement.FEW
+    values = {"since": over - NOT_LATER, "hour": hour, "over": over.timestamp(), "most": most}
+    return list(db.session.execute(_ENDED, values | {"most_seconds": rarely.total_seconds()}).scalars())
+
+
+def accepted(monitor_ids: Collection[UUID]) -> Rows:
+    """The steps of incidents of which people said, `at` that moment, that they are no problem."""
+    return db.session.execute(_ACCEPTED, {"ids": list(monitor_ids)}).all() if monitor_ids else ()
+
+
+def accepted_runs(rows: Collection[Any]) -> dict[UUID, datetime]:
+    """The runs of those monitors of which people said that they are no problem, and when."""
+    event = AuditEvent
+    statement = select(event.after["run"].astext, event.at).where(
+        event.organization_id.in_({row.organization_id for row in rows}),
+        event.object_id.in_([row.id for row in rows]),
+        event.what == "monitor.not_a_problem",
+    )
+    return {ids.parse("run", run_id): at for run_id, at in db.session.execute(statement)} if rows else {}
 
 
 def forget_bands(before: datetime) -> int:

@@ -50,6 +50,12 @@ def step(
     )
 
 
+def values(detail: Mapping[str, Any]) -> list[float]:
+    """What was unusual in this step: its value, and of several the least and the most."""
+    named = (detail.get(name) for name in ("value", "least", "most"))
+    return sorted({one for one in named if one is not None})
+
+
 def write(*steps: Step) -> None:
     """Write new steps, when what they speak of is there."""
     sets.insert(IncidentEvent, [vars(one) for one in steps])

@@ -123,7 +123,11 @@ def _join(book: Book, incident: Incident, verdict: Verdict, now: datetime) -> No
     last.times += 1
     last.last_at = max(cause.at, last.last_at)
     # With its run: what the page shows as printed last is what this one printed.
-    last.text, last.detail = summary, _detail(cause)
+    detail = _detail(cause)
+    if cause.measure:
+        values = sorted([*timeline.values(last.detail), *timeline.values(detail)])
+        detail |= {"least": values[0], "most": values[-1]} if values else {}
+    last.text, last.detail = summary, detail
 
 
 def _recover(book: Book, incident: Incident, verdict: Verdict) -> News:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flask import url_for
 
-from tokiflow.core import durations, ids
+from tokiflow.core import durations, health, ids, sentences
 from tokiflow.models import Incident, Monitor
 from tokiflow.queries import analytics, incidents
 from tokiflow.queries.analytics import Counts, Figures, Ledger, Picture, Silence
@@ -96,7 +96,7 @@ def read(monitor: Monitor, asked: periods.Asked, now: datetime) -> Page:
         words=asked.words,
         empty=not any(day.counts.expected for day in picture.days) and not figures.counts.expected,
         health=_health(figures),
-        times=_times(figures),
+        times=_times(figures, analytics.latest(monitor.id, figures.since, now)),
         histogram=histogram_chart.of(picture.bars, [("p50", figures.p50), ("p95", figures.p95), ("p99", figures.p99)]),
         reliability=_reliability(figures),
         uptime=uptime_chart.of(picture.days, runs_of),
@@ -167,8 +167,9 @@ def _usual(figures: Figures) -> str:
     return f"{odd:,} of {filters.count(timed, 'run')} {'was' if odd == 1 else 'were'} unlike the usual."
 
 
-def _times(figures: Figures) -> list[tuple[str, str, str]]:
+def _times(figures: Figures, latest: float | None) -> list[tuple[str, str, str]]:
     times = figures.times
+    z = None if latest is None else health.z_score(latest, times.mean, times.stddev)
     return [
         ("Shortest", filters.duration(times.shortest), ""),
         ("p50", filters.duration(figures.p50), "half are quicker"),
@@ -176,6 +177,7 @@ def _times(figures: Figures) -> list[tuple[str, str, str]]:
         ("p99", filters.duration(figures.p99), "one in 100 is slower"),
         ("Longest", filters.duration(times.longest), ""),
         ("Mean", filters.duration(times.mean), f"± {durations.words(times.stddev)}" if times.stddev else ""),
+        ("Latest", filters.duration(latest), f"z = {sentences.signed(z)}" if z is not None else ""),
     ]
 
 

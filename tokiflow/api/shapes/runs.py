@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tokiflow.api import moments
 from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, number, obj, text, whole, word
 from tokiflow.core import ids
+from tokiflow.core.health import z_score
 from tokiflow.core.runs import Outcome
 from tokiflow.core.signals import Signal
 from tokiflow.models import Ping, Run
@@ -30,7 +32,13 @@ def run(row: Run) -> dict[str, Any]:
         "message": row.message,
         "metrics": row.metrics,
         "output": output if row.output_n is not None else None,
+        "unusual": [unusual(one) for one in row.findings or ()],
     }
+
+
+def unusual(found: Mapping[str, Any]) -> dict[str, Any]:
+    """One of a run's findings for outsiders."""
+    return {name: found.get(name) for name in _UNUSUAL}
 
 
 def ping(row: Ping) -> dict[str, Any]:
@@ -54,8 +62,8 @@ def ping(row: Ping) -> dict[str, Any]:
     }
 
 
-def stats(figures: Figures, planned: int) -> dict[str, Any]:
-    """`figures` for outsiders, of a monitor whose schedule `planned` so many runs."""
+def stats(figures: Figures, planned: int, latest: float | None) -> dict[str, Any]:
+    """`figures` for outsiders, of a monitor whose schedule `planned` so many runs, and whose `latest` took so long."""
     counts, times, uptime, health = figures.counts, figures.times, figures.uptime, figures.health
     return {
         "since": moments.say(figures.since),
@@ -77,6 +85,8 @@ def stats(figures: Figures, planned: int) -> dict[str, Any]:
             "min": times.shortest,
             "max": times.longest,
             "stddev": times.stddev,
+            "latest": latest,
+            "z_score": None if latest is None else z_score(latest, times.mean, times.stddev),
         },
         "uptime": uptime.share,
         "down_seconds": uptime.down,
@@ -95,6 +105,24 @@ def seconds(milliseconds: int | None) -> float | None:
 _DURATION = maybe(number("How long it took; null if nobody knows.", minimum=0))
 _RID = maybe(text("The run id the job gave.", format="uuid"))
 _METRICS = {"type": "object", "additionalProperties": number(), "description": "Numbers the job told of itself."}
+_UNUSUAL: dict[str, Schema] = {
+    "measure": text("`run_time` (seconds), `output_size` (bytes) or `metric:` and its name."),
+    "kind": word(["anomaly", "degraded", "shift"], "A shift is a new level, learnt and told once."),
+    "direction": word(["low", "high"]),
+    "value": maybe(number("What it was.")),
+    "usual": maybe(number("The median of those before; before a shift, what it was.")),
+    "spread": maybe(number("The standard deviation, robust.")),
+    "z": maybe(number("How many of these it is away.")),
+    "low": maybe(number("Down to here it is usual.")),
+    "high": maybe(number("Up to here it is usual.")),
+    "words": text("All of that as a sentence."),
+    "accepted_by": maybe(text("Who said that it is not a problem.")),
+}
+UNUSUAL: Schema = {
+    "type": "array",
+    "items": obj(_UNUSUAL),
+    "description": "What was unlike the usual, with its reason in numbers.",
+}
 _PROGRESS = obj(
     {
         "percent": maybe(number()),
@@ -123,6 +151,7 @@ SCHEMAS: dict[str, Schema] = {
             "output": maybe(
                 obj({"bytes": whole("How many came.", minimum=0), "truncated": flag("Whether some were left out.")})
             ),
+            "unusual": UNUSUAL,
         }
     ),
     "Ping": obj(
@@ -169,8 +198,12 @@ SCHEMAS: dict[str, Schema] = {
             "anomalies": whole("Runs that were unlike the usual.", minimum=0),
             "success_rate": maybe(number("0 to 1 of all that were expected; null if none was.")),
             "duration_seconds": obj(
-                {name: maybe(number()) for name in ("mean", "p50", "p95", "p99", "min", "max", "stddev")},
-                description="Of runs that succeeded. Percentiles of more than 500 runs may be off by 2 %.",
+                {
+                    name: maybe(number())
+                    for name in ("mean", "p50", "p95", "p99", "min", "max", "stddev", "latest", "z_score")
+                },
+                description="Of runs that succeeded. Percentiles of more than 500 runs may be off by 2 %. `z_score` is "
+                "how many standard deviations the `latest` is above the mean.",
             ),
             "uptime": maybe(number("0 to 1 of the time in which it was watched; null if it never was.")),
             "down_seconds": number("How long it was down.", minimum=0),
@@ -205,6 +238,7 @@ RUN_EXAMPLE: dict[str, Any] = {
     "message": "",
     "metrics": {"rows": 8000},
     "output": {"bytes": 2048, "truncated": False},
+    "unusual": [],
 }
 PING_EXAMPLE: dict[str, Any] = {
     "n": 42,
@@ -237,6 +271,7 @@ STATS_EXAMPLE: dict[str, Any] = {
     "success_rate": 0.9667,
     "duration_seconds": {
         "mean": 130.2, "p50": 131.0, "p95": 140.1, "p99": 141.9, "min": 121.0, "max": 142.3, "stddev": 4.4,
+        "latest": 131.5, "z_score": 0.3,
     },
     "uptime": 0.9667,
     "down_seconds": 86400.0,
