@@ -34,6 +34,7 @@ from tokiflow.models import (
     Monitor,
     Organization,
     Passkey,
+    Preset,
     Recipient,
     RecoveryCode,
     SignInLink,
@@ -53,6 +54,7 @@ from tokiflow.services import (
     monitors,
     outputs,
     people,
+    presets,
     recipients,
     sessions,
 )
@@ -190,6 +192,17 @@ def test_what_she_did_stays_as_a_former_members(alma, organization):
     }
     said = db.session.execute(select(IncidentEvent.text).where(IncidentEvent.what == "resolved")).scalars()
     assert set(said) == {"resolved by a former member"}
+
+
+def test_a_view_she_shared_stays_with_the_others(alma, organization, bob):
+    by = Actor("person", NAME, alma.id)
+    made = presets.create(organization.id, f"As {NAME} sees it", "status=open", True, by, NOW)
+    presets.set_default(organization.id, bob.id, made)
+    go(alma)
+    row = db.session.get_one(Preset, made, populate_existing=True)
+    assert (row.user_id, row.name) == (bob.id, "As a former member sees it")
+    mine = {"organization_id": organization.id, "user_id": bob.id}
+    assert db.session.get_one(Membership, mine, populate_existing=True).preset_id == made
 
 
 def test_the_log_keeps_its_chain(alma, organization):

@@ -58,7 +58,7 @@ from tokiflow.models import (
     User,
 )
 from tokiflow.queries import departures
-from tokiflow.services import assignments, audit, disablings, exports, invitations, notices, organizations
+from tokiflow.services import assignments, audit, disablings, exports, invitations, notices, organizations, presets
 from tokiflow.services.exporting import tables
 
 log = structlog.get_logger()
@@ -344,4 +344,5 @@ def _forget_rows(user_id: UUID, email: str) -> None:
         db.session.execute(delete(Letter).where(func.lower(Letter.to_address).in_(addresses)))
         db.session.execute(delete(SignInLink).where(SignInLink.email.in_(addresses)))
         db.session.execute(delete(Invitation).where(Invitation.email.in_(addresses)))
+        presets.hand_on(user_id)
         db.session.execute(delete(User).where(User.id == user_id))

@@ -103,6 +103,21 @@ def forget(organization_id: UUID, user_id: UUID) -> None:
     changed(delete_rows(Preset).where(*own))
 
 
+def hand_on(user_id: UUID) -> None:
+    """Whoever made them is erased: what they shared anywhere goes on, as that of an owner there. In the caller's
+    transaction."""
+    owner = (
+        select(Membership.user_id)
+        .where(Membership.organization_id == Preset.organization_id, Membership.role == str(Role.OWNER))
+        .order_by(Membership.created_at, Membership.user_id)
+        .limit(1)
+        .correlate(Preset)
+        .scalar_subquery()
+    )
+    theirs = Preset.user_id == user_id, Preset.shared, owner.is_not(None)
+    changed(update(Preset).where(*theirs).values(user_id=owner))
+
+
 def may_change(row: Preset, user_id: UUID, role: Role) -> bool:
     """Whether this person, of this role there, may change and delete it."""
     return row.user_id == user_id or (row.shared and allows(role, Right.EDIT_MEMBERS))
