@@ -109,7 +109,7 @@ def test_who_runs_tokiflow_is_told_that_pings_wait_on_the_disk(
     settings: Settings = app.extensions["tokiflow.settings"]
     file = SpoolFolder(settings.spool, settings.secret_key).new()
     file.append(b"pings")
-    assert "wait on this machine&#39;s disk" in alices.get("/app").text
+    assert "wait on this machine’s disk" in alices.get("/app").text
     assert "wait on this machine" not in client_for(mia).get("/app").text
     file.remove()
     assert "wait on this machine" not in alices.get("/app").text
