@@ -20,9 +20,11 @@ from datetime import UTC, datetime, timedelta
 
 from bench import table
 from tokiflow.core import anomaly
-from tokiflow.core.baseline import ENOUGH, Measure, Moments
-from tokiflow.core.bounds import Sensitivity
+from tokiflow.core.baseline import ENOUGH
 from tokiflow.core.findings import Slower, Verdict
+from tokiflow.core.measure import Measure
+from tokiflow.core.moments import Moments
+from tokiflow.core.sensitivity import Sensitivity
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday."""

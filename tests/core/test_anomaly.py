@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from tokiflow.core import anomaly, sentences
 from tokiflow.core.anomaly import State, Told
-from tokiflow.core.baseline import Measure
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.findings import Finding, Settled, Shift, Slower, Verdict
+from tokiflow.core.measure import Measure
+from tokiflow.core.sensitivity import Sensitivity
 
 START = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 DAILY, HOURLY, MINUTELY = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokiflow.core import anomaly, levels, sentences
-from tokiflow.core.baseline import Measure
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.findings import Verdict
 from tokiflow.core.judgement import Found
+from tokiflow.core.measure import Measure
 from tokiflow.core.memory import Memory
+from tokiflow.core.sensitivity import Sensitivity
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAILY, HOURLY = timedelta(days=1), timedelta(hours=1)

@@ -19,29 +19,20 @@ may be wider than that where it costs nothing: three times as long and a fifth a
 from __future__ import annotations
 
 import math
-from enum import StrEnum
+from bisect import bisect_left, bisect_right
 from statistics import NormalDist
 from typing import NamedTuple
 
-from tokiflow.core import baseline as baselines
-from tokiflow.core import levels
-from tokiflow.core.baseline import Baseline, interpolated
+from tokiflow.core import levels, ordered, tails
+from tokiflow.core.baseline import WINDOW, Baseline
 from tokiflow.core.levels import Level
 from tokiflow.core.memory import Memory
+from tokiflow.core.sensitivity import Taste
 
 YOUNG = 8 * 86_400.0
 """Seconds. Who has not seen each weekday yet judges more loosely."""
 SMALL_SAMPLE = 8
 """The spread of n runs is taken for (1 + SMALL_SAMPLE / n) times what they showed."""
-FEWEST, MOSTLY, TAIL, TAIL_SHARE = 8, 12, 250, 0.03
-"""The slope of a tail is taken from so many values, or one in MOSTLY of the first; then from this share, up to TAIL.
-What happens more often is not its tail but another way that the job goes."""
-GUESS = 0.6
-"""A guess at the slope of a tail that was not seen yet, in standard deviations."""
-LIGHT, HEAVY, POWER, LONGEST = 0.65, 0.95, 1.3, 3.0
-"""The slope of a tail against that of an exponential one that begins there: a normal distribution's has 0.57. Up to
-LIGHT a tail ends like the normal one (whose squares have an exponential tail), at HEAVY it is exponential, and at POWER
-that of a power, if there are enough values to be sure; never LONGEST times as long as an exponential one."""
 RUNS_A_YEAR = (52.0, 1_051_200.0)
 """From weekly to each half minute: nothing is judged as if it were rarer or more frequent."""
 YEAR = 365 * 86_400.0
@@ -49,48 +40,11 @@ SPIKE, DROP = 3.0, 1 / 5
 """What is to be found wherever chance allows it."""
 ROOM = 0.68
 """A band that ends at this share of the way to a SPIKE or DROP still tells them, though they scatter themselves."""
-HOPELESS, STRETCH, STRETCH_BY = 1.3, 1.4, 3.0
-"""A tail that ends HOPELESS times farther out than ROOM hides them anyhow. It is trusted less, and taken, gradually,
-for up to STRETCH longer."""
-FARTHEST, FEW_KNOWN = 1.5, 8.0
-"""On the logarithmic scale, no band ends farther out than so many times what was seen: where a job never took
-more than five times as long, eleven times is told. Where little was seen, it may be more."""
-LONG_KNOWN = 10 * baselines.WINDOW
+LONG_KNOWN = 10 * WINDOW
 CHANCE = 0.4
 """The standard deviation that belongs to the median absolute deviation of a full window is off by an eighth, mostly."""
 SURE = 100
 """From so many runs on, the window ends a floor's reach beyond what it has: two levels a week are no wide scatter."""
-
-
-class Sensitivity(StrEnum):
-    """How much must be wrong before somebody is told."""
-
-    OFF = "off"
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
-
-
-class Taste(NamedTuple):
-    """What it takes to be told. On the logarithmic scale: `floor` is the least standard deviation, `young` how far off
-    a run may be before each weekday was seen. `alarms`, how many in a year and on each side may be due to chance;
-    `slower`, the least factor over the usual that makes slow runs worth a word; `margin`, how much wider a band is made
-    where that hides nothing that must be found."""
-
-    floor: float
-    young: float
-    alarms: float
-    slower: float
-    margin: float
-
-
-TASTES = {
-    Sensitivity.LOW: Taste(0.15, 1.0, 0.01, 1.5, 1.5),
-    Sensitivity.NORMAL: Taste(0.1, 0.85, 0.12, 1.2, 1.5),
-    Sensitivity.HIGH: Taste(0.06, 0.5, 2.0, 1.1, 1.0),
-}
-# Who is not told still has the level of the job followed, for the day on which they want to be told.
-TASTES[Sensitivity.OFF] = TASTES[Sensitivity.NORMAL]
 
 
 class Bounds(NamedTuple):
@@ -105,10 +59,20 @@ class Bounds(NamedTuple):
     sigma: float
     others: tuple[float, ...] = ()
 
+    def side(self, place: float) -> int:
+        """1 above, -1 below, 0 within."""
+        return (place > self.high) - (place < self.low)
+
+
+def surely_within(baseline: Baseline, taste: Taste, place: float) -> bool:
+    """Whether a place is within the floor's reach of the usual one, as most are: no band is narrower."""
+    floor = _NORMAL.inv_cdf(1 - _chance(baseline, taste)) * taste.floor
+    return abs(place - baseline.centre) <= floor and len(_levels(baseline)) < 2
+
 
 def of(baseline: Baseline, taste: Taste, place: float) -> Bounds:
     """Of the band that is nearest to `place`."""
-    found = levels.of(baseline.memory) if baseline.memory.total >= SURE and baseline.span >= YOUNG else []
+    found = _levels(baseline)
     if len(found) < 2:
         return _whole(baseline, taste)
     nearest = min(found, key=lambda level: level.distance(place))
@@ -120,6 +84,11 @@ def of(baseline: Baseline, taste: Taste, place: float) -> Bounds:
         if least <= place <= most:
             bounds = bounds._replace(low=min(bounds.low, place), high=max(bounds.high, place))
     return bounds._replace(others=others)
+
+
+def _levels(baseline: Baseline) -> list[Level]:
+    """Known when there is enough to know them by."""
+    return levels.of(baseline.memory) if baseline.memory.total >= SURE and baseline.span >= YOUNG else []
 
 
 BEYOND = 1000.0
@@ -144,11 +113,12 @@ def _whole(baseline: Baseline, taste: Taste) -> Bounds:
 def _of_level(baseline: Baseline, taste: Taste, level: Level, *, first: bool, last: bool) -> Bounds:
     """Of one level of several. Towards the next one it is no wider than chance has it."""
     chance, sigma = _chance(baseline, taste), level.sigma
-    lately = [place for place in baseline.places if not level.distance(place)]
-    centre = interpolated(lately, 0.5) if lately else level.centre
+    places = baseline.places
+    lately = places[bisect_left(places, level.low) : bisect_right(places, level.high)]
+    centre = ordered.quantile(lately, 0.5) if lately else level.centre
     reach = _NORMAL.inv_cdf(1 - chance) * max(sigma * (1 + SMALL_SAMPLE / level.memory.total), taste.floor)
-    low = min(centre - reach, _tail_end(level.memory, -1, chance, centre, sigma))
-    high = max(centre + reach, _tail_end(level.memory, 1, chance, centre, sigma))
+    below, above = _tail_ends(level.memory, chance, centre, sigma)
+    low, high = min(centre - reach, below), max(centre + reach, above)
     low = _lower(baseline, taste, low, centre) if first else low
     high = _higher(baseline, taste, high, centre) if last else high
     return Bounds(low, high, centre, sigma)
@@ -180,7 +150,7 @@ def _by_chance(baseline: Baseline, taste: Taste) -> tuple[float, float]:
     if memory.total >= SURE:
         edge = z * taste.floor
         low, high = max(low, baseline.places[0] - edge), min(high, baseline.places[-1] + edge)
-    below, above = (_tail_end(memory, side, chance, centre, baseline.sigma) for side in (-1, 1))
+    below, above = _tail_ends(memory, chance, centre, baseline.sigma)
     return min(low, below), max(high, above)
 
 
@@ -216,31 +186,10 @@ def _chance(baseline: Baseline, taste: Taste) -> float:
     return taste.alarms * max(1 / a_year, min(1 / 365, 6 / max(baseline.memory.total, 1) ** 2))
 
 
-def _tail_end(memory: Memory, side: int, chance: float, centre: float, sigma: float) -> float:
-    """The place beyond which lies a run with the probability `chance`, if the tail goes on as it begins."""
-    wanted = max(min(round(TAIL_SHARE * memory.total), TAIL), min(FEWEST, memory.total // MOSTLY), 1)
-    edge, size, slope, last = memory.tail(side, wanted, GUESS * max(sigma, memory.width))
-    # Of a job that grows, the tail begins near the level of today. Of all that is remembered it begins farther out.
-    begins = max(side * (edge - centre), side * (edge - memory.quantile(0.5)), memory.width)
-    slopes = max(math.log(size / (memory.total * chance)), 0.0)
-    light = math.sqrt(begins**2 + 2 * slope * (begins + slope) * slopes) - begins
-    exponential = slope * slopes
-    heaviness = _heaviness(slope, begins, size / memory.total)
-    reaches = light + min(max((heaviness - LIGHT) / (HEAVY - LIGHT), 0.0), 1.0) * (exponential - light)
-    surely = heaviness * (1 - 1 / math.sqrt(size + 1))
-    if surely > HEAVY:
-        power = begins * math.expm1(slope / (begins + slope) * slopes)
-        reaches += min((surely - HEAVY) / (POWER - HEAVY), 1.0) * (min(power, LONGEST * exponential) - reaches)
-    ends = max(side * (edge - centre), memory.width) + reaches
-    hidden = STRETCH_BY * (ends - HOPELESS * _room(centre, SPIKE if side > 0 else DROP))
-    ends += min(max(hidden, 0.0), STRETCH) * max(reaches, 0.0)
-    farthest = (FARTHEST + FEW_KNOWN / math.sqrt(memory.total)) * max(side * (last - centre), memory.width)
-    return centre + side * min(ends, farthest)
-
-
-def _heaviness(slope: float, begins: float, share: float) -> float:
-    """The slope of a tail that begins there and has this share of all, against that of an exponential one."""
-    return slope * math.log(0.5 / share) / begins if share < 0.5 else 0.0
+def _tail_ends(memory: Memory, chance: float, centre: float, sigma: float) -> tuple[float, float]:
+    """Where what is remembered ends, below and above."""
+    below = tails.end(memory, -1, chance, centre, sigma, _room(centre, DROP))
+    return below, tails.end(memory, 1, chance, centre, sigma, _room(centre, SPIKE))
 
 
 def _room(centre: float, factor: float) -> float:

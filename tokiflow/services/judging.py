@@ -18,11 +18,11 @@ from sqlalchemy import Row
 
 from tokiflow.core import schedule
 from tokiflow.core.actors import TOKIFLOW
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.findings import Shift
 from tokiflow.core.judgement import Found, Notebook, Run, period_for
 from tokiflow.core.runs import Outcome
 from tokiflow.core.schedule import zones
+from tokiflow.core.sensitivity import Sensitivity
 from tokiflow.core.signals import Signal
 from tokiflow.core.status import FLAPPING_SUCCESSES, Status
 from tokiflow.db import transaction

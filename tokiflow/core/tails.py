@@ -1,0 +1,58 @@
+"""Where a tail ends that has been seen only as far as it has reached.
+
+The outermost values tell how it goes on (Hill, "A simple general approach to inference about the tail of a
+distribution", Annals of Statistics 1975): like a normal one, like an exponential one, or like a power.
+"""
+
+from __future__ import annotations
+
+import math
+
+from tokiflow.core.memory import Memory
+
+FEWEST, MOSTLY, TAIL, TAIL_SHARE = 8, 12, 250, 0.03
+"""The slope of a tail is taken from so many values, or one in MOSTLY of the first; then from this share, up to TAIL.
+What happens more often is not its tail but another way that the job goes."""
+GUESS = 0.6
+"""A guess at the slope of a tail that was not seen yet, in standard deviations."""
+LIGHT, HEAVY, POWER, LONGEST = 0.65, 0.95, 1.3, 3.0
+"""The slope of a tail against that of an exponential one that begins there: a normal distribution's has 0.57. Up to
+LIGHT a tail ends like the normal one (whose squares have an exponential tail), at HEAVY it is exponential, and at POWER
+that of a power, if there are enough values to be sure; never LONGEST times as long as an exponential one."""
+HOPELESS, STRETCH, STRETCH_BY = 1.3, 1.4, 3.0
+"""A tail that ends HOPELESS times farther out than ROOM hides them anyhow. It is trusted less, and taken, gradually,
+for up to STRETCH longer."""
+FARTHEST, FEW_KNOWN = 1.5, 8.0
+"""On the logarithmic scale, no band ends farther out than so many times what was seen: where a job never took
+more than five times as long, eleven times is told. Where little was seen, it may be more."""
+
+
+def end(memory: Memory, side: int, chance: float, centre: float, sigma: float, room: float) -> float:
+    """The place beyond which lies a run with the probability `chance`, if the tail goes on as it begins.
+
+    Above (`side` 1) or below (-1) the usual place, `centre`, about which values scatter by `sigma`. What is to be found
+    is found if the end is no farther away than `room`.
+    """
+    wanted = max(min(round(TAIL_SHARE * memory.total), TAIL), min(FEWEST, memory.total // MOSTLY), 1)
+    edge, size, slope, last = memory.tail(side, wanted, GUESS * max(sigma, memory.width))
+    # Of a job that grows, the tail begins near the level of today. Of all that is remembered it begins farther out.
+    begins = max(side * (edge - centre), side * (edge - memory.quantile(0.5)), memory.width)
+    slopes = max(math.log(size / (memory.total * chance)), 0.0)
+    light = math.sqrt(begins**2 + 2 * slope * (begins + slope) * slopes) - begins
+    exponential = slope * slopes
+    heaviness = _heaviness(slope, begins, size / memory.total)
+    reaches = light + min(max((heaviness - LIGHT) / (HEAVY - LIGHT), 0.0), 1.0) * (exponential - light)
+    surely = heaviness * (1 - 1 / math.sqrt(size + 1))
+    if surely > HEAVY:
+        power = begins * math.expm1(slope / (begins + slope) * slopes)
+        reaches += min((surely - HEAVY) / (POWER - HEAVY), 1.0) * (min(power, LONGEST * exponential) - reaches)
+    ends = max(side * (edge - centre), memory.width) + reaches
+    hidden = STRETCH_BY * (ends - HOPELESS * room)
+    ends += min(max(hidden, 0.0), STRETCH) * max(reaches, 0.0)
+    farthest = (FARTHEST + FEW_KNOWN / math.sqrt(memory.total)) * max(side * (last - centre), memory.width)
+    return centre + side * min(ends, farthest)
+
+
+def _heaviness(slope: float, begins: float, share: float) -> float:
+    """The slope of a tail that begins there and has this share of all, against that of an exponential one."""
+    return slope * math.log(0.5 / share) / begins if share < 0.5 else 0.0
