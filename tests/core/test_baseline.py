@@ -78,6 +78,15 @@ def test_the_mad_of_a_normal_distribution_is_its_standard_deviation():
     assert pytest.approx(1 / stats.norm.ppf(0.75), abs=1e-4) == ordered.MAD_TO_SIGMA
 
 
+@pytest.mark.parametrize("count", [96, 60])
+def test_how_far_the_outer_half_is_from_the_middle(count):
+    places = list(stats.norm.ppf((numpy.arange(count) + 0.5) / count))
+    assert ordered.outward(places, 1) == pytest.approx(ordered.OUTWARD, abs=0.03)
+    assert ordered.outward(places, -1) == pytest.approx(ordered.OUTWARD, abs=0.03)
+    assert ordered.outward([*places[:-1], 1000.0], 1) == ordered.outward(places, 1), "whatever one wild run does"
+    assert ordered.outward([1.0], 1) == 0
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=50))
 def test_a_z_score_of_welfords_moments_is_that_of_scipy(values):
     moments = Moments()
@@ -213,7 +222,8 @@ def test_the_usual_gap_between_runs_follows_the_schedule():
 
 def test_a_moment_before_the_last_changes_no_gap():
     baseline = learnt(1.0, 1.0, 1.0)
-    assert learning.passed(baseline, START) == baseline
+    again = learning.seen(baseline, 1.0, START)
+    assert (again.every, again.first_at, again.last_at) == (baseline.every, baseline.first_at, baseline.last_at)
 
 
 def test_a_new_level_is_learnt_from_its_first_runs_and_the_old_one_remembered():

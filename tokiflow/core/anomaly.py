@@ -272,8 +272,8 @@ LEVEL = 0.1
 
 def _shifted(state: State) -> tuple[State, Finding | None]:
     before = state.baseline.usual
-    usual = bounds.outer(state.baseline, TASTES[Sensitivity.NORMAL])
-    after = learning.moved(state.baseline, state.streak, usual, state.weekdays)
+    been = bounds.been(state.baseline, TASTES[Sensitivity.NORMAL])
+    after = learning.moved(state.baseline, state.streak, been, state.weekdays)
     return _quiet(state)._replace(baseline=after, sights=()), Shift(state.length, before, after.usual)
 
 
@@ -313,11 +313,14 @@ def _near(moments: list[float], moment: float, every: float) -> bool:
 
 
 def _much(state: State, taste: Taste) -> bool:
-    """Whether a row of slow runs is worth a word: by a good part over the usual, and over what else happens."""
+    """Whether a row of slow runs is worth a word: by a good part over the usual, and over what else happens or did
+    before a change: who goes back on Monday is not slow."""
     baseline = state.baseline
     middle = ordered.quantile(sorted(_streak_places(state)[-SLOW_IN_A_ROW:]), 0.5)
     least = taste.young if HALF_A_DAY < baseline.span < bounds.YOUNG else math.log(taste.slower)
-    return middle > baseline.centre + least and middle > baseline.memory.quantile(0.995)
+    before = baseline.returning[1]
+    known = baseline.memory.quantile(0.995) if before is None else max(before, baseline.memory.quantile(0.995))
+    return middle > baseline.centre + least and middle > known
 
 
 def _verdict(baseline: Baseline, value: float, found: Bounds) -> Verdict:

@@ -4,9 +4,8 @@
 
 - far from the last runs: more than z standard deviations from the median, where the standard deviation comes from the
   MAD and has a floor. This is on the logarithmic scale, unless values clearly scatter by seconds and not by factors;
-- farther out than what is remembered: beyond where its tail reaches so rarely. The outermost values tell how it goes
-  on (Hill, "A simple general approach to inference about the tail of a distribution", Annals of Statistics 1975), but
-  for those beyond a gap (core/memory.py): spikes that lie within the band must not widen it for the next ones.
+- farther out than what is remembered: beyond where its tail reaches so rarely (core/tails.py), as the outermost values
+  tell, but for those beyond a gap (core/memory.py): spikes within the band must not widen it for the next ones.
 
 Where a job has levels that are clearly apart (core/levels.py), each has a band of its own, and what lies between them
 is unusual. Where weekdays differ (core/week.py), the band is that of the day.
@@ -25,6 +24,7 @@ from typing import NamedTuple
 
 from tokiflow.core import levels, ordered, tails
 from tokiflow.core.baseline import WINDOW, Baseline
+from tokiflow.core.learning import AROUND
 from tokiflow.core.levels import Level
 from tokiflow.core.memory import Memory
 from tokiflow.core.sensitivity import Taste
@@ -40,9 +40,13 @@ SPIKE, DROP = 3.0, 1 / 5
 """What is to be found wherever chance allows it."""
 ROOM = 0.68
 """A band that ends at this share of the way to a SPIKE or DROP still tells them, though they scatter themselves."""
+MOST = 0.98
+"""Where they scatter more, it ends where so many of them would be told."""
 LONG_KNOWN = 10 * WINDOW
 CHANCE = 0.4
 """The standard deviation that belongs to the median absolute deviation of a full window is off by an eighth, mostly."""
+KNOWN = 50
+"""So many runs must be known before some of them are another level."""
 SURE = 100
 """From so many runs on, the window ends a floor's reach beyond what it has: two levels a week are no wide scatter."""
 
@@ -88,7 +92,7 @@ def of(baseline: Baseline, taste: Taste, place: float) -> Bounds:
 
 def _levels(baseline: Baseline) -> list[Level]:
     """Known when there is enough to know them by."""
-    return levels.of(baseline.memory) if baseline.memory.total >= SURE and baseline.span >= YOUNG else []
+    return levels.of(baseline.memory) if baseline.memory.total >= KNOWN and baseline.span >= YOUNG else []
 
 
 BEYOND = 1000.0
@@ -100,40 +104,85 @@ def outer(baseline: Baseline, taste: Taste) -> tuple[float, float]:
     return of(baseline, taste, -BEYOND).low, of(baseline, taste, BEYOND).high
 
 
+def been(baseline: Baseline, taste: Taste) -> tuple[float, float]:
+    """The places between which the job has been: no more than what chance does, and hardly more than what was seen.
+
+    It is what stays usual after a change of level. The rest of a band is room that costs nothing, where it was.
+    """
+    found = _levels(baseline)
+    if len(found) < 2:
+        low, high = _by_chance(baseline, taste)
+        first = last = baseline.memory
+    else:
+        low, high = _level_by_chance(baseline, taste, found[0]).low, _level_by_chance(baseline, taste, found[-1]).high
+        first, last = found[0].memory, found[-1].memory
+    guess, around = tails.GUESS * baseline.sigma, max(AROUND, baseline.sigma)
+    low = max(low, tails.reached(first, -1, guess) - around)
+    high = min(high, tails.reached(last, 1, guess) + around)
+    before, after = baseline.returning
+    return low if before is None else min(low, before), high if after is None else max(high, after)
+
+
 def _whole(baseline: Baseline, taste: Taste) -> Bounds:
     """Of a job with one level: what chance does, and more where that costs nothing."""
     low, high = _by_chance(baseline, taste)
     centre = baseline.centre
     if baseline.span < YOUNG:
         low, high = min(low, centre - taste.young), max(high, centre + taste.young)
-    low, high = _lower(baseline, taste, low, centre), _higher(baseline, taste, high, centre)
+    places = baseline.places
+    low, high = _lower(baseline, taste, low, centre, places), _higher(baseline, taste, high, centre, places)
     return Bounds(low, high, centre, baseline.sigma)
 
 
 def _of_level(baseline: Baseline, taste: Taste, level: Level, *, first: bool, last: bool) -> Bounds:
     """Of one level of several. Towards the next one it is no wider than chance has it."""
-    chance, sigma = _chance(baseline, taste), level.sigma
-    places = baseline.places
-    lately = places[bisect_left(places, level.low) : bisect_right(places, level.high)]
-    centre = ordered.quantile(lately, 0.5) if lately else level.centre
-    reach = _NORMAL.inv_cdf(1 - chance) * max(sigma * (1 + SMALL_SAMPLE / level.memory.total), taste.floor)
-    below, above = _tail_ends(level.memory, chance, centre, sigma)
-    low, high = min(centre - reach, below), max(centre + reach, above)
-    low = _lower(baseline, taste, low, centre) if first else low
-    high = _higher(baseline, taste, high, centre) if last else high
+    low, high, centre, sigma, _ = _level_by_chance(baseline, taste, level)
+    places = _lately(baseline, level)
+    reach = INNER * _reach(baseline, taste, level)
+    low = _lower(baseline, taste, low, centre, places) if first else max(low, centre - reach)
+    high = _higher(baseline, taste, high, centre, places) if last else min(high, centre + reach)
     return Bounds(low, high, centre, sigma)
 
 
-def _lower(baseline: Baseline, taste: Taste, low: float, centre: float) -> float:
-    """The lower end, lowered as far as hides nothing, and to what is known to be no problem."""
+def _level_by_chance(baseline: Baseline, taste: Taste, level: Level) -> Bounds:
+    chance, sigma = _chance(baseline, taste), level.sigma
+    lately = _lately(baseline, level)
+    centre = ordered.quantile(lately, 0.5) if lately else level.centre
+    reach = _reach(baseline, taste, level)
+    guess = tails.GUESS * sigma
+    below, above = _tail_ends(level.memory, chance, centre, (guess, guess))
+    return Bounds(min(centre - reach, below), max(centre + reach, above), centre, sigma)
+
+
+INNER = 1.1
+"""Towards the next level, one ends at so many times what a normal distribution reaches, however long its tail seems:
+what is put in between two levels hides what comes after it."""
+
+
+def _reach(baseline: Baseline, taste: Taste, level: Level) -> float:
+    z = _NORMAL.inv_cdf(1 - _chance(baseline, taste))
+    return z * max(level.sigma * (1 + SMALL_SAMPLE / level.memory.total), taste.floor)
+
+
+def _lately(baseline: Baseline, level: Level) -> list[float]:
+    places = baseline.places
+    return places[bisect_left(places, level.low) : bisect_right(places, level.high)]
+
+
+def _lower(baseline: Baseline, taste: Taste, low: float, centre: float, places: list[float]) -> float:
+    """The lower end, lowered as far as hides nothing, and to what is known to be no problem. `places` are lately."""
     allowed, returning = baseline.allowed[0], baseline.returning[0]
-    low = min(low, centre - min(taste.margin * (centre - low), _room(centre, DROP)))
+    if places:
+        room = min(_room(centre, DROP), _way(centre, DROP) - ordered.quantile(places, MOST) + centre)
+        low = min(low, centre - min(taste.margin * (centre - low), room))
     return min(low, low if allowed is None else allowed - baseline.offset, low if returning is None else returning)
 
 
-def _higher(baseline: Baseline, taste: Taste, high: float, centre: float) -> float:
+def _higher(baseline: Baseline, taste: Taste, high: float, centre: float, places: list[float]) -> float:
     allowed, returning = baseline.allowed[1], baseline.returning[1]
-    high = max(high, centre + min(taste.margin * (high - centre), _room(centre, SPIKE)))
+    if places:
+        room = min(_room(centre, SPIKE), _way(centre, SPIKE) - centre + ordered.quantile(places, 1 - MOST))
+        high = max(high, centre + min(taste.margin * (high - centre), room))
     return max(high, high if allowed is None else allowed - baseline.offset, high if returning is None else returning)
 
 
@@ -150,7 +199,8 @@ def _by_chance(baseline: Baseline, taste: Taste) -> tuple[float, float]:
     if memory.total >= SURE:
         edge = z * taste.floor
         low, high = max(low, baseline.places[0] - edge), min(high, baseline.places[-1] + edge)
-    below, above = _tail_ends(memory, chance, centre, baseline.sigma)
+    guesses = (tails.guess(baseline.places, -1, baseline.sigma), tails.guess(baseline.places, 1, baseline.sigma))
+    below, above = _tail_ends(memory, chance, centre, guesses)
     return min(low, below), max(high, above)
 
 
@@ -186,12 +236,17 @@ def _chance(baseline: Baseline, taste: Taste) -> float:
     return taste.alarms * max(1 / a_year, min(1 / 365, 6 / max(baseline.memory.total, 1) ** 2))
 
 
-def _tail_ends(memory: Memory, chance: float, centre: float, sigma: float) -> tuple[float, float]:
+def _tail_ends(memory: Memory, chance: float, centre: float, guesses: tuple[float, float]) -> tuple[float, float]:
     """Where what is remembered ends, below and above."""
-    below = tails.end(memory, -1, chance, centre, sigma, _room(centre, DROP))
-    return below, tails.end(memory, 1, chance, centre, sigma, _room(centre, SPIKE))
+    below = tails.end(memory, -1, chance, centre, guesses[0], _room(centre, DROP))
+    return below, tails.end(memory, 1, chance, centre, guesses[1], _room(centre, SPIKE))
 
 
 def _room(centre: float, factor: float) -> float:
     """How far from the usual a band may end and yet not hide a run that takes `factor` times as long."""
-    return ROOM * abs(math.asinh(factor * math.sinh(centre)) - centre)
+    return ROOM * _way(centre, factor)
+
+
+def _way(centre: float, factor: float) -> float:
+    """How far from the usual it is to `factor` times as long."""
+    return abs(math.asinh(factor * math.sinh(centre)) - centre)

@@ -23,23 +23,6 @@ def learn(baseline: Baseline, value: float, at: datetime) -> Baseline:
     return taught(seen(baseline, value, at), value)
 
 
-def passed(baseline: Baseline, at: datetime) -> Baseline:
-    """The baseline after any run, of which it takes only when it was. A moment before the last one changes nothing."""
-    every, first_at, last_at = _times(baseline, at)
-    return replace(baseline, every=every, first_at=first_at, last_at=last_at)
-
-
-def _times(baseline: Baseline, at: datetime) -> tuple[float, float, float]:
-    """The usual gap between runs, the first moment and the last."""
-    now, every = at.timestamp(), baseline.every
-    first, last = (now if one is None else one for one in (baseline.first_at, baseline.last_at))
-    gap = now - last
-    if gap <= 0:
-        return every, first, last
-    every = every + SLOWEST_TO_NOTICE * (gap - every) if every else gap
-    return round(every, 1) or every, first, now
-
-
 def seen(baseline: Baseline, value: float, at: datetime, begun: datetime | None = None) -> Baseline:
     """The baseline before it judges `value`: it knows when that came, and of which day it is: that of `begun` or `at`,
     in its own zone.
@@ -56,8 +39,19 @@ def seen(baseline: Baseline, value: float, at: datetime, begun: datetime | None 
     baseline = replace(baseline, week=now, day=day, every=every, first_at=first_at, last_at=last_at)
     if before == after:
         return baseline
-    moved_by = max(abs(now.offset(day) - (before[day] if before else 0.0)) for day in range(week.WEEK))
+    moved_by = max(abs(now.offset(one) - (before[one] if before else 0.0)) for one in range(week.WEEK))
     return _reminded(baseline) if moved_by >= RESHAPED else baseline
+
+
+def _times(baseline: Baseline, at: datetime) -> tuple[float, float, float]:
+    """The usual gap between runs, the first moment and the last. A moment before the last changes nothing."""
+    now, every = at.timestamp(), baseline.every
+    first, last = (now if one is None else one for one in (baseline.first_at, baseline.last_at))
+    gap = now - last
+    if gap <= 0:
+        return every, first, last
+    every = every + SLOWEST_TO_NOTICE * (gap - every) if every else gap
+    return round(every, 1) or every, first, now
 
 
 def _day(baseline: Baseline, place: float, at: datetime) -> int:

@@ -8,6 +8,7 @@ MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation, for a normal distribution: 1 / Φ⁻¹(3/4)."""
 MEAN_TO_SIGMA = 1.2533
 """Mean absolute deviation to standard deviation: √(π / 2)."""
+OUTERMOST, OUTWARD = 50, 0.72
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -39,6 +40,15 @@ def sigma(ordered: list[float]) -> float:
     # Falls, then rises: two runs, which sort() joins in one pass.
     away = sorted([abs(one - middle) for one in ordered])
     return MAD_TO_SIGMA * median(away) or MEAN_TO_SIGMA * sum(away) / max(len(away), 1)
+
+
+def outward(ordered: list[float], side: int) -> float:
+    """How far the half above (`side` 1) or below (-1) is from the middle on average, but for the outermost: one, and
+    one in OUTERMOST of all. Of a normal distribution it is OUTWARD standard deviations. 0 for too few."""
+    count = len(ordered)
+    half, left_out = count // 2, 1 + count // OUTERMOST
+    outer = ordered[count - half : count - left_out] if side > 0 else ordered[left_out:half]
+    return side * (sum(outer) / len(outer) - median(ordered)) if outer else 0.0
 
 
 def skew(low: float, middle: float, high: float) -> float:
