@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokiflow.core import anomaly, sentences
+from tokiflow.core import anomaly, bounds, sentences
 from tokiflow.core.anomaly import State, Told
-from tokiflow.core.baseline import Measure
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.findings import Finding, Settled, Shift, Slower, Verdict
+from tokiflow.core.measure import Measure
+from tokiflow.core.sensitivity import TASTES, Sensitivity
 
 START = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 DAILY, HOURLY, MINUTELY = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -164,6 +164,27 @@ def test_a_job_that_becomes_quicker_for_good_is_a_change_too():
     assert found[10:] == [None, None]
 
 
+@pytest.mark.parametrize(("factor", "now_told"), [(3, 1 / 5), (1 / 2, 3)], ids=["slower by far", "quicker"])
+@pytest.mark.parametrize("every", [MINUTELY, HOURLY], ids=["minutely", "hourly"])
+def test_after_a_change_only_where_the_job_was_stays_usual(factor, now_told, every):
+    job = Job(*noisy(600, 0.05, 250), every=every)
+    job.run(*noisy(600 * factor, 0.05, 100))
+    verdict = job.judge(600 * factor * now_told)
+    assert verdict
+    assert verdict.usual == pytest.approx(600 * factor, rel=0.05)
+    assert job.run(*noisy(600, 0.05, 30, seed=2)) == [None] * 30, "it may go back without a word"
+
+
+@pytest.mark.parametrize("factor", [0.2, 1 / 3, 3])
+def test_who_goes_back_on_monday_is_not_told(factor):
+    weekend = [value * (factor if hour // 24 % 7 > 4 else 1) for hour, value in enumerate(noisy(600, 0.03, 24 * 9))]
+    job = Job(every=HOURLY)
+    begins = 24 * 7
+    told = [hour for hour, one in enumerate(job.run(*weekend)) if isinstance(one, Verdict | Slower | Shift)]
+    assert min(told) // 24 == 5
+    assert max(told) < begins
+
+
 def test_what_still_grows_has_no_new_level_yet():
     job = backup()
     found = job.run(*[1800 * 1.2**run for run in range(14)])
@@ -293,6 +314,15 @@ def test_a_heavy_tail_is_not_told_run_by_run():
     assert len([one for one in found if isinstance(one, Verdict)]) <= 1
 
 
+@pytest.mark.parametrize("every", [MINUTELY, HOURLY, DAILY], ids=["minutely", "hourly", "daily"])
+def test_a_heavy_tail_is_seen_by_its_beginning(every):
+    told = 0
+    for seed in range(20):
+        draw = random.Random(f"pareto {seed}")
+        told += len([one for one in Job(every=every).run(*[60 * draw.paretovariate(3) for _ in range(90)]) if one])
+    assert told <= 20, "each is told, and then over: less than half of them are"
+
+
 @pytest.mark.parametrize("every", [MINUTELY, HOURLY], ids=["minutely", "hourly"])
 @pytest.mark.parametrize("spread", [0.2, 0.3, 0.5])
 def test_what_is_far_beyond_all_that_was_seen_is_told_however_widely_a_job_scatters(every, spread):
@@ -358,6 +388,15 @@ def test_a_run_is_unusual_exactly_if_it_is_outside_the_band(past, value, measure
     else:
         slack = 1e-3 * max(abs(band.low), abs(band.high), baseline.grain)
         assert band.low - slack <= value <= band.high + slack
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.floats(0.5, 500), min_size=10, max_size=120), st.floats(0.001, 1e4), st.sampled_from(Sensitivity))
+def test_what_is_surely_within_is_within(past, value, sensitivity):
+    baseline = Job(*past).state.baseline
+    place, taste = baseline.place(value), TASTES[sensitivity]
+    if bounds.surely_within(baseline, taste, place):
+        assert bounds.of(baseline, taste, place).side(place) == 0
 
 
 @settings(deadline=None, max_examples=40)

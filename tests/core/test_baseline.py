@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tokiflow.core import baseline as baselines
-from tokiflow.core.baseline import WINDOW, Baseline, Measure, Moments
+from tokiflow.core import learning, ordered
+from tokiflow.core.baseline import WINDOW, Baseline
+from tokiflow.core.measure import Measure
 from tokiflow.core.memory import MOST_BINS, Memory
+from tokiflow.core.moments import Moments
 
 START = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 DAILY, HOURLY = timedelta(days=1), timedelta(hours=1)
@@ -27,7 +29,7 @@ anything = st.floats(allow_nan=True, allow_infinity=True)
 def learnt(*values: float, measure: Measure = Measure.RUN_TIME, every: timedelta = HOURLY) -> Baseline:
     baseline = Baseline(measure)
     for number, value in enumerate(values):
-        baseline = baselines.learn(baseline, value, START + number * every)
+        baseline = learning.learn(baseline, value, START + number * every)
     return baseline
 
 
@@ -61,7 +63,7 @@ def test_median_and_mad_are_those_of_scipy(values):
     assert baseline.usual == pytest.approx(numpy.median(lately), abs=tolerance)
     assert baseline.mad == pytest.approx(stats.median_abs_deviation(lately), abs=tolerance)
     places = numpy.arcsinh(numpy.array(lately) / 0.2)
-    expected = stats.median_abs_deviation(places, scale=1 / baselines.MAD_TO_SIGMA)
+    expected = stats.median_abs_deviation(places, scale=1 / ordered.MAD_TO_SIGMA)
     if expected > 1e-3:
         assert baseline.sigma == pytest.approx(expected, abs=3e-4)
 
@@ -73,7 +75,16 @@ def test_where_most_values_are_the_same_the_mean_deviation_tells_the_spread():
 
 
 def test_the_mad_of_a_normal_distribution_is_its_standard_deviation():
-    assert pytest.approx(1 / stats.norm.ppf(0.75), abs=1e-4) == baselines.MAD_TO_SIGMA
+    assert pytest.approx(1 / stats.norm.ppf(0.75), abs=1e-4) == ordered.MAD_TO_SIGMA
+
+
+@pytest.mark.parametrize("count", [96, 60])
+def test_how_far_the_outer_half_is_from_the_middle(count):
+    places = list(stats.norm.ppf((numpy.arange(count) + 0.5) / count))
+    assert ordered.outward(places, 1) == pytest.approx(ordered.OUTWARD, abs=0.03)
+    assert ordered.outward(places, -1) == pytest.approx(ordered.OUTWARD, abs=0.03)
+    assert ordered.outward([*places[:-1], 1000.0], 1) == ordered.outward(places, 1), "whatever one wild run does"
+    assert ordered.outward([1.0], 1) == 0
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=50))
@@ -205,25 +216,26 @@ def test_the_usual_gap_between_runs_follows_the_schedule():
     baseline = learnt(*[60.0] * 50, every=timedelta(hours=1))
     assert baseline.every == 3600
     for number in range(100):
-        baseline = baselines.learn(baseline, 60.0, START + timedelta(days=3, minutes=number))
+        baseline = learning.learn(baseline, 60.0, START + timedelta(days=3, minutes=number))
     assert baseline.every < 180
 
 
 def test_a_moment_before_the_last_changes_no_gap():
     baseline = learnt(1.0, 1.0, 1.0)
-    assert baselines.passed(baseline, START) == baseline
+    again = learning.seen(baseline, 1.0, START)
+    assert (again.every, again.first_at, again.last_at) == (baseline.every, baseline.first_at, baseline.last_at)
 
 
 def test_a_new_level_is_learnt_from_its_first_runs_and_the_old_one_remembered():
     old = learnt(*[12.0, 13.0] * 20)
-    moved = baselines.moved(old, (20.0,) * 10, (old.place(8.0), old.place(18.0)))
+    moved = learning.moved(old, (20.0,) * 10, (old.place(8.0), old.place(18.0)))
     assert moved.count == 10
     assert moved.usual == pytest.approx(20, rel=1e-4)
     assert moved.raw.mean == pytest.approx(20)
     assert moved.memory.total == 10
     assert moved.returning == (old.place(8.0), old.place(18.0))
     for number in range(40):
-        moved = baselines.learn(moved, 20.0, START + (50 + number) * DAILY)
+        moved = learning.learn(moved, 20.0, START + (50 + number) * DAILY)
     assert moved.returning == (None, None)
 
 

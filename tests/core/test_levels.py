@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokiflow.core import anomaly, levels, sentences
-from tokiflow.core.baseline import Measure
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.findings import Verdict
 from tokiflow.core.judgement import Found
+from tokiflow.core.measure import Measure
 from tokiflow.core.memory import Memory
+from tokiflow.core.sensitivity import Sensitivity
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAILY, HOURLY = timedelta(days=1), timedelta(hours=1)
@@ -44,6 +44,25 @@ def test_what_lies_between_two_ways_and_beyond_them_is_unusual(share, scatter, e
     baseline = two_ways(share, scatter=scatter, every=every).baseline
     assert not [value for value in (540, 600, 660, 3300, 3600, 3900) if anomaly.judge(baseline, value)]
     assert not [value for value in (120, 1500, 1800, 10_800) if not anomaly.judge(baseline, value)]
+
+
+def test_two_ways_are_known_after_fifty_runs():
+    draw, state = random.Random(6), anomaly.fresh(Measure.RUN_TIME)
+    for number in range(60):
+        value = 600 * (6 if draw.random() < 0.3 else 1) * math.exp(draw.gauss(0, 0.1))
+        state, _ = anomaly.observe(state, value, START + number * DAILY)
+    assert anomaly.judge(state.baseline, 1800)
+
+
+def test_what_was_put_in_between_two_ways_does_not_hide_the_next():
+    draw, state, told, spikes = random.Random(7), anomaly.fresh(Measure.RUN_TIME), 0, 0
+    for number in range(3000):
+        value = 600 * (6 if draw.random() < 0.3 else 1) * math.exp(draw.gauss(0, 0.13))
+        spike = number > 300 and number % 100 == 0 and value < 1200
+        state, found = anomaly.observe(state, value * 3 if spike else value, START + number * HOURLY)
+        spikes += spike
+        told += spike and isinstance(found, Verdict)
+    assert told >= 0.8 * spikes > 10
 
 
 def test_the_reason_names_both_ways():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tokiflow.core import findings, sentences
-from tokiflow.core.baseline import Measure
+from tokiflow.core.measure import Measure
 from tokiflow.core.status import Kind
 
 NOW = datetime(2026, 11, 20, 1, 5, tzinfo=UTC)

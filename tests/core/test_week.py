@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokiflow.core import anomaly, sentences, week
-from tokiflow.core.baseline import Measure
 from tokiflow.core.findings import Finding, Shift, Slower, Verdict
 from tokiflow.core.judgement import Notebook, Run
+from tokiflow.core.measure import Measure
 from tokiflow.core.schedule import zones
 from tokiflow.core.week import DAYS, Week
 

@@ -23,11 +23,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from tokiflow.core import baseline as baselines
-from tokiflow.core import bounds
-from tokiflow.core.baseline import Baseline, Measure, interpolated
-from tokiflow.core.bounds import TASTES, Bounds, Sensitivity, Taste
+from tokiflow.core import bounds, learning, ordered
+from tokiflow.core.baseline import Baseline
+from tokiflow.core.bounds import Bounds
 from tokiflow.core.findings import Finding, Settled, Shift, Slower, Verdict
+from tokiflow.core.measure import Measure
+from tokiflow.core.sensitivity import TASTES, Sensitivity, Taste
 from tokiflow.core.week import weekday
 
 SLOW_IN_A_ROW = 6
@@ -138,7 +139,7 @@ def observe(
     """
     if not teaches or not math.isfinite(value):
         return state, None
-    state = state._replace(baseline=baselines.seen(state.baseline, value, at, begun), runs=state.runs + 1)
+    state = state._replace(baseline=learning.seen(state.baseline, value, at, begun), runs=state.runs + 1)
     state, finding = _judged(state, value, TASTES[sensitivity])
     return state, None if sensitivity is Sensitivity.OFF else finding
 
@@ -161,7 +162,7 @@ def judge(baseline: Baseline, value: float, sensitivity: Sensitivity = Sensitivi
         return None
     place = baseline.place(value)
     found = bounds.of(baseline, TASTES[sensitivity], place)
-    return None if found.low <= place <= found.high else _verdict(baseline, value, found)
+    return _verdict(baseline, value, found) if found.side(place) else None
 
 
 def band(baseline: Baseline, sensitivity: Sensitivity = Sensitivity.NORMAL) -> Band | None:
@@ -174,24 +175,23 @@ def band(baseline: Baseline, sensitivity: Sensitivity = Sensitivity.NORMAL) -> B
 
 def accept(state: State, value: float) -> State:
     """The state after somebody said of an unusual run that it is no problem: nothing up to there is told any more."""
-    return _quiet(state)._replace(baseline=baselines.accept(state.baseline, value))
+    return _quiet(state)._replace(baseline=learning.accept(state.baseline, value))
 
 
 def _judged(state: State, value: float, taste: Taste) -> tuple[State, Finding | None]:
     baseline = state.baseline
     if not baseline.ready:
-        return state._replace(baseline=baselines.taught(baseline, value)), None
+        return state._replace(baseline=learning.taught(baseline, value)), None
     place = baseline.place(value)
-    found = bounds.of(baseline, taste, place)
-    side = 1 if place > found.high else -1 if place < found.low else 0
-    if side and state.side != side:
+    found = None if bounds.surely_within(baseline, taste, place) else bounds.of(baseline, taste, place)
+    side = found.side(place) if found else 0
+    if found and side:
         seen = _as_far(state, place, side, found.centre)
-        if _one_of_its_ways(state, seen):
-            known = baselines.returned(baseline, place, tuple(sight.place for sight in seen))
-            return _regular(state._replace(baseline=known, sights=()), value)
-    if side:
-        return _unusual(state, value, side, found)
-    if place > interpolated(baseline.places, 0.95):
+        if state.side == side or not _one_of_its_ways(state, seen):
+            return _unusual(state, value, side, found)
+        known = learning.returned(baseline, place, tuple(sight.place for sight in seen))
+        return _regular(state._replace(baseline=known, sights=()), value)
+    if place > ordered.quantile(baseline.places, 0.95):
         return _slow(state, value, taste)
     return _regular(state, value)
 
@@ -223,10 +223,10 @@ def _slow(state: State, value: float, taste: Taste) -> tuple[State, Finding | No
 
 def _regular(state: State, value: float) -> tuple[State, Finding | None]:
     if state.told is Told.SLOWER and state.calm + 1 < CALM_IN_A_ROW:
-        return state._replace(baseline=baselines.taught(state.baseline, value), calm=state.calm + 1), None
+        return state._replace(baseline=learning.taught(state.baseline, value), calm=state.calm + 1), None
     settled = Settled(state.length, state.told is Told.SLOWER) if state.told else None
     state = _dropped(state)
-    return state._replace(baseline=baselines.taught(state.baseline, value)), settled
+    return state._replace(baseline=learning.taught(state.baseline, value)), settled
 
 
 def _longer(state: State, value: float, side: int) -> State:
@@ -241,7 +241,7 @@ def _dropped(state: State) -> State:
         return state
     baseline = state.baseline
     if not state.odd:
-        baseline = baselines.taught(baseline, *state.streak, weekdays=state.weekdays)
+        baseline = learning.taught(baseline, *state.streak, weekdays=state.weekdays)
     return _quiet(state)._replace(baseline=baseline)
 
 
@@ -255,10 +255,8 @@ def _changed(state: State) -> bool:
         return False
     places = _streak_places(state)
     half = CHANGED_IN_A_ROW // 2
-    first, last = (interpolated(sorted(part), 0.5) for part in (places[:half], places[half:]))
-    ordered = sorted(places)
-    middle = interpolated(ordered, 0.5)
-    spread = baselines.MAD_TO_SIGMA * interpolated(sorted(abs(place - middle) for place in places), 0.5)
+    first, last = (ordered.quantile(sorted(part), 0.5) for part in (places[:half], places[half:]))
+    spread = ordered.sigma(sorted(places))
     return last - first <= max(LEVEL, spread) and first - last <= max(LEVEL, spread)
 
 
@@ -274,8 +272,8 @@ LEVEL = 0.1
 
 def _shifted(state: State) -> tuple[State, Finding | None]:
     before = state.baseline.usual
-    usual = bounds.outer(state.baseline, TASTES[Sensitivity.NORMAL])
-    after = baselines.moved(state.baseline, state.streak, usual, state.weekdays)
+    been = bounds.been(state.baseline, TASTES[Sensitivity.NORMAL])
+    after = learning.moved(state.baseline, state.streak, been, state.weekdays)
     return _quiet(state)._replace(baseline=after, sights=()), Shift(state.length, before, after.usual)
 
 
@@ -315,11 +313,14 @@ def _near(moments: list[float], moment: float, every: float) -> bool:
 
 
 def _much(state: State, taste: Taste) -> bool:
-    """Whether a row of slow runs is worth a word: by a good part over the usual, and over what else happens."""
+    """Whether a row of slow runs is worth a word: by a good part over the usual, and over what else happens or did
+    before a change: who goes back on Monday is not slow."""
     baseline = state.baseline
-    middle = interpolated(sorted(_streak_places(state)[-SLOW_IN_A_ROW:]), 0.5)
+    middle = ordered.quantile(sorted(_streak_places(state)[-SLOW_IN_A_ROW:]), 0.5)
     least = taste.young if HALF_A_DAY < baseline.span < bounds.YOUNG else math.log(taste.slower)
-    return middle > baseline.centre + least and middle > baseline.memory.quantile(0.995)
+    before = baseline.returning[1]
+    known = baseline.memory.quantile(0.995) if before is None else max(before, baseline.memory.quantile(0.995))
+    return middle > baseline.centre + least and middle > known
 
 
 def _verdict(baseline: Baseline, value: float, found: Bounds) -> Verdict:

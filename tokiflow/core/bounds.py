@@ -4,9 +4,8 @@
 
 - far from the last runs: more than z standard deviations from the median, where the standard deviation comes from the
   MAD and has a floor. This is on the logarithmic scale, unless values clearly scatter by seconds and not by factors;
-- farther out than what is remembered: beyond where its tail reaches so rarely. The outermost values tell how it goes
-  on (Hill, "A simple general approach to inference about the tail of a distribution", Annals of Statistics 1975), but
-  for those beyond a gap (core/memory.py): spikes that lie within the band must not widen it for the next ones.
+- farther out than what is remembered: beyond where its tail reaches so rarely (core/tails.py), as the outermost values
+  tell, but for those beyond a gap (core/memory.py): spikes within the band must not widen it for the next ones.
 
 Where a job has levels that are clearly apart (core/levels.py), each has a band of its own, and what lies between them
 is unusual. Where weekdays differ (core/week.py), the band is that of the day.
@@ -19,29 +18,21 @@ may be wider than that where it costs nothing: three times as long and a fifth a
 from __future__ import annotations
 
 import math
-from enum import StrEnum
+from bisect import bisect_left, bisect_right
 from statistics import NormalDist
 from typing import NamedTuple
 
-from tokiflow.core import baseline as baselines
-from tokiflow.core import levels
-from tokiflow.core.baseline import Baseline, interpolated
+from tokiflow.core import levels, ordered, tails
+from tokiflow.core.baseline import WINDOW, Baseline
+from tokiflow.core.learning import AROUND
 from tokiflow.core.levels import Level
 from tokiflow.core.memory import Memory
+from tokiflow.core.sensitivity import Taste
 
 YOUNG = 8 * 86_400.0
 """Seconds. Who has not seen each weekday yet judges more loosely."""
 SMALL_SAMPLE = 8
 """The spread of n runs is taken for (1 + SMALL_SAMPLE / n) times what they showed."""
-FEWEST, MOSTLY, TAIL, TAIL_SHARE = 8, 12, 250, 0.03
-"""The slope of a tail is taken from so many values, or one in MOSTLY of the first; then from this share, up to TAIL.
-What happens more often is not its tail but another way that the job goes."""
-GUESS = 0.6
-"""A guess at the slope of a tail that was not seen yet, in standard deviations."""
-LIGHT, HEAVY, POWER, LONGEST = 0.65, 0.95, 1.3, 3.0
-"""The slope of a tail against that of an exponential one that begins there: a normal distribution's has 0.57. Up to
-LIGHT a tail ends like the normal one (whose squares have an exponential tail), at HEAVY it is exponential, and at POWER
-that of a power, if there are enough values to be sure; never LONGEST times as long as an exponential one."""
 RUNS_A_YEAR = (52.0, 1_051_200.0)
 """From weekly to each half minute: nothing is judged as if it were rarer or more frequent."""
 YEAR = 365 * 86_400.0
@@ -49,48 +40,15 @@ SPIKE, DROP = 3.0, 1 / 5
 """What is to be found wherever chance allows it."""
 ROOM = 0.68
 """A band that ends at this share of the way to a SPIKE or DROP still tells them, though they scatter themselves."""
-HOPELESS, STRETCH, STRETCH_BY = 1.3, 1.4, 3.0
-"""A tail that ends HOPELESS times farther out than ROOM hides them anyhow. It is trusted less, and taken, gradually,
-for up to STRETCH longer."""
-FARTHEST, FEW_KNOWN = 1.5, 8.0
-"""On the logarithmic scale, no band ends farther out than so many times what was seen: where a job never took
-more than five times as long, eleven times is told. Where little was seen, it may be more."""
-LONG_KNOWN = 10 * baselines.WINDOW
+MOST = 0.98
+"""Where they scatter more, it ends where so many of them would be told."""
+LONG_KNOWN = 10 * WINDOW
 CHANCE = 0.4
 """The standard deviation that belongs to the median absolute deviation of a full window is off by an eighth, mostly."""
+KNOWN = 50
+"""So many runs must be known before some of them are another level."""
 SURE = 100
 """From so many runs on, the window ends a floor's reach beyond what it has: two levels a week are no wide scatter."""
-
-
-class Sensitivity(StrEnum):
-    """How much must be wrong before somebody is told."""
-
-    OFF = "off"
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
-
-
-class Taste(NamedTuple):
-    """What it takes to be told. On the logarithmic scale: `floor` is the least standard deviation, `young` how far off
-    a run may be before each weekday was seen. `alarms`, how many in a year and on each side may be due to chance;
-    `slower`, the least factor over the usual that makes slow runs worth a word; `margin`, how much wider a band is made
-    where that hides nothing that must be found."""
-
-    floor: float
-    young: float
-    alarms: float
-    slower: float
-    margin: float
-
-
-TASTES = {
-    Sensitivity.LOW: Taste(0.15, 1.0, 0.01, 1.5, 1.5),
-    Sensitivity.NORMAL: Taste(0.1, 0.85, 0.12, 1.2, 1.5),
-    Sensitivity.HIGH: Taste(0.06, 0.5, 2.0, 1.1, 1.0),
-}
-# Who is not told still has the level of the job followed, for the day on which they want to be told.
-TASTES[Sensitivity.OFF] = TASTES[Sensitivity.NORMAL]
 
 
 class Bounds(NamedTuple):
@@ -105,10 +63,20 @@ class Bounds(NamedTuple):
     sigma: float
     others: tuple[float, ...] = ()
 
+    def side(self, place: float) -> int:
+        """1 above, -1 below, 0 within."""
+        return (place > self.high) - (place < self.low)
+
+
+def surely_within(baseline: Baseline, taste: Taste, place: float) -> bool:
+    """Whether a place is within the floor's reach of the usual one, as most are: no band is narrower."""
+    floor = _NORMAL.inv_cdf(1 - _chance(baseline, taste)) * taste.floor
+    return abs(place - baseline.centre) <= floor and len(_levels(baseline)) < 2
+
 
 def of(baseline: Baseline, taste: Taste, place: float) -> Bounds:
     """Of the band that is nearest to `place`."""
-    found = levels.of(baseline.memory) if baseline.memory.total >= SURE and baseline.span >= YOUNG else []
+    found = _levels(baseline)
     if len(found) < 2:
         return _whole(baseline, taste)
     nearest = min(found, key=lambda level: level.distance(place))
@@ -122,6 +90,11 @@ def of(baseline: Baseline, taste: Taste, place: float) -> Bounds:
     return bounds._replace(others=others)
 
 
+def _levels(baseline: Baseline) -> list[Level]:
+    """Known when there is enough to know them by."""
+    return levels.of(baseline.memory) if baseline.memory.total >= KNOWN and baseline.span >= YOUNG else []
+
+
 BEYOND = 1000.0
 """A place that no value has."""
 
@@ -131,39 +104,85 @@ def outer(baseline: Baseline, taste: Taste) -> tuple[float, float]:
     return of(baseline, taste, -BEYOND).low, of(baseline, taste, BEYOND).high
 
 
+def been(baseline: Baseline, taste: Taste) -> tuple[float, float]:
+    """The places between which the job has been: no more than what chance does, and hardly more than what was seen.
+
+    It is what stays usual after a change of level. The rest of a band is room that costs nothing, where it was.
+    """
+    found = _levels(baseline)
+    if len(found) < 2:
+        low, high = _by_chance(baseline, taste)
+        first = last = baseline.memory
+    else:
+        low, high = _level_by_chance(baseline, taste, found[0]).low, _level_by_chance(baseline, taste, found[-1]).high
+        first, last = found[0].memory, found[-1].memory
+    guess, around = tails.GUESS * baseline.sigma, max(AROUND, baseline.sigma)
+    low = max(low, tails.reached(first, -1, guess) - around)
+    high = min(high, tails.reached(last, 1, guess) + around)
+    before, after = baseline.returning
+    return low if before is None else min(low, before), high if after is None else max(high, after)
+
+
 def _whole(baseline: Baseline, taste: Taste) -> Bounds:
     """Of a job with one level: what chance does, and more where that costs nothing."""
     low, high = _by_chance(baseline, taste)
     centre = baseline.centre
     if baseline.span < YOUNG:
         low, high = min(low, centre - taste.young), max(high, centre + taste.young)
-    low, high = _lower(baseline, taste, low, centre), _higher(baseline, taste, high, centre)
+    places = baseline.places
+    low, high = _lower(baseline, taste, low, centre, places), _higher(baseline, taste, high, centre, places)
     return Bounds(low, high, centre, baseline.sigma)
 
 
 def _of_level(baseline: Baseline, taste: Taste, level: Level, *, first: bool, last: bool) -> Bounds:
     """Of one level of several. Towards the next one it is no wider than chance has it."""
-    chance, sigma = _chance(baseline, taste), level.sigma
-    lately = [place for place in baseline.places if not level.distance(place)]
-    centre = interpolated(lately, 0.5) if lately else level.centre
-    reach = _NORMAL.inv_cdf(1 - chance) * max(sigma * (1 + SMALL_SAMPLE / level.memory.total), taste.floor)
-    low = min(centre - reach, _tail_end(level.memory, -1, chance, centre, sigma))
-    high = max(centre + reach, _tail_end(level.memory, 1, chance, centre, sigma))
-    low = _lower(baseline, taste, low, centre) if first else low
-    high = _higher(baseline, taste, high, centre) if last else high
+    low, high, centre, sigma, _ = _level_by_chance(baseline, taste, level)
+    places = _lately(baseline, level)
+    reach = INNER * _reach(baseline, taste, level)
+    low = _lower(baseline, taste, low, centre, places) if first else max(low, centre - reach)
+    high = _higher(baseline, taste, high, centre, places) if last else min(high, centre + reach)
     return Bounds(low, high, centre, sigma)
 
 
-def _lower(baseline: Baseline, taste: Taste, low: float, centre: float) -> float:
-    """The lower end, lowered as far as hides nothing, and to what is known to be no problem."""
+def _level_by_chance(baseline: Baseline, taste: Taste, level: Level) -> Bounds:
+    chance, sigma = _chance(baseline, taste), level.sigma
+    lately = _lately(baseline, level)
+    centre = ordered.quantile(lately, 0.5) if lately else level.centre
+    reach = _reach(baseline, taste, level)
+    guess = tails.GUESS * sigma
+    below, above = _tail_ends(level.memory, chance, centre, (guess, guess))
+    return Bounds(min(centre - reach, below), max(centre + reach, above), centre, sigma)
+
+
+INNER = 1.1
+"""Towards the next level, one ends at so many times what a normal distribution reaches, however long its tail seems:
+what is put in between two levels hides what comes after it."""
+
+
+def _reach(baseline: Baseline, taste: Taste, level: Level) -> float:
+    z = _NORMAL.inv_cdf(1 - _chance(baseline, taste))
+    return z * max(level.sigma * (1 + SMALL_SAMPLE / level.memory.total), taste.floor)
+
+
+def _lately(baseline: Baseline, level: Level) -> list[float]:
+    places = baseline.places
+    return places[bisect_left(places, level.low) : bisect_right(places, level.high)]
+
+
+def _lower(baseline: Baseline, taste: Taste, low: float, centre: float, places: list[float]) -> float:
+    """The lower end, lowered as far as hides nothing, and to what is known to be no problem. `places` are lately."""
     allowed, returning = baseline.allowed[0], baseline.returning[0]
-    low = min(low, centre - min(taste.margin * (centre - low), _room(centre, DROP)))
+    if places:
+        room = min(_room(centre, DROP), _way(centre, DROP) - ordered.quantile(places, MOST) + centre)
+        low = min(low, centre - min(taste.margin * (centre - low), room))
     return min(low, low if allowed is None else allowed - baseline.offset, low if returning is None else returning)
 
 
-def _higher(baseline: Baseline, taste: Taste, high: float, centre: float) -> float:
+def _higher(baseline: Baseline, taste: Taste, high: float, centre: float, places: list[float]) -> float:
     allowed, returning = baseline.allowed[1], baseline.returning[1]
-    high = max(high, centre + min(taste.margin * (high - centre), _room(centre, SPIKE)))
+    if places:
+        room = min(_room(centre, SPIKE), _way(centre, SPIKE) - centre + ordered.quantile(places, 1 - MOST))
+        high = max(high, centre + min(taste.margin * (high - centre), room))
     return max(high, high if allowed is None else allowed - baseline.offset, high if returning is None else returning)
 
 
@@ -180,7 +199,8 @@ def _by_chance(baseline: Baseline, taste: Taste) -> tuple[float, float]:
     if memory.total >= SURE:
         edge = z * taste.floor
         low, high = max(low, baseline.places[0] - edge), min(high, baseline.places[-1] + edge)
-    below, above = (_tail_end(memory, side, chance, centre, baseline.sigma) for side in (-1, 1))
+    guesses = (tails.guess(baseline.places, -1, baseline.sigma), tails.guess(baseline.places, 1, baseline.sigma))
+    below, above = _tail_ends(memory, chance, centre, guesses)
     return min(low, below), max(high, above)
 
 
@@ -216,33 +236,17 @@ def _chance(baseline: Baseline, taste: Taste) -> float:
     return taste.alarms * max(1 / a_year, min(1 / 365, 6 / max(baseline.memory.total, 1) ** 2))
 
 
-def _tail_end(memory: Memory, side: int, chance: float, centre: float, sigma: float) -> float:
-    """The place beyond which lies a run with the probability `chance`, if the tail goes on as it begins."""
-    wanted = max(min(round(TAIL_SHARE * memory.total), TAIL), min(FEWEST, memory.total // MOSTLY), 1)
-    edge, size, slope, last = memory.tail(side, wanted, GUESS * max(sigma, memory.width))
-    # Of a job that grows, the tail begins near the level of today. Of all that is remembered it begins farther out.
-    begins = max(side * (edge - centre), side * (edge - memory.quantile(0.5)), memory.width)
-    slopes = max(math.log(size / (memory.total * chance)), 0.0)
-    light = math.sqrt(begins**2 + 2 * slope * (begins + slope) * slopes) - begins
-    exponential = slope * slopes
-    heaviness = _heaviness(slope, begins, size / memory.total)
-    reaches = light + min(max((heaviness - LIGHT) / (HEAVY - LIGHT), 0.0), 1.0) * (exponential - light)
-    surely = heaviness * (1 - 1 / math.sqrt(size + 1))
-    if surely > HEAVY:
-        power = begins * math.expm1(slope / (begins + slope) * slopes)
-        reaches += min((surely - HEAVY) / (POWER - HEAVY), 1.0) * (min(power, LONGEST * exponential) - reaches)
-    ends = max(side * (edge - centre), memory.width) + reaches
-    hidden = STRETCH_BY * (ends - HOPELESS * _room(centre, SPIKE if side > 0 else DROP))
-    ends += min(max(hidden, 0.0), STRETCH) * max(reaches, 0.0)
-    farthest = (FARTHEST + FEW_KNOWN / math.sqrt(memory.total)) * max(side * (last - centre), memory.width)
-    return centre + side * min(ends, farthest)
-
-
-def _heaviness(slope: float, begins: float, share: float) -> float:
-    """The slope of a tail that begins there and has this share of all, against that of an exponential one."""
-    return slope * math.log(0.5 / share) / begins if share < 0.5 else 0.0
+def _tail_ends(memory: Memory, chance: float, centre: float, guesses: tuple[float, float]) -> tuple[float, float]:
+    """Where what is remembered ends, below and above."""
+    below = tails.end(memory, -1, chance, centre, guesses[0], _room(centre, DROP))
+    return below, tails.end(memory, 1, chance, centre, guesses[1], _room(centre, SPIKE))
 
 
 def _room(centre: float, factor: float) -> float:
     """How far from the usual a band may end and yet not hide a run that takes `factor` times as long."""
-    return ROOM * abs(math.asinh(factor * math.sinh(centre)) - centre)
+    return ROOM * _way(centre, factor)
+
+
+def _way(centre: float, factor: float) -> float:
+    """How far from the usual it is to `factor` times as long."""
+    return abs(math.asinh(factor * math.sinh(centre)) - centre)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, NamedTuple
 
-from tokiflow.core import anomaly, baseline, health, sentences
+from tokiflow.core import anomaly, health, learning, sentences
 from tokiflow.core.anomaly import State, Told
-from tokiflow.core.baseline import Measure
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.findings import Finding, Shift, Slower, Verdict
 from tokiflow.core.health import Interval
+from tokiflow.core.measure import Measure
+from tokiflow.core.sensitivity import Sensitivity
 from tokiflow.core.status import Kind
 
 RUN_TIME, OUTPUT_SIZE, RUN_COUNT = Measure.RUN_TIME.value, Measure.OUTPUT_SIZE.value, Measure.RUN_COUNT.value
@@ -201,7 +201,7 @@ class Notebook:
         slow, weekdays = (state.streak, state.weekdays) if state.told is Told.SLOWER else ((), "")
         state = anomaly.accept(state, value)
         # Slow runs are within the band: only by teaching do they become normal.
-        self.states[measure] = state._replace(baseline=baseline.taught(state.baseline, *slow, weekdays=weekdays))
+        self.states[measure] = state._replace(baseline=learning.taught(state.baseline, *slow, weekdays=weekdays))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: the states by measure (models.Baseline.measures)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 from tokiflow.core.memory import ACCIDENTS, FEW, Memory
@@ -61,13 +62,11 @@ def of(memory: Memory) -> list[Level]:
 def _parts(memory: Memory) -> list[Memory]:
     """The memory, cut wherever there is nothing for long."""
     cut = math.ceil(APART / memory.width)
-    parts: list[dict[int, int]] = []
-    last = -math.inf
-    for number in memory.numbers:
-        if number - last > cut:
-            parts.append({})
-        parts[-1][number] = memory.bins[number]
-        last = number
+    numbers = memory.numbers
+    cuts = [at + 1 for at, (number, following) in enumerate(pairwise(numbers)) if following - number > cut]
+    if not cuts:
+        return [memory]
+    parts = [{number: memory.bins[number] for number in numbers[a:b]} for a, b in pairwise([0, *cuts, len(numbers)])]
     return [Memory(memory.width, bins, sum(bins.values())) for bins in parts]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from tokiflow.core import ids, schedule
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.schedule import Schedule
+from tokiflow.core.sensitivity import Sensitivity
 from tokiflow.errors import Invalid, NotFound
 
 LONGEST = 366 * 86_400

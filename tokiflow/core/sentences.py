@@ -9,7 +9,7 @@ from statistics import median
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tokiflow.core import durations, findings
-from tokiflow.core.baseline import Measure
+from tokiflow.core.measure import Measure
 from tokiflow.core.schedule import zones
 from tokiflow.core.status import Kind
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
@@ -55,7 +55,7 @@ class Week:
         if day < self.today:
             return self
         week = self if day == self.today else self._closed(day)
-        return replace(week, runs=week.runs + 1, total=round(week.total + place, 5))
+        return Week(day, week.days, week.runs + 1, round(week.total + place, 5), week.shape)
 
     def to_list(self) -> list[Any]:
         """JSON-able."""

@@ -15,9 +15,9 @@ from sqlalchemy import delete as delete_rows
 from tokiflow import errors
 from tokiflow.core import ids, monitor_draft, runs, schedule, status, tokens
 from tokiflow.core.actors import Actor
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.monitor_draft import MonitorDraft
 from tokiflow.core.runs import Run
+from tokiflow.core.sensitivity import Sensitivity
 from tokiflow.core.status import Status
 from tokiflow.db import db, transaction
 from tokiflow.models import Channel, Monitor, MonitorChannel, MonitorDependency

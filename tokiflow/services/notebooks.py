@@ -15,9 +15,9 @@ import structlog
 from sqlalchemy import Row
 
 from tokiflow.core import schedule
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.judgement import LATE, Found, Notebook, Said, period_for
 from tokiflow.core.schedule import zones
+from tokiflow.core.sensitivity import Sensitivity
 from tokiflow.core.signals import Signal
 from tokiflow.queries import downtime
 from tokiflow.services import baseline_rows, monitor_rows, timeline

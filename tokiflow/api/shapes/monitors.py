@@ -10,9 +10,9 @@ from uuid import UUID
 from tokiflow.api import moments
 from tokiflow.api.shapes import Schema, flag, identifier, maybe, moment, obj, ref, text, whole, word
 from tokiflow.core import ids, schedule
-from tokiflow.core.bounds import Sensitivity
 from tokiflow.core.monitor_draft import LONGEST, MOST_DEPENDENCIES, MOST_TAGS
 from tokiflow.core.schedule.kinds import LONGEST_EVERY, SHORTEST_EVERY
+from tokiflow.core.sensitivity import Sensitivity
 from tokiflow.core.status import Status
 from tokiflow.models import Monitor
 from tokiflow.queries import monitors
