@@ -22,6 +22,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from tokiflow.cli._capture import Capture
+from tokiflow.cli._child import _Pumps
 
 TOKEN = "Zx81QwErTyUiOpAsDfGhJk"
 HEARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
@@ -136,6 +137,16 @@ def test_where_both_streams_are_one_the_order_is_kept(tokiflow):
     _, out, _ = run("--monitor", tokiflow.url, "--", "sh", "-c", script, stderr=subprocess.STDOUT)
     assert out == b"".join(b"out %d\nerr %d\n" % (i, i) for i in range(1, 10))
     assert tokiflow.bodies[1] == out
+
+
+def test_of_what_came_on_both_streams_stdout_is_captured_first(capfd):
+    script = ["sh", "-c", "echo 12 invoices; echo relay access denied >&2"]
+    for _ in range(50):
+        with subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as job:
+            job.wait()
+            capture = Capture(1000)
+            _Pumps(job, capture).finish()
+        assert capture.body() == b"12 invoices\nrelay access denied\n"
 
 
 def test_output_appears_while_the_job_still_runs(tokiflow):

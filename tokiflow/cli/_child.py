@@ -35,6 +35,8 @@ CHUNK = 64 * 1024
 # silent for IDLE seconds, and never longer than DRAIN seconds.
 IDLE = 0.5
 DRAIN = 5.0
+# So many seconds later a thread looks again whether the other one has taken its turn.
+TURN = 0.001
 
 
 @dataclass(frozen=True)
@@ -180,10 +182,16 @@ def _unrunnable(name: str, error: Exception) -> Ending:
 
 
 class _Pumps:
-    """One thread for each stream, from the command to us and into the capture, until the end of both."""
+    """One thread for each stream, from the command to us and into the capture, until the end of both.
+
+    What has come on both is captured from stdout first: most jobs print what they do there, and then on stderr why they
+    can't go on.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], capture: Capture) -> None:
         self._gone, self._ending = os.pipe()
+        self._stdout = process.stdout
+        self._stdout_waits = False
         self._threads = [
             threading.Thread(target=self._pump, args=(source, target, capture), daemon=True)
             for source, target in ((process.stdout, 1), (process.stderr, 2))
@@ -216,12 +224,25 @@ class _Pumps:
 
     def _move(self, source: IO[bytes], out: _Out, capture: Capture) -> int:
         """Move one chunk on. Returns its length; 0 at the end, or when our reader has gone and so may we."""
+        first = source is self._stdout
+        if not first:
+            self._await_stdout()
         data = os.read(source.fileno(), CHUNK)
         capture.add(data)
-        if not out.write(data):
+        if first:
+            self._stdout_waits = True
+        written = out.write(data)
+        if first:
+            self._stdout_waits = False
+        if not written:
             source.close()
             return 0
         return len(data)
+
+    def _await_stdout(self) -> None:
+        """Return when what has come on stdout is captured, or waits for a slow reader of ours, or nobody reads it."""
+        while self._threads[0].is_alive() and not self._stdout_waits and _readable(self._stdout):
+            time.sleep(TURN)
 
 
 class _Out:
@@ -260,6 +281,14 @@ def _same_file(one: int, other: int) -> bool:
     """Whether two of our streams end in the same place (`2>&1`, cron, a terminal): then one pipe serves for
     both, and keeps the order in which the command wrote."""
     return os.path.samestat(os.fstat(one), os.fstat(other))
+
+
+def _readable(source: IO[bytes] | None) -> bool:
+    """Whether there is something to read, or its end."""
+    try:
+        return source is not None and bool(select.select([source], [], [], 0)[0])
+    except ValueError:  # closed meanwhile
+        return False
 
 
 def _waiting(source: IO[bytes]) -> int:
