@@ -120,6 +120,12 @@ def test_a_lone_value_is_no_tail():
     assert wild.slope <= calm.slope + 0.02
 
 
+def test_a_little_trouble_within_the_band_hardly_moves_it():
+    places = list(stats.norm(0, 0.15).ppf((numpy.arange(20_000) + 0.5) / 20_000))
+    calm, troubled = (remembered([*places, *more]).tail(1, 250, 0.1) for more in ([], [0.7] * 10))
+    assert troubled.slope == pytest.approx(calm.slope, rel=0.13)
+
+
 def test_what_lies_far_beyond_a_tail_tells_nothing_of_it():
     places = list(stats.norm(0, 0.15).ppf((numpy.arange(4000) + 0.5) / 4000))
     calm, among_spikes = (

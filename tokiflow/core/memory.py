@@ -21,6 +21,9 @@ FEW, ACCIDENTS = 3, 0.006
 """So many values, and this share of all, are accidents if they lie beyond a gap; more are how the job goes at times."""
 NEAR = 0.1
 """On the logarithmic scale. What is farther from all else is alone."""
+DOUBTFUL = 0.05
+"""This share of a tail, its outermost values, says nothing of its slope. Where something goes wrong often, some of that
+stays just within the band, and by and by would move it out for all the rest."""
 LONGEST_STEP = 0.4
 """On the logarithmic scale: from two seconds to three."""
 GUESS = 5
@@ -95,30 +98,34 @@ class Memory:
         """At least the `size` outermost values above (`side` 1) or below (-1), whose slope is near `guess`, one thinks.
 
         In an exponential tail, the gap below the i outermost values times i is as long as the slope, on average
-        (Rényi, 1953). So where it is FAR longer, what follows is something else: a few accidents tell nothing of the
-        tail, and what is more is another way that the job goes, whose tail it is. Neither does the outermost value
-        alone. Raises ValueError if there are no values.
+        (Rényi, 1953), whichever of these gaps are looked at. So where it is FAR longer, what follows is something else:
+        a few accidents tell nothing of the tail, and what is more is another way that the job goes, whose tail it is.
+        Neither does the outermost value alone. Raises ValueError if there are no values.
         """
         taken, step = self._outermost(side, size)
         beyond = reached = sum(count for _, count in taken)
-        first, counted, excess, last = taken[0][0], GUESS, GUESS * guess, taken[-1][0]
+        first = until = taken[0][0]
+        counted, excess, last = GUESS, GUESS * guess, taken[-1][0]
         for (number, count), (following, _) in zip(taken, [*taken[1:], taken[-1]], strict=True):
+            if beyond > DOUBTFUL * size:
+                counted += count
+                excess += count * min(step / 2 * self.width, guess)
             beyond -= count
-            counted += count
-            excess += count * min(step / 2 * self.width, guess)
             rest = beyond * abs(following - number) * self.width
             gap = abs(following - number) > 2 * step and rest > excess * math.expm1(FAR / counted)
             if gap and beyond <= max(FEW, ACCIDENTS * self.total):
-                excess -= beyond * abs(number - first) * self.width
+                excess -= beyond * abs(until - first) * self.width
                 reached -= beyond
                 last = number
                 break
             if gap:
-                first, reached, counted, excess = following, beyond, GUESS, GUESS * guess
+                first, until, reached, counted, excess = following, following, beyond, GUESS, GUESS * guess
                 continue
             if beyond <= 1:
                 break
-            excess += rest
+            if beyond > DOUBTFUL * size:
+                excess += rest
+                until = following
         inner, outer = (0, 1) if side > 0 else (1, 0)
         return Tail((first + inner) * self.width, reached, excess / counted, (last + outer) * self.width)
 
