@@ -333,6 +333,24 @@ def test_what_is_far_beyond_all_that_was_seen_is_told_however_widely_a_job_scatt
     assert verdict.high > 60 * 3
 
 
+@pytest.mark.parametrize("factor", [3, 1 / 5], ids=["spikes", "drops"])
+def test_a_bad_hour_is_no_way_that_the_job_goes(factor):
+    job = Job(*noisy(60, 0.05, 1500), every=MINUTELY)
+    told = job.run(*[value * (factor if run % 20 == 6 else 1) for run, value in enumerate(noisy(60, 0.05, 240))])
+    assert 8 <= len([one for one in told if isinstance(one, Verdict)]) <= 9, "then it was learnt"
+    assert not job.judge(60 * factor)
+    job.run(*noisy(60, 0.05, 1000, seed=3))
+    assert job.judge(60 * factor)
+
+
+def test_a_way_that_goes_on_is_not_told_again():
+    job = Job(*noisy(60, 0.05, 1500), every=MINUTELY)
+    values = [value * (3 if run % 25 == 6 else 1) for run, value in enumerate(noisy(60, 0.05, 6000))]
+    told = [run for run, found in enumerate(job.run(*values)) if isinstance(found, Verdict)]
+    assert len(told) <= 9
+    assert max(told) < 250
+
+
 def test_spikes_within_the_band_do_not_hide_the_next_ones():
     draw = random.Random(5)
     job, spikes, told = Job(*noisy(60, 0.15, 100), every=MINUTELY), 0, 0

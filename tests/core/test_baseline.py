@@ -239,10 +239,10 @@ def test_a_new_level_is_learnt_from_its_first_runs_and_the_old_one_remembered():
     assert moved.usual == pytest.approx(20, rel=1e-4)
     assert moved.raw.mean == pytest.approx(20)
     assert moved.memory.total == 10
-    assert moved.returning == (old.place(8.0), old.place(18.0))
+    assert moved.before == (old.place(8.0), old.place(18.0))
     for number in range(40):
         moved = learning.learn(moved, 20.0, START + (50 + number) * DAILY)
-    assert moved.returning == (None, None)
+    assert moved.before == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,14 @@ def test_two_ways_are_known_after_fifty_runs():
     assert anomaly.judge(state.baseline, 1800)
 
 
+def test_one_stray_run_does_not_make_one_level_of_two():
+    draw = random.Random(9)
+    places = [draw.gauss(0, 0.1) for _ in range(4000)] + [draw.gauss(1.3, 0.1) for _ in range(2000)]
+    low, high = levels.of(remembered([*places, 0.6]))
+    assert (low.memory.total, high.memory.total) == (4000, 2000)
+    assert levels.of(Memory()) == []
+
+
 def test_what_was_put_in_between_two_ways_does_not_hide_the_next():
     draw, state, told, spikes = random.Random(7), anomaly.fresh(Measure.RUN_TIME), 0, 0
     for number in range(3000):

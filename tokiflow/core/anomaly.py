@@ -69,7 +69,7 @@ class State(NamedTuple):
 
     `streak` are the last CHANGED_IN_A_ROW values of a row that is unusual or slow, all on one `side` (1 above, -1
     below), `length` of it so far, `odd` of these unusual; `calm` runs in it were neither. `sights` are the last unusual
-    runs that began a row; `runs` counts all that were judged.
+    runs that began a row, and those that would be but for what returned; `runs` counts all that were judged.
     """
 
     baseline: Baseline = Baseline()
@@ -179,6 +179,7 @@ def accept(state: State, value: float) -> State:
 
 
 def _judged(state: State, value: float, taste: Taste) -> tuple[State, Finding | None]:
+    state = _without_ways_that_ended(state)
     baseline = state.baseline
     if not baseline.ready:
         return state._replace(baseline=learning.taught(baseline, value)), None
@@ -190,7 +191,9 @@ def _judged(state: State, value: float, taste: Taste) -> tuple[State, Finding | 
         if state.side == side or not _one_of_its_ways(state, seen):
             return _unusual(state, value, side, found)
         known = learning.returned(baseline, place, tuple(sight.place for sight in seen))
-        return _regular(state._replace(baseline=known, sights=()), value)
+        return _regular(_sighted(state._replace(baseline=known, sights=tuple(seen)), place), value)
+    if found and _only_as_a_way(baseline, taste, place):
+        state = _sighted(state, place)
     if place > ordered.quantile(baseline.places, 0.95):
         return _slow(state, value, taste)
     return _regular(state, value)
@@ -199,8 +202,7 @@ def _judged(state: State, value: float, taste: Taste) -> tuple[State, Finding | 
 def _unusual(state: State, value: float, side: int, found: Bounds) -> tuple[State, Finding | None]:
     verdict = _verdict(state.baseline, value, found)
     if state.side != side:
-        begun = _Sight(state.runs, round(state.baseline.last_at or 0.0), state.baseline.place(value))
-        state = _dropped(state)._replace(sights=(*state.sights, begun)[-MOST_SIGHTS:])
+        state = _sighted(_dropped(state), state.baseline.place(value))
     state = _longer(state._replace(odd=state.odd + 1, told=Told.UNUSUAL), value, side)
     if _changed(state):
         return _shifted(state)
@@ -281,6 +283,9 @@ MOST_SIGHTS = 12
 SIGHTED_WITHIN = 250
 OFTEN, RARELY = (1.5, 0.04), (4.0, 0.018)
 """So many, and this share of the runs, are no accident but another way that the job goes; either is enough."""
+GOES_ON, GOES_ON_WITHIN = 6, 1000
+"""So many of so many runs go another way for as long as it is one: as a share, no more than what the memory of weeks
+takes for accidents."""
 AS_FAR = 0.35
 """On the logarithmic scale: what is nearer by less than this is as far out."""
 DAY = 86_400.0
@@ -308,6 +313,29 @@ def _one_of_its_ways(state: State, seen: list[_Sight]) -> bool:
     )
 
 
+def _sighted(state: State, place: float) -> State:
+    sight = _Sight(state.runs, round(state.baseline.last_at or 0.0), place)
+    return state._replace(sights=(*state.sights, sight)[-MOST_SIGHTS:])
+
+
+def _only_as_a_way(baseline: Baseline, taste: Taste, place: float) -> bool:
+    """Whether a place is usual for no other reason than that it returned so often."""
+    if baseline.returning == learning.NOWHERE:
+        return False
+    return bool(bounds.of(replace(baseline, returning=learning.NOWHERE), taste, place).side(place))
+
+
+def _without_ways_that_ended(state: State) -> State:
+    """What was often for an hour was trouble and no way that the job goes. What comes now is told again."""
+    baseline, since = state.baseline, state.runs - GOES_ON_WITHIN
+    if baseline.returning == learning.NOWHERE or not state.sights or state.sights[0].run > since:
+        return state
+    lately = [sight.place > baseline.centre for sight in state.sights if sight.run > since]
+    low, high = baseline.returning
+    goes_on = (low if lately.count(False) >= GOES_ON else None, high if lately.count(True) >= GOES_ON else None)
+    return state if goes_on == baseline.returning else state._replace(baseline=replace(baseline, returning=goes_on))
+
+
 def _near(moments: list[float], moment: float, every: float) -> bool:
     return any(abs(one - moment) <= 0.6 * every for one in moments)
 
@@ -318,9 +346,8 @@ def _much(state: State, taste: Taste) -> bool:
     baseline = state.baseline
     middle = ordered.quantile(sorted(_streak_places(state)[-SLOW_IN_A_ROW:]), 0.5)
     least = taste.young if HALF_A_DAY < baseline.span < bounds.YOUNG else math.log(taste.slower)
-    before = baseline.returning[1]
-    known = baseline.memory.quantile(0.995) if before is None else max(before, baseline.memory.quantile(0.995))
-    return middle > baseline.centre + least and middle > known
+    known = [place for place in (baseline.before[1], baseline.returning[1]) if place is not None]
+    return middle > max(baseline.centre + least, baseline.memory.quantile(0.995), *known)
 
 
 def _verdict(baseline: Baseline, value: float, found: Bounds) -> Verdict:

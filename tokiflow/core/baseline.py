@@ -21,7 +21,7 @@ from tokiflow.core.memory import Memory
 from tokiflow.core.moments import Moments
 from tokiflow.core.week import Week
 
-VERSION = 2
+VERSION = 3
 WINDOW = 96
 """Four days of an hourly job, three months of a daily one."""
 ENOUGH = 10
@@ -43,8 +43,9 @@ class Baseline:
     `window` holds places as they were, oldest first, and `weekdays` a digit for each. All else has them as they would
     be on a common day: where weekdays differ, those of big days count that much less (core/week.py).
 
-    `allowed` are the outermost places, as they were, of which a person said that they are no problem; `returning` those
-    that came again so often that they are another way the job goes, until the memory of weeks has them.
+    `allowed` are the outermost places, as they were, of which a person said that they are no problem; `before` those
+    between which the job was until its level changed; `returning` those that came again so often that they are another
+    way the job goes. The last two hold until the memory of weeks has what goes on.
     """
 
     measure: Measure = Measure.RUN_TIME
@@ -60,6 +61,7 @@ class Baseline:
     first_at: float | None = None
     last_at: float | None = None
     allowed: Limits = (None, None)
+    before: Limits = (None, None)
     returning: Limits = (None, None)
 
     @property
@@ -92,6 +94,14 @@ class Baseline:
     def offset(self) -> float:
         """How much farther out places are on a day such as this one."""
         return self.week.offset(week.weekday(self.day))
+
+    @cached_property
+    def known(self) -> Limits:
+        """The outermost places that are usual whatever the last runs and the memory say."""
+        lows, highs = zip(self.before, self.returning, strict=True)
+        allowed = [place - self.offset if place is not None else None for place in self.allowed]
+        low = min((place for place in (*lows, allowed[0]) if place is not None), default=None)
+        return low, max((place for place in (*highs, allowed[1]) if place is not None), default=None)
 
     def quantile(self, share: float) -> float:
         """Such a share (0–1) of the last WINDOW regular values is not above this, on such a day. NaN if there are
@@ -154,6 +164,7 @@ class Baseline:
             "first_at": self.first_at,
             "last_at": self.last_at,
             "allowed": list(self.allowed),
+            "before": list(self.before),
             "returning": list(self.returning),
         }
 
@@ -179,6 +190,7 @@ class Baseline:
                 kept["first_at"],
                 kept["last_at"],
                 (kept["allowed"][0], kept["allowed"][1]),
+                (kept["before"][0], kept["before"][1]),
                 (kept["returning"][0], kept["returning"][1]),
             )
         except (KeyError, TypeError, IndexError) as broken:

@@ -82,11 +82,10 @@ def of(baseline: Baseline, taste: Taste, place: float) -> Bounds:
     nearest = min(found, key=lambda level: level.distance(place))
     others = tuple(level.centre for level in found if level is not nearest)
     bounds = _of_level(baseline, taste, nearest, first=nearest is found[0], last=nearest is found[-1])
-    for (lower, upper), offset in ((baseline.allowed, baseline.offset), (baseline.returning, 0.0)):
-        least = baseline.centre if lower is None else lower - offset
-        most = baseline.centre if upper is None else upper - offset
-        if least <= place <= most:
-            bounds = bounds._replace(low=min(bounds.low, place), high=max(bounds.high, place))
+    lower, upper = baseline.known
+    least, most = baseline.centre if lower is None else lower, baseline.centre if upper is None else upper
+    if least <= place <= most:
+        bounds = bounds._replace(low=min(bounds.low, place), high=max(bounds.high, place))
     return bounds._replace(others=others)
 
 
@@ -119,8 +118,9 @@ def been(baseline: Baseline, taste: Taste) -> tuple[float, float]:
     guess, around = tails.GUESS * baseline.sigma, max(AROUND, baseline.sigma)
     low = max(low, tails.reached(first, -1, guess) - around)
     high = min(high, tails.reached(last, 1, guess) + around)
-    before, after = baseline.returning
-    return low if before is None else min(low, before), high if after is None else max(high, after)
+    for lower, upper in (baseline.before, baseline.returning):
+        low, high = low if lower is None else min(low, lower), high if upper is None else max(high, upper)
+    return low, high
 
 
 def _whole(baseline: Baseline, taste: Taste) -> Bounds:
@@ -171,19 +171,19 @@ def _lately(baseline: Baseline, level: Level) -> list[float]:
 
 def _lower(baseline: Baseline, taste: Taste, low: float, centre: float, places: list[float]) -> float:
     """The lower end, lowered as far as hides nothing, and to what is known to be no problem. `places` are lately."""
-    allowed, returning = baseline.allowed[0], baseline.returning[0]
+    known = baseline.known[0]
     if places:
         room = min(_room(centre, DROP), _way(centre, DROP) - ordered.quantile(places, MOST) + centre)
         low = min(low, centre - min(taste.margin * (centre - low), room))
-    return min(low, low if allowed is None else allowed - baseline.offset, low if returning is None else returning)
+    return low if known is None else min(low, known)
 
 
 def _higher(baseline: Baseline, taste: Taste, high: float, centre: float, places: list[float]) -> float:
-    allowed, returning = baseline.allowed[1], baseline.returning[1]
+    known = baseline.known[1]
     if places:
         room = min(_room(centre, SPIKE), _way(centre, SPIKE) - centre + ordered.quantile(places, 1 - MOST))
         high = max(high, centre + min(taste.margin * (high - centre), room))
-    return max(high, high if allowed is None else allowed - baseline.offset, high if returning is None else returning)
+    return high if known is None else max(high, known)
 
 
 def _by_chance(baseline: Baseline, taste: Taste) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from tokiflow.core.measure import bounded, first_grain, place_of
 from tokiflow.core.memory import Memory
 from tokiflow.core.moments import Moments
 
+NOWHERE: Limits = (None, None)
 SLOWEST_TO_NOTICE = 0.05
 """How much of a new gap between runs counts for the usual gap."""
 
@@ -78,7 +79,7 @@ def _reminded(baseline: Baseline) -> Baseline:
     for place in baseline.places:
         if abs(place - baseline.centre) <= reach:
             memory = memory.add(place, baseline.last_at)
-    return replace(baseline, memory=memory, returning=(None, None))
+    return replace(baseline, memory=memory, before=NOWHERE, returning=NOWHERE)
 
 
 def taught(baseline: Baseline, *values: float, weekdays: str = "") -> Baseline:
@@ -100,7 +101,8 @@ def taught(baseline: Baseline, *values: float, weekdays: str = "") -> Baseline:
         window=window,
         weekdays=(baseline.weekdays + weekdays)[-WINDOW:],
         memory=memory,
-        returning=baseline.returning if fresh else (None, None),
+        before=baseline.before if fresh else NOWHERE,
+        returning=baseline.returning if fresh else NOWHERE,
     )
 
 
@@ -110,9 +112,8 @@ def moved(baseline: Baseline, values: tuple[float, ...], before: Limits, weekday
     The old level, between the places `before`, stays usual for a while: a job that does more each weekend goes back on
     Monday. But it tells nothing of how the new one scatters.
     """
-    fresh = replace(baseline, raw=Moments(), log=Moments(), window=(), weekdays="", memory=Memory(), returning=before)
-    learnt = taught(fresh, *values, weekdays=weekdays)
-    return replace(learnt, returning=before)
+    fresh = replace(baseline, raw=Moments(), log=Moments(), window=(), weekdays="", memory=Memory())
+    return replace(taught(fresh, *values, weekdays=weekdays), before=before, returning=NOWHERE)
 
 
 def accept(baseline: Baseline, value: float) -> Baseline:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from bisect import bisect_right
+from itertools import accumulate
 from typing import NamedTuple
 
 from tokiflow.core.memory import ACCIDENTS, FEW, Memory
@@ -12,6 +13,9 @@ QUARTILES = 1.349
 """Between the quartiles of a normal distribution are so many of its standard deviations: 2 Φ⁻¹(3/4)."""
 APART = 0.45
 """On the logarithmic scale. Nearer than that may be two seconds and three of a clock that tells whole ones."""
+STRAYS = 0.0005
+"""What is between two levels may hold this share of all. One stray run must not make one level of two: between them,
+all would be usual, and teach."""
 FEWEST = 10
 """So many values make a level."""
 
@@ -60,14 +64,34 @@ def of(memory: Memory) -> list[Level]:
 
 
 def _parts(memory: Memory) -> list[Memory]:
-    """The memory, cut wherever there is nothing for long."""
-    cut = math.ceil(APART / memory.width)
-    numbers = memory.numbers
-    cuts = [at + 1 for at, (number, following) in enumerate(pairwise(numbers)) if following - number > cut]
-    if not cuts:
+    """The memory, cut wherever there is hardly anything for long, and without that."""
+    valleys = _valleys(memory)
+    if not valleys:
         return [memory]
-    parts = [{number: memory.bins[number] for number in numbers[a:b]} for a, b in pairwise([0, *cuts, len(numbers)])]
+    begins, ends = [0, *(end for _, end, _ in valleys)], [*(begin for begin, _, _ in valleys), len(memory.numbers)]
+    parts = [{number: memory.bins[number] for number in memory.numbers[a:b]} for a, b in zip(begins, ends, strict=True)]
     return [Memory(memory.width, bins, sum(bins.values())) for bins in parts]
+
+
+def _valleys(memory: Memory) -> list[tuple[int, int, int]]:
+    """The gaps, as indices of bins from `begin` to before `end`, with how many values have strayed into each."""
+    numbers, cut, most = memory.numbers, math.ceil(APART / memory.width), STRAYS * memory.total
+    if not numbers or numbers[-1] - numbers[0] <= cut:
+        return []
+    below = [0, *accumulate(memory.bins[number] for number in numbers)]
+    found: list[tuple[int, int, int]] = []
+    for begin, number in enumerate(numbers, 1):
+        end = bisect_right(numbers, number + cut, begin)
+        strayed = below[end] - below[begin]
+        if end == len(numbers):
+            break
+        if strayed > most:
+            continue
+        if not found or begin > found[-1][1]:
+            found.append((begin, end, strayed))
+        elif strayed < found[-1][2]:
+            found[-1] = (begin, end, strayed)
+    return found
 
 
 def _level(part: Memory) -> Level:
