@@ -10,7 +10,7 @@
                            └── ten in a row, at one level: Shift, and learnt ─────┘
 
 **The three ways back to peace.** What was unusual doesn't teach, and yet none of it is told forever: ten in a row are a
-change of level (`Shift`); what returns again and again is another way the job goes (`_one_of_its_ways`); and a person
+change of level (`Shift`); what returns again and again is another way the job goes (core/ways.py); and a person
 may say that it is no problem (`accept`).
 """
 
@@ -23,12 +23,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from tokiflow.core import bounds, learning, ordered
+from tokiflow.core import bounds, learning, ordered, ways
 from tokiflow.core.baseline import Baseline
 from tokiflow.core.bounds import Bounds
 from tokiflow.core.findings import Finding, Settled, Shift, Slower, Verdict
 from tokiflow.core.measure import Measure
 from tokiflow.core.sensitivity import TASTES, Sensitivity, Taste
+from tokiflow.core.ways import Sight, Sights
 from tokiflow.core.week import weekday
 
 SLOW_IN_A_ROW = 6
@@ -56,14 +57,6 @@ class Told(StrEnum):
     SLOWER = "slower"
 
 
-class _Sight(NamedTuple):
-    """An unusual `place` in run number `run`, `at` seconds since the epoch."""
-
-    run: int
-    at: float
-    place: float
-
-
 class State(NamedTuple):
     """What judging remembers of a measure between runs: serialised about 1.4 KB, never 2.5 KB.
 
@@ -81,7 +74,7 @@ class State(NamedTuple):
     length: int = 0
     odd: int = 0
     calm: int = 0
-    sights: tuple[_Sight, ...] = ()
+    sights: Sights = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; the version is the baseline's."""
@@ -113,7 +106,7 @@ class State(NamedTuple):
                 kept["length"],
                 kept["odd"],
                 kept["calm"],
-                tuple(_Sight(*sight) for sight in zip(sights[::3], sights[1::3], sights[2::3], strict=True)),
+                tuple(Sight(*sight) for sight in zip(sights[::3], sights[1::3], sights[2::3], strict=True)),
             )
         except (KeyError, TypeError) as broken:
             raise ValueError("this is no state of a measure; replay its runs") from broken
@@ -179,20 +172,20 @@ def accept(state: State, value: float) -> State:
 
 
 def _judged(state: State, value: float, taste: Taste) -> tuple[State, Finding | None]:
-    state = _without_ways_that_ended(state)
-    baseline = state.baseline
+    baseline = ways.that_go_on(state.baseline, state.sights, state.runs)
+    state = state._replace(baseline=baseline)
     if not baseline.ready:
         return state._replace(baseline=learning.taught(baseline, value)), None
     place = baseline.place(value)
     found = None if bounds.surely_within(baseline, taste, place) else bounds.of(baseline, taste, place)
     side = found.side(place) if found else 0
     if found and side:
-        seen = _as_far(state, place, side, found.centre)
-        if state.side == side or not _one_of_its_ways(state, seen):
+        seen = ways.as_far(state.sights, state.runs, place, side, found.centre)
+        if state.side == side or not ways.are_one(seen, baseline):
             return _unusual(state, value, side, found)
         known = learning.returned(baseline, place, tuple(sight.place for sight in seen))
-        return _regular(_sighted(state._replace(baseline=known, sights=tuple(seen)), place), value)
-    if found and _only_as_a_way(baseline, taste, place):
+        return _regular(_sighted(state._replace(baseline=known, sights=seen), place), value)
+    if found and ways.is_on_one(baseline, taste, place):
         state = _sighted(state, place)
     if place > ordered.quantile(baseline.places, 0.95):
         return _slow(state, value, taste)
@@ -237,6 +230,10 @@ def _longer(state: State, value: float, side: int) -> State:
     return state._replace(side=side, streak=streak, weekdays=weekdays, length=state.length + 1, calm=0)
 
 
+def _sighted(state: State, place: float) -> State:
+    return state._replace(sights=ways.sighted(state.sights, state.runs, state.baseline, place))
+
+
 def _dropped(state: State) -> State:
     """The row is over. If no run in it was unusual, it was a slow hour. The job is like that sometimes: it teaches."""
     if not state.side:
@@ -277,67 +274,6 @@ def _shifted(state: State) -> tuple[State, Finding | None]:
     been = bounds.been(state.baseline, TASTES[Sensitivity.NORMAL])
     after = learning.moved(state.baseline, state.streak, been, state.weekdays)
     return _quiet(state)._replace(baseline=after, sights=()), Shift(state.length, before, after.usual)
-
-
-MOST_SIGHTS = 12
-SIGHTED_WITHIN = 250
-OFTEN, RARELY = (1.5, 0.04), (4.0, 0.018)
-"""So many, and this share of the runs, are no accident but another way that the job goes; either is enough."""
-GOES_ON, GOES_ON_WITHIN = 6, 1000
-"""So many of so many runs go another way for as long as it is one: as a share, no more than what the memory of weeks
-takes for accidents."""
-AS_FAR = 0.35
-"""On the logarithmic scale: what is nearer by less than this is as far out."""
-DAY = 86_400.0
-
-
-def _as_far(state: State, place: float, side: int, centre: float) -> list[_Sight]:
-    """What was seen lately that is about as far from `centre` as `place`, or farther."""
-    least = max(side * place - AS_FAR, side * centre)
-    since = state.runs - SIGHTED_WITHIN
-    return [sight for sight in state.sights if sight.run > since and side * sight.place > least]
-
-
-def _one_of_its_ways(state: State, seen: list[_Sight]) -> bool:
-    """Whether what was `seen` and is here again has returned so often that it is normal: in number, or because it was
-    so at this time on the two days before, or in the two weeks before."""
-    baseline = state.baseline
-    within = min(baseline.count, SIGHTED_WITHIN)
-    if len(seen) + 1 >= min(some + share * within for some, share in (OFTEN, RARELY)):
-        return True
-    moments = [sight.at for sight in seen]
-    return any(
-        all(_near(moments, (baseline.last_at or 0.0) - times * period, baseline.every) for times in (1, 2))
-        for period in (DAY, 7 * DAY)
-        if baseline.every < period / 2
-    )
-
-
-def _sighted(state: State, place: float) -> State:
-    sight = _Sight(state.runs, round(state.baseline.last_at or 0.0), place)
-    return state._replace(sights=(*state.sights, sight)[-MOST_SIGHTS:])
-
-
-def _only_as_a_way(baseline: Baseline, taste: Taste, place: float) -> bool:
-    """Whether a place is usual for no other reason than that it returned so often."""
-    if baseline.returning == learning.NOWHERE:
-        return False
-    return bool(bounds.of(replace(baseline, returning=learning.NOWHERE), taste, place).side(place))
-
-
-def _without_ways_that_ended(state: State) -> State:
-    """What was often for an hour was trouble and no way that the job goes. What comes now is told again."""
-    baseline, since = state.baseline, state.runs - GOES_ON_WITHIN
-    if baseline.returning == learning.NOWHERE or not state.sights or state.sights[0].run > since:
-        return state
-    lately = [sight.place > baseline.centre for sight in state.sights if sight.run > since]
-    low, high = baseline.returning
-    goes_on = (low if lately.count(False) >= GOES_ON else None, high if lately.count(True) >= GOES_ON else None)
-    return state if goes_on == baseline.returning else state._replace(baseline=replace(baseline, returning=goes_on))
-
-
-def _near(moments: list[float], moment: float, every: float) -> bool:
-    return any(abs(one - moment) <= 0.6 * every for one in moments)
 
 
 def _much(state: State, taste: Taste) -> bool:

@@ -34,6 +34,7 @@ WIDE = 0.25
 
 Limits = tuple[float | None, float | None]
 """Places, below and above; None: no such limit."""
+NOWHERE: Limits = (None, None)
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Baseline:
     every: float = 0.0
     first_at: float | None = None
     last_at: float | None = None
-    allowed: Limits = (None, None)
-    before: Limits = (None, None)
-    returning: Limits = (None, None)
+    allowed: Limits = NOWHERE
+    before: Limits = NOWHERE
+    returning: Limits = NOWHERE
 
     @property
     def count(self) -> int:

@@ -7,12 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from tokiflow.core import week
-from tokiflow.core.baseline import WINDOW, Baseline, Limits
+from tokiflow.core.baseline import NOWHERE, WINDOW, Baseline, Limits
 from tokiflow.core.measure import bounded, first_grain, place_of
 from tokiflow.core.memory import Memory
 from tokiflow.core.moments import Moments
 
-NOWHERE: Limits = (None, None)
 SLOWEST_TO_NOTICE = 0.05
 """How much of a new gap between runs counts for the usual gap."""
 
