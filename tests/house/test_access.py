@@ -194,7 +194,7 @@ def test_members_may_do_what_their_role_allows(
                 assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("role", list(Role), ids=str)
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OWNER], ids=str)
 def test_owning_another_organization_lends_nothing_in_this_one(
     app: Flask,
     role: Role,
@@ -206,7 +206,10 @@ def test_owning_another_organization_lends_nothing_in_this_one(
     put_back: Callable[[User, Role], None],
     subtests: pytest.Subtests,
 ) -> None:
-    """Who owns Charlie's organization and works there asks for things of Harbour Freight, by the thing and by name."""
+    """Who owns Charlie's organization and works there asks for things of Harbour Freight, by the thing and by name.
+
+    Whatever it could lend to anybody, it could lend to a viewer; whatever it could take, it could take from an owner.
+    """
     user = request.getfixturevalue(NAMES[role])
     make_membership(other_organization, user, Role.OWNER)
     named = {"organization": ids.public("org", organization.id)}
