@@ -76,17 +76,22 @@ def empty_store(app):
 
 @pytest.fixture
 def alma(organization, bob):
-    """An owner of Harbour Freight beside Bob, who has left her name wherever one can be left."""
+    """An owner of Harbour Freight beside Bob."""
     alma = make_user(FORMER_NAME, email=ADDRESS, google_sub="google-1")
     make_membership(organization, alma, Role.OWNER)
     with transaction():
         db.session.execute(text("update memberships set role = 'owner' where user_id = :id"), {"id": bob.id})
-    live(alma, organization, FORMER_NAME)
     people.set_profile(alma.id, NAME, "Europe/Stockholm", NOW)
+    return alma
+
+
+@pytest.fixture
+def long_there(alma, organization, bob):
+    """Alma has left her name wherever one can be left, and her former name before."""
+    live(alma, organization, FORMER_NAME)
     live(alma, organization, NAME)
     be_spoken_of(organization, bob)
     have_things_of_ones_own(alma, organization)
-    return alma
 
 
 def live(alma, organization, name):
@@ -155,7 +160,7 @@ def go(user, at=NOW):
     return people.erase_due(at + WEEK, seconds=60)
 
 
-def test_nothing_is_left_of_her(alma, organization, bob, database):
+def test_nothing_is_left_of_her(alma, long_there, organization, bob, database):
     bobs = exports.ask("organization", Actor("person", bob.name, bob.id), organization.id, {}, NOW)
     exports.make([bobs], lambda: NOW)
     with database.connect() as connection:
@@ -176,7 +181,7 @@ def test_nothing_is_left_of_her(alma, organization, bob, database):
     assert [found for trace in TRACES for found in traces.in_store(store, trace)] == []
 
 
-def test_what_she_did_stays_as_a_former_members(alma, organization):
+def test_what_she_did_stays_as_a_former_members(alma, long_there, organization):
     go(alma)
     assert set(db.session.execute(select(IncidentEvent.by).where(IncidentEvent.what == "acknowledged")).scalars()) == {
         "a former member"
@@ -205,7 +210,7 @@ def test_a_view_she_shared_stays_with_the_others(alma, organization, bob):
     assert db.session.get_one(Membership, mine, populate_existing=True).preset_id == made
 
 
-def test_the_log_keeps_its_chain(alma, organization):
+def test_the_log_keeps_its_chain(alma, long_there, organization):
     counted = select(func.count()).select_from(AuditEvent)
     before = db.session.execute(counted).scalar_one()
     go(alma)
@@ -219,7 +224,7 @@ def test_the_log_keeps_its_chain(alma, organization):
     assert (left.by, left.object_name) == ("Tokiflow", "a former member")
 
 
-def test_no_channel_writes_to_her_any_more(alma, organization, bob):
+def test_no_channel_writes_to_her_any_more(alma, long_there, organization, bob):
     go(alma)
     found = {row.name: row for row in db.session.execute(select(Channel).where(Channel.kind == "email")).scalars()}
     kept, alone = found["a former member’s mailbox"], found["Only a former member"]
@@ -354,7 +359,7 @@ def test_she_may_come_back_as_somebody_new(alma):
     assert people.ensure(ADDRESS, "", NOW + WEEK).id != old
 
 
-def test_killed_in_between_it_is_done_by_the_next(alma, database, monkeypatch):
+def test_killed_in_between_it_is_done_by_the_next(alma, long_there, database, monkeypatch):
     people.plan_erasure(alma.id, ADDRESS, None, NOW)
     real, calls = exports.forget, []
 
