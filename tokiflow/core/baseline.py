@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tokiflow.core import ordered, week
+from tokiflow.core import levels, ordered, week
+from tokiflow.core.levels import Level
 from tokiflow.core.measure import Measure, first_grain, place_of, value_at
 from tokiflow.core.memory import Memory
 from tokiflow.core.moments import Moments
@@ -127,6 +128,11 @@ class Baseline:
     def sigma(self) -> float:
         """The spread of places: the standard deviation that belongs to their median absolute deviation."""
         return ordered.sigma(self.places)
+
+    @cached_property
+    def levels(self) -> list[Level]:
+        """The ways that the job has gone, one mostly, by all that is remembered."""
+        return levels.of(self.memory)
 
     @cached_property
     def additive(self) -> bool:

@@ -91,7 +91,7 @@ def of(baseline: Baseline, taste: Taste, place: float) -> Bounds:
 
 def _levels(baseline: Baseline) -> list[Level]:
     """Known when there is enough to know them by."""
-    return levels.of(baseline.memory) if baseline.memory.total >= KNOWN and baseline.span >= YOUNG else []
+    return baseline.levels if baseline.memory.total >= KNOWN and baseline.span >= YOUNG else []
 
 
 BEYOND = 1000.0
