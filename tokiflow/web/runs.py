@@ -18,6 +18,7 @@ from tokiflow.services import acceptance
 from tokiflow.services import outputs as service
 from tokiflow.web import (
     access,
+    address,
     filters,
     findings,
     frame,
@@ -41,7 +42,7 @@ def index(monitor_id: str) -> str:
     """All runs, newest first; `?before=` is the place of an older page, `?day=2026-11-20` asks for those of a day."""
     monitor = access.monitor(monitor_id)
     before = request.args.get("before") or None
-    day = _day(request.args.get("day", ""))
+    day = _day(address.one(request.args, "day"))
     page = runs.page(monitor.id, before, PAGE, day, day + DAY if day else None)
     return render_template(
         "runs/index.html",
