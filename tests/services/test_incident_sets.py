@@ -18,7 +18,7 @@ from tests.house.things import fail
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW, Actor
 from tokiflow.core.signals import Ping, Signal
-from tokiflow.db import Model, db
+from tokiflow.db import db
 from tokiflow.models import (
     Alert,
     AuditChain,
@@ -144,7 +144,7 @@ def _account(organization: Organization) -> dict[str, list[str]]:
         if model is IncidentEvent:
             statement = statement.join(Incident).where(Incident.organization_id == organization.id)
         else:
-            statement = statement.where(model.organization_id == organization.id)  # type: ignore[attr-defined]
+            statement = statement.where(model.organization_id == organization.id)  # type: ignore[union-attr]
         found[model.__tablename__] = sorted(_plain(row._mapping, names) for row in db.session.execute(statement))
     return found
 
@@ -154,8 +154,8 @@ def _names(organization: Organization) -> dict[str, str]:
     named = {one.id: f"usr {one.name}" for one in db.session.execute(select(User.id, User.name))}
     named[organization.id] = "org"
 
-    def note(model: type[Model], prefix: str, called: Any) -> None:
-        for id, *words in db.session.execute(called.where(model.organization_id == organization.id)):  # type: ignore[attr-defined]
+    def note(model: Any, prefix: str, called: Any) -> None:
+        for id, *words in db.session.execute(called.where(model.organization_id == organization.id)):
             named[id] = f"{prefix} {' '.join(words)}"
 
     note(Monitor, "mon", select(Monitor.id, Monitor.name))

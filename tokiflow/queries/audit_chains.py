@@ -28,7 +28,7 @@ class Stretch:
     last: bool
 
 
-def fixed(event: Mapping[str, Any]) -> dict[str, Any]:
+def fixed(event: Mapping[Any, Any]) -> dict[str, Any]:
     """What never changes of an event, in ids: who, what, when, to which thing."""
     return {
         "id": str(event["id"]),
@@ -41,7 +41,7 @@ def fixed(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def words(event: Mapping[str, Any]) -> dict[str, Any]:
+def words(event: Mapping[Any, Any]) -> dict[str, Any]:
     """What people wrote into an event, which may have to go one day."""
     return {name: event[name] for name in ("by", "object_name", "before", "after", "address")}
 

@@ -35,7 +35,7 @@ blueprint = Blueprint("incident_sets", __name__, url_prefix="/app/incidents/bulk
 
 MOST = 500
 """So many are named one by one at most."""
-PATIENCE = 6.0
+PATIENCE = 8.0
 """So many seconds a request may take, and one slice more: routers in front of us give up after thirty."""
 NAMED = 5
 NONE_CHOSEN = "Tick the incidents that you mean first."
