@@ -131,8 +131,8 @@ def test_one_key_acknowledges_all_that_are_ticked_in_as_many_requests_as_it_take
 def test_a_comment_is_written_where_the_browser_keeps_nothing(
     app: Flask, page: Page, site: str, bob: User, three: list[Incident]
 ) -> None:
-    refuse = "Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('', 'SecurityError'); } })"
-    page.add_init_script(refuse)
+    refuse = "get() { throw new DOMException('', 'SecurityError'); }"
+    page.add_init_script(f"Object.defineProperty(window, 'sessionStorage', {{ {refuse} }})")
     sign_in(app, page, site, bob)
     page.goto(f"{site}/app/incidents/{ids.public('inc', three[0].id)}")
     page.get_by_label("Comment").type("It is the disk.")
