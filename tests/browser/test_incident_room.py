@@ -113,9 +113,11 @@ def test_bob_resolves_two_and_alice_sees_it_in_her_browser(
     context.close()
 
 
-def test_one_key_acknowledges_all_that_are_ticked(
-    app: Flask, page: Page, site: str, bob: User, three: list[Incident]
+def test_one_key_acknowledges_all_that_are_ticked_in_as_many_requests_as_it_takes(
+    app: Flask, page: Page, site: str, bob: User, three: list[Incident], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tokiflow.services.incident_sets.AT_ONCE", 1)
+    monkeypatch.setattr("tokiflow.web.incident_sets.PATIENCE", 0)
     sign_in(app, page, site, bob)
     page.goto(f"{site}/app/incidents")
     page.get_by_label("All on this page").check()
@@ -124,6 +126,18 @@ def test_one_key_acknowledges_all_that_are_ticked(
     page.keyboard.press("a")
     page.get_by_role("button", name="Acknowledge 3").click()
     expect(page.get_by_text("3 incidents were acknowledged.")).to_be_visible(timeout=SOON)
+
+
+def test_a_comment_is_written_where_the_browser_keeps_nothing(
+    app: Flask, page: Page, site: str, bob: User, three: list[Incident]
+) -> None:
+    refuse = "get() { throw new DOMException('', 'SecurityError'); }"
+    page.add_init_script(f"Object.defineProperty(window, 'sessionStorage', {{ {refuse} }})")
+    sign_in(app, page, site, bob)
+    page.goto(f"{site}/app/incidents/{ids.public('inc', three[0].id)}")
+    page.get_by_label("Comment").type("It is the disk.")
+    page.get_by_role("button", name="Comment").click()
+    expect(page.locator(".timeline, #timeline").get_by_text("It is the disk.")).to_be_visible(timeout=SOON)
 
 
 def test_nothing_ticked_is_said(app: Flask, page: Page, site: str, bob: User, three: list[Incident]) -> None:

@@ -33,7 +33,7 @@ from tokiflow.models import (
     Run,
 )
 from tokiflow.queue import gathered
-from tokiflow.services import acceptance, judging, monitors, notebooks, pings
+from tokiflow.services import acceptance, audit, baseline_rows, incidents, judging, monitors, notebooks, pings
 from tokiflow.services.pings import Incoming
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -505,3 +505,19 @@ def test_what_people_said_stays_when_all_is_learnt_anew(job: Job) -> None:
     assert judging.rebuild(None, job.at + 2 * HOUR) == 25
     assert baseline(job).measures["run_time"]["baseline"]["allowed"] == before
     assert [run.findings for run in all_of(Run)] == said, "its page asks nobody again"
+
+
+def test_what_people_said_of_a_run_stays_though_it_is_older_than_those_that_teach_anew(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job.runs(2_400)
+    incidents.resolve(all_of(Incident)[-1].id, ALICE, job.at)
+    acceptance.accept_run(job.monitor.id, all_of(Run)[-1].id, ALICE, job.at)
+    job.runs(*[720, 700, 740, 715] * 4)
+    monkeypatch.setattr(baseline_rows, "REPLAYED", 15)
+    assert judging.rebuild(job.monitor.id, job.at) == 15
+    job.runs(2_390)
+    assert len(all_of(Incident)) == 1, "nothing up to that value is told again"
+    with transaction():
+        audit.redact([one.id for one in all_of(AuditEvent)], job.monitor.organization_id, "They left.", job.at)
+    assert judging.rebuild(job.monitor.id, job.at) == 15

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, text
 
 from tests import traces
 from tests.channels.conftest import KeptMail
-from tests.factories import make_channel, make_membership, make_monitor, make_organization, make_user
+from tests.factories import make_channel, make_membership, make_monitor, make_organization, make_user, save
 from tests.house.things import make_things
 from tokiflow import errors
 from tokiflow.adapters import storage
@@ -37,6 +37,7 @@ from tokiflow.models import (
     Preset,
     Recipient,
     RecoveryCode,
+    Run,
     SignInLink,
     User,
     UserSession,
@@ -103,6 +104,8 @@ def live(alma, organization, name):
     incidents.resolve(incident, by, NOW)
     paused = make_monitor(organization, "Paused", created_by=alma.id)
     monitors.pause(paused.id, None, by, NOW)
+    found = {"measure": "run_time", "kind": "anomaly", "value": 3.0}
+    save(Run(monitor_id=paused.id, at=NOW, outcome="success", findings=[found | {"accepted_by": name}, found]))
     monitors.edit(paused.id, {"description": f"Ask {name}\nor {ADDRESS.upper()}", "tags": [NAME.lower()]}, by, NOW)
     made = {"kind": "email", "name": f"{name}’s mailbox", "config": {"to": [ADDRESS.title(), "ops@harbour.example"]}}
     channels.create(organization.id, made, by, NOW)
@@ -168,7 +171,7 @@ def test_nothing_is_left_of_her(alma, long_there, organization, bob, database):
     assert before >= {
         "alerts", "api_keys", "audit_events", "authenticators", "channels", "idempotency_keys", "incident_events",
         "incidents", "invitations", "letters", "maintenance_windows", "monitors", "passkeys", "recipients",
-        "sign_in_links", "user_sessions", "users",
+        "runs", "sign_in_links", "user_sessions", "users",
     }  # fmt: skip
     store = storage.current()
     assert store is not None
@@ -197,6 +200,8 @@ def test_what_she_did_stays_as_a_former_members(alma, long_there, organization):
     }
     said = db.session.execute(select(IncidentEvent.text).where(IncidentEvent.what == "resolved")).scalars()
     assert set(said) == {"resolved by a former member"}
+    findings = db.session.execute(select(Run.findings).where(Run.findings.is_not(None))).scalars()
+    assert {tuple(one.get("accepted_by") for one in found) for found in findings} == {("a former member", None)}
 
 
 def test_a_view_she_shared_stays_with_the_others(alma, organization, bob):

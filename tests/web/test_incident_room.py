@@ -40,6 +40,7 @@ from tokiflow.models import (
 )
 from tokiflow.services import comments, exports, follow_ups, incident_sets, incidents, memberships, pings, presets
 from tokiflow.services.exporting import incidents as incident_csv
+from tokiflow.web import incident_sets as incident_sets_page
 
 ClientFor = Callable[[User], Client]
 HOUR = timedelta(hours=1)
@@ -436,6 +437,26 @@ def test_many_are_muted_until_a_time_that_is_asked_for(
     assert browser.post("/app/incidents/bulk", data={"do": "mute", "id": which, "choice": "date"}).status_code == 422
     assert browser.post("/app/incidents/bulk", data={"do": "mute", "id": which, "choice": "8h"}).status_code == 303
     assert all(fresh(one).muted_until for one in rows)
+
+
+@pytest.mark.parametrize("do", ["acknowledge", "mute", "resolve"])
+def test_very_many_take_several_requests_and_each_is_done_once(
+    do: str, bob: User, organization: Organization, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incident_sets, "AT_ONCE", 2)
+    monkeypatch.setattr("tokiflow.web.incident_sets.PATIENCE", 0)
+    rows = [make_incident(make_monitor(organization, f"Job {n}")) for n in range(5)]
+    browser, form = client_for(bob), {"do": do, "all": "yes", "status": "unresolved", "choice": "1h"}
+    seen = []
+    while (answer := browser.post("/app/incidents/bulk", data=form)).status_code == 200:
+        seen += re.findall(r"<h1[^>]*>([^<]+)</h1>", answer.text)
+        form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', answer.text))
+    past = incident_sets_page.DEEDS[do].past
+    assert seen == [f"2 of 5 incidents are {past}", f"4 of 5 incidents are {past}"]
+    assert f"5 incidents were {past}." in page(browser, "?status=all")
+    steps = select(IncidentEvent.incident_id).where(IncidentEvent.what == past)
+    assert sorted(db.session.execute(steps).scalars()) == sorted(one.id for one in rows), "each, and once"
+    assert len({fresh(one).muted_until for one in rows}) == 1
 
 
 @pytest.mark.parametrize("do", ["acknowledge", "mute", "resolve"])

@@ -101,6 +101,8 @@ def test_a_tag_and_days_narrow_it_down_and_stand_in_the_address(browser: Client)
         ("from=2020-01-01&until=2026-03-01", "is more than 366 days"),
         ("period=2999-01", "is still to come"),
         ("period=%00%F0%9F%98%80", "is no month"),
+        ("period=30d&period=2026-01", "When is said several times: choose one of them"),
+        ("tag=db&tag=web", "Which monitors is said several times"),
     ],
 )
 def test_what_makes_no_report_is_told_and_kept_in_the_form(browser: Client, query: str, said: str) -> None:

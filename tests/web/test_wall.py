@@ -121,6 +121,8 @@ def test_a_tag_chooses_whose_runs_are_shown(veras: Client, organization: Organiz
     assert "Invoices" in body
     assert "Rest" not in body
     assert 'hx-get="/app/wall?tag=wall"' in body
+    both = veras.get("/app/wall?tag=wall&tag=other").text
+    assert "Rest" in both, "of two tags none is meant: better all than half of it"
 
 
 def test_dark_and_the_organizations_zone_unless_the_address_says_otherwise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -28,28 +28,22 @@ class Stretch:
     last: bool
 
 
-def fixed(event: AuditEvent | Row[Any]) -> dict[str, Any]:
+def fixed(event: Mapping[Any, Any]) -> dict[str, Any]:
     """What never changes of an event, in ids: who, what, when, to which thing."""
     return {
-        "id": str(event.id),
-        "organization_id": str(event.organization_id),
-        "at": event.at.isoformat(),
-        "what": event.what,
-        "by_kind": event.by_kind,
-        "by_id": event.by_id and str(event.by_id),
-        "object_id": event.object_id and str(event.object_id),
+        "id": str(event["id"]),
+        "organization_id": str(event["organization_id"]),
+        "at": event["at"].isoformat(),
+        "what": event["what"],
+        "by_kind": event["by_kind"],
+        "by_id": event["by_id"] and str(event["by_id"]),
+        "object_id": event["object_id"] and str(event["object_id"]),
     }
 
 
-def words(event: AuditEvent | Row[Any]) -> dict[str, Any]:
+def words(event: Mapping[Any, Any]) -> dict[str, Any]:
     """What people wrote into an event, which may have to go one day."""
-    return {
-        "by": event.by,
-        "object_name": event.object_name,
-        "before": event.before,
-        "after": event.after,
-        "address": event.address,
-    }
+    return {name: event[name] for name in ("by", "object_name", "before", "after", "address")}
 
 
 def get(organization_id: UUID) -> AuditChain | None:
@@ -84,7 +78,7 @@ def stretch(organization_id: UUID, key: bytes, begin: End, most: int = STRETCH) 
     head, events = rows[0], [row for row in rows if row.id is not None]
     begin = max(begin, End(head.gone_n, head.gone_hash), key=lambda one: one.n)
     end, last = End(head.head_n, head.head_hash), len(events) < most
-    links = [chain.Link(one.n, fixed(one), words(one), one.words_hash, one.hash) for one in events]
+    links = [chain.Link(one.n, fixed(one._mapping), words(one._mapping), one.words_hash, one.hash) for one in events]
     # Asked after the links were read: words that went meanwhile are excused as well.
     found = list(chain.breaks(key, links, begin, end, _redacted(organization_id), whole=last))
     at = next((End(one.n, one.hash) for one in reversed(events) if one.n <= end.n), begin)

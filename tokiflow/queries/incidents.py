@@ -212,6 +212,15 @@ def keys(
     return statement if among is None else statement.where(Incident.id.in_(among))
 
 
+def without(keys: Select[Any], what: str, by: UUID, since: datetime) -> Select[Any]:
+    """Of these the ids of those to which the person has not done `what` (a step of the timeline) since that moment."""
+    step = IncidentEvent
+    done = select(step.id).where(
+        step.incident_id == Incident.id, step.what == what, step.user_id == by, step.at >= since
+    )
+    return keys.where(~done.exists())
+
+
 def newest_first(organization_id: UUID, wanted: Filter) -> Iterator[tuple[Incident, Monitor, str]]:
     """Incidents that match, each with its Monitor and the name of whom it is assigned to, some rows at a time."""
     named = func.coalesce(func.nullif(User.name, ""), User.email, "")

@@ -20,6 +20,7 @@ from tokiflow.db import at_end, changed, db, transaction
 from tokiflow.models import AuditChain, AuditEvent
 from tokiflow.queries import audit as queries
 from tokiflow.queries import audit_chains
+from tokiflow.services import sets
 from tokiflow.settings import Settings
 
 log = structlog.get_logger()
@@ -48,11 +49,11 @@ def record(
     It is written at the end of the transaction: the chain's row is locked by all who change something in this
     organization, and who locks it last never waits for somebody who waits for it.
     """
-    event = AuditEvent(
-        id=ids.new(), organization_id=organization_id, at=now, what=what, by=by.name, by_kind=by.kind, by_id=by.id,
-        object_id=object_id, object_name=object_name, before=dict(before or {}), after=dict(after or {}),
-        address=by.address,
-    )  # fmt: skip
+    event = {
+        "id": ids.new(), "organization_id": organization_id, "at": now, "what": what,
+        "by": by.name, "by_kind": by.kind, "by_id": by.id, "address": by.address,
+        "object_id": object_id, "object_name": object_name, "before": dict(before or {}), "after": dict(after or {}),
+    }  # fmt: skip
     at_end(_chain, event)
 
 
@@ -110,24 +111,22 @@ def ends_hold(row: AuditChain) -> bool:
     return ends in ("", _ends(row))
 
 
-def _chain(events: Sequence[AuditEvent]) -> None:
+def _chain(events: Sequence[dict[str, Any]]) -> None:
     """Write `events`, each as the next link of its organization's chain."""
-    chains = _locked(sorted({event.organization_id for event in events}))
+    chains = _locked(sorted({event["organization_id"] for event in events}))
     try:
         whole = [row for row in chains.values() if ends_hold(row)]
     except ValueError:
         raise errors.Unavailable(KEY_LOST) from None
+    opened = {id: key_of(row) for id, row in chains.items()}
     for event in events:
-        row = chains[event.organization_id]
-        key = key_of(row)
-        event.n = row.n + 1
-        event.words_hash = chain.words_hash(key, audit_chains.words(event))
-        event.hash = chain.link_hash(key, row.hash, event.n, audit_chains.fixed(event), event.words_hash)
-        row.n, row.hash = event.n, event.hash
+        row, key = chains[event["organization_id"]], opened[event["organization_id"]]
+        words = chain.words_hash(key, audit_chains.words(event))
+        row.n, row.hash = row.n + 1, chain.link_hash(key, row.hash, row.n + 1, audit_chains.fixed(event), words)
+        event.update(n=row.n, hash=row.hash, words_hash=words)
     for row in whole:
         _seal_ends(row)
-    db.session.add_all(events)
-    db.session.flush()
+    sets.insert(AuditEvent, events)
 
 
 def _seal_ends(row: AuditChain) -> None:

@@ -51,7 +51,7 @@ select m.id as of_monitor, m.ping_count, r.*
 from monitors m left join lateral (
     select {_RUN}, started_at from runs
     where monitor_id = m.id and finished_at is not null and outcome <> 'missed'
-    order by at desc, id desc limit {REPLAYED}
+    order by at desc, id desc limit :most
 ) r on true
 where m.id = any(:ids)
 """)
@@ -165,7 +165,7 @@ def _runs(run_ids: Collection[UUID], since: datetime) -> Rows:
 
 def kept_runs(monitor_ids: Collection[UUID]) -> Rows:
     """The latest finished runs of each, with how many pings it had by then; one empty row of a monitor without any."""
-    return db.session.execute(_REPLAY, {"ids": list(monitor_ids)}).all() if monitor_ids else ()
+    return db.session.execute(_REPLAY, {"ids": list(monitor_ids), "most": REPLAYED}).all() if monitor_ids else ()
 
 
 def reopened(monitor_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -225,15 +225,21 @@ def accepted(monitor_ids: Collection[UUID]) -> Rows:
     return db.session.execute(_ACCEPTED, {"ids": list(monitor_ids)}).all() if monitor_ids else ()
 
 
-def accepted_runs(rows: Collection[Any]) -> dict[UUID, datetime]:
-    """The runs of those monitors of which people said that they are no problem, and when."""
+def accepted_runs(rows: Collection[Any]) -> list[tuple[Row[Any], datetime]]:
+    """The runs of those monitors, however old, of which people said that they are no problem, and when they did.
+
+    What was unusual stands with the run. Whose words had to go from the log (services.audit.redact) named none.
+    """
     event = AuditEvent
     statement = select(event.after["run"].astext, event.at).where(
         event.organization_id.in_({row.organization_id for row in rows}),
         event.object_id.in_([row.id for row in rows]),
         event.what == "monitor.not_a_problem",
+        event.after.has_key("run"),
     )
-    return {ids.parse("run", run_id): at for run_id, at in db.session.execute(statement)} if rows else {}
+    said = {ids.parse("run", run_id): at for run_id, at in db.session.execute(statement)} if rows else {}
+    found = runs(said, ids.made_at(min(said))) if said else {}
+    return [(run, said[id]) for id, run in found.items()]
 
 
 def forget_bands(before: datetime) -> int:

@@ -43,7 +43,7 @@ def wake_up(incident: Incident, at: datetime) -> FollowUp:
 
 def call_off_wake_ups(incident_ids: Collection[UUID], outcome: str, now: datetime) -> None:
     """Nobody is to be reminded at the end of a snooze any more: it was ended, or is another now."""
-    waiting = FollowUp.incident_id.in_(incident_ids), FollowUp.done_at.is_(None), FollowUp.reason == SNOOZED
+    waiting = among(FollowUp.incident_id, incident_ids), FollowUp.done_at.is_(None), FollowUp.reason == SNOOZED
     changed(update(FollowUp).where(*waiting).values(done_at=now, outcome=outcome))
 
 

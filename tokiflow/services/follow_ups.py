@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import select, update
 
 from tokiflow.core.routing import Rule
-from tokiflow.db import changed, db, transaction
+from tokiflow.db import among, changed, db, transaction
 from tokiflow.models import FollowUp, Incident, Monitor
 from tokiflow.queries.routing import Audience
 from tokiflow.services import alert_rows, alerts, contents, follow_up_rows, news, silences
@@ -61,7 +61,7 @@ def release_blocked(monitor_ids: Collection[UUID], at: datetime) -> None:
         return
     blocked = (
         select(FollowUp.id)
-        .where(FollowUp.blocked_by.in_(monitor_ids), FollowUp.done_at.is_(None))
+        .where(among(FollowUp.blocked_by, monitor_ids), FollowUp.done_at.is_(None))
         .with_for_update(skip_locked=True)
         .cte("blocked")
     )

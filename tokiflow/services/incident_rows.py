@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Select, select, true
 from sqlalchemy.orm import aliased
 
@@ -23,8 +22,6 @@ from tokiflow.services import monitor_rows, timeline
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import News
 from tokiflow.services.timeline import Step
-
-log = structlog.get_logger()
 
 OUTAGE, PERFORMANCE = "outage", "performance"
 """The classes of incidents. The monitor is down, or it goes and yet is not as usual."""
@@ -129,7 +126,6 @@ def close(
     incident.resolved_by = by.name
     incident.resolved_by_person = by_person
     note(timeline.step(incident.id, "resolved", at, by, words, detail))
-    log.info("incident_resolved", incident=str(incident.id), monitor=str(row.id))
     return News(incident, row, "resolved", at)
 
 

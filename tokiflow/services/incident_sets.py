@@ -1,20 +1,23 @@
-"""What people do with many incidents at once: acknowledge, mute, resolve. A handful of statements, whatever the number.
+"""What people do with many incidents at once: acknowledge, mute, resolve. A handful of statements for each slice.
 
-Each incident is told of, and written down, as if somebody had done it to that one alone (services.incidents).
+Each incident is told of, and written down, as if somebody had done it to that one alone (services.incidents). Of very
+many one call does no more than its caller has patience for: what it did is on disk, and another call goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select
 
 from tokiflow.core import status
 from tokiflow.core.actors import Actor
-from tokiflow.db import db, transaction
+from tokiflow.db import among, by_index, db, transaction
 from tokiflow.models import Incident, Monitor
 from tokiflow.services import (
     alerts,
@@ -28,63 +31,99 @@ from tokiflow.services import (
     timeline,
 )
 from tokiflow.services.incident_rows import OUTAGE
+from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News, told
+
+log = structlog.get_logger()
 
 AT_ONCE = 500
 """So many share a transaction: their monitors are locked meanwhile, and pings wait for them."""
 
-Pair = tuple[Incident, Monitor]
+Pair = tuple[Incident, MonitorRow]
+
+Patience = Callable[[], bool]
+"""Whether there is time for one more slice."""
 
 
-def acknowledge(incident_ids: Sequence[UUID], by: Actor, now: datetime) -> int:
-    """Somebody is on all that are open; how many that changes."""
-    return _in_portions(incident_ids, partial(_acknowledge, by=by, now=now))
+@dataclass(frozen=True)
+class Done:
+    """How many were changed, and how many it did not come to, as nobody had the patience."""
+
+    changed: int
+    left: int = 0
 
 
-def resolve(incident_ids: Sequence[UUID], by: Actor, now: datetime) -> int:
-    """All that go on are over, and their monitors get a fresh chance; how many."""
-    return _in_portions(incident_ids, partial(_resolve, by=by, now=now))
+def _endless() -> bool:
+    return True
 
 
-def mute(incident_ids: Sequence[UUID], until: datetime, by: Actor, now: datetime) -> int:
-    """No more messages about those that go on, until `until`; how many. Raises Invalid for a time that has passed."""
+def acknowledge(incident_ids: Sequence[UUID], by: Actor, now: datetime, patience: Patience = _endless) -> Done:
+    """Somebody is on all that are open. After each slice it asks whether there is `patience` for another."""
+    return _in_slices(incident_ids, partial(_acknowledge, by=by, now=now), patience)
+
+
+def resolve(incident_ids: Sequence[UUID], by: Actor, now: datetime, patience: Patience = _endless) -> Done:
+    """All that go on are over, and their monitors get a fresh chance; `patience` as in `acknowledge`."""
+    return _in_slices(incident_ids, partial(_resolve, by=by, now=now), patience)
+
+
+def mute(
+    incident_ids: Sequence[UUID], until: datetime, by: Actor, now: datetime, patience: Patience = _endless
+) -> Done:
+    """No more messages about those that go on, until `until`; `patience` as in `acknowledge`. Raises
+    Invalid for a time that has passed."""
     incidents.in_the_future(until, now)
-    return _in_portions(incident_ids, partial(_mute, until=until, by=by, now=now))
+    return _in_slices(incident_ids, partial(_mute, until=until, by=by, now=now), patience)
 
 
-def _in_portions(incident_ids: Sequence[UUID], do: Callable[[Sequence[Pair]], int]) -> int:
+def _in_slices(incident_ids: Sequence[UUID], do: Callable[[Sequence[Pair]], int], patience: Patience) -> Done:
+    """One slice at least: whoever calls again and again must come to an end."""
     changed = 0
     for start in range(0, len(incident_ids), AT_ONCE):
+        if start and not patience():
+            return Done(changed, len(incident_ids) - start)
         with transaction():
             changed += do(_locked(incident_ids[start : start + AT_ONCE]))
-    return changed
+    return Done(changed)
 
 
 def _locked(incident_ids: Sequence[UUID]) -> Sequence[Pair]:
     """Those that go on, each with its monitor, which is locked, in the order in which everybody locks them."""
-    theirs = select(Incident.monitor_id).where(Incident.id.in_(incident_ids), Incident.resolved_at.is_(None))
+    by_index()
+    going_on = among(Incident.id, incident_ids), Incident.resolved_at.is_(None)
     rows = db.session.execute(
-        select(Monitor)
-        .where(Monitor.id.in_(theirs))
+        select(*Monitor.__table__.columns)
+        .where(Monitor.id.in_(select(Incident.monitor_id).where(*going_on)))
         .order_by(Monitor.id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).scalars()
+        .with_for_update(key_share=True, of=Monitor)
+    )
     by_id = {row.id: row for row in rows}
     # Read after the locks were taken: somebody may have been faster.
     found = db.session.execute(
         select(Incident)
-        .where(Incident.id.in_(incident_ids), Incident.resolved_at.is_(None))
+        .where(*going_on)
         .order_by(Incident.monitor_id, Incident.id)
         .execution_options(populate_existing=True)
     ).scalars()
-    return [(one, by_id[one.monitor_id]) for one in found]
+    return [(_by_itself(one), by_id[one.monitor_id]) for one in found]
+
+
+def _by_itself(incident: Incident) -> Incident:
+    """The session does not look after it any more: what changes in it is written with the others' (`_save`)."""
+    db.session.expunge(incident)
+    return incident
+
+
+def _save(found: Sequence[Pair], *names: str) -> None:
+    """Write these columns of the incidents as they are now."""
+    sets.update(Incident, [{"id": one.id, **{name: getattr(one, name) for name in names}} for one, _ in found])
 
 
 def _acknowledge(found: Sequence[Pair], by: Actor, now: datetime) -> int:
     found = [(one, row) for one, row in found if one.status == "open"]
     for one, _ in found:
         one.status, one.acknowledged_at, one.acknowledged_by = "acknowledged", now, by.name
+    _save(found, "status", "acknowledged_at", "acknowledged_by")
     timeline.write(*(timeline.step(one.id, "acknowledged", now, by) for one, _ in found))
     _audit("incident.acknowledged", found, by, now)
     _tell(found, "acknowledged", by, now)
@@ -95,6 +134,7 @@ def _mute(found: Sequence[Pair], until: datetime, by: Actor, now: datetime) -> i
     detail = {"until": until.isoformat()}
     for one, _ in found:
         one.muted_until = until
+    _save(found, "muted_until")
     follow_up_rows.call_off_wake_ups([one.id for one, _ in found], f"It was muted by {by.name}.", now)
     timeline.write(*(timeline.step(one.id, "muted", now, by, detail=detail) for one, _ in found))
     _audit("incident.muted", found, by, now, detail)
@@ -106,7 +146,8 @@ def _resolve(found: Sequence[Pair], by: Actor, now: datetime) -> int:
     steps: list[timeline.Step] = []
     words = f"resolved by {by.name}"
     news = [incident_rows.close(steps.append, one, now, by, row, words, by_person=True) for one, row in found]
-    db.session.flush()
+    log.info("incidents_resolved", count=len(found))
+    _save(found, "status", "resolved_at", "resolved_by", "resolved_by_person")
     timeline.write(*steps)
     _audit("incident.resolved", found, by, now)
     alerts.plan(news, now)
@@ -120,7 +161,6 @@ def _resolve(found: Sequence[Pair], by: Actor, now: datetime) -> int:
 
 def _tell(found: Sequence[Pair], what: str, by: Actor, now: datetime) -> None:
     """Whoever was told of the trouble and follows such things hears of it, through the outbox."""
-    db.session.flush()
     facts = told([one.id for one, _ in found])
     alerts.plan([News(one, row, what, now, facts.get(one.id, Facts()), by.name) for one, row in found], now)
 

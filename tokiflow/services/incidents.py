@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from tokiflow import errors
 from tokiflow.core import alerting, ids, status
 from tokiflow.core.actors import Actor
@@ -33,6 +35,8 @@ from tokiflow.services import (
 from tokiflow.services.incident_rows import OUTAGE, PERFORMANCE
 from tokiflow.services.monitor_rows import MonitorRow
 from tokiflow.services.news import Facts, News, told
+
+log = structlog.get_logger()
 
 
 def close_for_pause(row: MonitorRow, by: Actor, now: datetime) -> None:
@@ -211,6 +215,7 @@ def _close_now(
 ) -> None:
     """A person ends it."""
     news = incident_rows.close(timeline.write, incident, now, by, row, words, by_person=True, detail=detail)
+    log.info("incident_resolved", incident=str(incident.id), monitor=str(row.id))
     db.session.flush()
     alerts.plan([news], now)
     if incident.class_ == OUTAGE:

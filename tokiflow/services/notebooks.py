@@ -5,7 +5,7 @@ A baseline that can't be read, or that has seen nothing yet, is learnt anew from
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -131,7 +131,7 @@ def _with_kept_runs(pages: list[Page], now: datetime | None) -> list[Page]:
         counts[run.of_monitor] = run.ping_count
         if run.id:
             by_monitor[run.of_monitor].append(run)
-    said = _said(pages, by_monitor)
+    said = _said(pages)
     for page in pages:
         page.notebook.said = said[page.row.id]
         page.judged_count = counts.get(page.row.id, 0)
@@ -141,16 +141,15 @@ def _with_kept_runs(pages: list[Page], now: datetime | None) -> list[Page]:
     return pages
 
 
-def _said(pages: Sequence[Page], runs: Mapping[UUID, Sequence[Row[Any]]]) -> dict[UUID, list[Said]]:
-    """By monitor: what people called no problem, of incidents and of these runs."""
-    found: dict[UUID, list[Said]] = {monitor_id: [] for monitor_id in runs}
-    for step in baseline_rows.accepted(list(runs)):
+def _said(pages: Sequence[Page]) -> dict[UUID, list[Said]]:
+    """By monitor: what people called no problem, of incidents and of single runs."""
+    found: dict[UUID, list[Said]] = {page.row.id: [] for page in pages}
+    for step in baseline_rows.accepted(list(found)):
         values = timeline.values(step.detail)
         found[step.monitor_id] += [Said(step.at, step.detail["measure"], value) for value in values]
-    moments = baseline_rows.accepted_runs([page.row for page in pages])
-    for run in (run for some in runs.values() for run in some if run.id in moments):
+    for run, at in baseline_rows.accepted_runs([page.row for page in pages]):
         told = [one for one in run.findings or () if one.get("accepted_by") and one["value"] is not None]
-        found[run.monitor_id] += [Said(moments[run.id], one["measure"], one["value"]) for one in told]
+        found[run.monitor_id] += [Said(at, one["measure"], one["value"]) for one in told]
     return found
 
 

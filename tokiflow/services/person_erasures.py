@@ -35,6 +35,7 @@ from sqlalchemy import (
     union,
     update,
 )
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tokiflow.core import chain
@@ -68,6 +69,18 @@ NO_ADDRESS = "an address that is gone"
 LEFT = "member.erased"
 AT_ONCE = 1_000
 _RANKS = (Role.ADMIN, Role.MEMBER, Role.VIEWER)
+_NO_PROBLEM = sql("""
+    update runs set findings = (
+        select jsonb_agg(
+            case when one->>'accepted_by' = any(:names)
+            then one || jsonb_build_object('accepted_by', cast(:new as text)) else one end order by n
+        ) from jsonb_array_elements(findings) with ordinality found (one, n)
+    )
+    where monitor_id in (select id from monitors where organization_id = :organization) and findings is not null
+        and exists (select from jsonb_array_elements(findings) one where one->>'accepted_by' = any(:names))
+""")
+"""Of what people said that it is no problem: who did. It is all that is theirs in what jobs did."""
+
 _NOT_LOOKED_THROUGH = {tables.RUNS.name, tables.PINGS.name, tables.AUDIT.name, tables.AUDIT_CHAIN.name}
 
 
@@ -223,6 +236,7 @@ def _of_actors(organization_id: UUID, words: Words) -> Iterator[Any]:
     ):
         where = model.organization_id == organization_id, column.in_(words.names)
         yield update(model).where(*where).values({column: FORMER})
+    yield _NO_PROBLEM.bindparams(names=list(words.names), new=FORMER, organization=organization_id)
     said = IncidentEvent.what == "commented"
     for name in words.single:
         pattern = _word(re.escape(name))

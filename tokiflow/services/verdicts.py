@@ -137,6 +137,7 @@ def _recover(book: Book, incident: Incident, verdict: Verdict) -> News:
     unusual = book.class_ == PERFORMANCE
     words = verdict.cause.words or sentences.recovered(incident.last_opened_at, at, unusual=unusual)
     detail = _detail(verdict.cause)
+    log.info("incident_resolved", incident=str(incident.id), monitor=str(verdict.row.id))
     return incident_rows.close(book.note, incident, at, TOKIFLOW, verdict.row, words, by_person=False, detail=detail)
 
 

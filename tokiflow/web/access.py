@@ -1,8 +1,9 @@
 """Permission, decided before any template.
 
 Every view says who may see it: `@access.requires(Right.SEE)` for members of an organization, `@access.person` for
-anyone signed in, `@access.public` for everybody. A house test fails on a view that says nothing. Loaders find a thing
-only in the person's own organizations: outside them it does not exist (404); inside without the right it is 403.
+anyone signed in, `@access.public` for everybody. A house test fails on a view that says nothing. What an address names
+(web.named) is only found in the person's own organizations: outside them it does not exist (404); inside without the
+right it is 403.
 """
 
 from __future__ import annotations
@@ -21,59 +22,16 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.actors import Actor
 from tokiflow.core.roles import Right, allows
-from tokiflow.models import (
-    ApiKey,
-    Channel,
-    Export,
-    Incident,
-    IncidentEvent,
-    Invitation,
-    MaintenanceWindow,
-    Membership,
-    Monitor,
-    Organization,
-    Preset,
-    RoutingRule,
-    Run,
-    SlackInstallation,
-    User,
-    UserSession,
-)
+from tokiflow.models import Membership, Organization, User
 from tokiflow.models.columns import Belonging
 from tokiflow.observability import requests as request_log
-from tokiflow.queries import (
-    api_keys,
-    channels,
-    exports,
-    incidents,
-    invitations,
-    maintenance,
-    memberships,
-    monitors,
-    organizations,
-    presets,
-    routing,
-    runs,
-    sessions,
-    slack_installations,
-    timelines,
-)
+from tokiflow.queries import organizations
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Owned = TypeVar("Owned", bound=Belonging)
 
 RULE = "tokiflow_access"
-
-EXPORTED = {
-    "audit": Right.SEE_AUDIT,
-    "incidents": Right.SEE,
-    "monitors": Right.SEE,
-    "organization": Right.EXPORT_ORGANIZATION,
-    "report": Right.SEE,
-    "runs": Right.SEE,
-}
-"""By kind of export: what somebody must be allowed to, to fetch it."""
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
@@ -100,7 +58,7 @@ def person(view: Callable[P, R]) -> Callable[P, R | Response]:
 
 def requires(right: Right) -> Callable[[Callable[P, R]], Callable[P, R | Response]]:
     """Members with `right` may see it. A loader in the view may switch to another organization of theirs, and
-    checks the right there again, and so does `?organization=org_…`: see `here`."""
+    checks the right there again (web.named), and so does `?organization=org_…`: see `here`."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R | Response]:
         @wraps(view)
@@ -159,112 +117,25 @@ def organization() -> Organization:
     return found
 
 
-def monitor(public_id: str) -> Monitor:
-    """The monitor called `public_id` in the address."""
-    return _admitted(monitors.get(ids.parse("mon", public_id)))
-
-
-def incident(public_id: str) -> Incident:
-    """The incident called `public_id` in the address, with its monitor."""
-    return _admitted(incidents.get(ids.parse("inc", public_id)))
-
-
-def channel(public_id: str) -> Channel:
-    """The channel called `public_id` in the address."""
-    return _admitted(channels.get(ids.parse("chn", public_id)))
-
-
-def slack_installation(public_id: str) -> SlackInstallation:
-    """Our app in the workspace called `public_id` in the address."""
-    return _admitted(slack_installations.get(ids.parse("slk", public_id)))
-
-
 def here() -> str:
     """`org_…` of the current organization. As `organization` in an address, that opens in this one and no other:
     from a mail, and from a page that stayed open while the person went on to another in a second window."""
     return ids.public("org", organization().id)
 
 
-def member(public_id: str) -> Membership:
-    """The member of the current organization called `public_id` in the address, with the person."""
-    check(g.right)
-    found = memberships.get(organization().id, ids.parse("usr", public_id))
-    if found is None:
-        raise errors.NotFound
-    return found
-
-
-def go_to(organization_id: UUID) -> Organization:
-    """The person's organization of this id, current from now on. Raises NotFound, or Forbidden without the right."""
-    _admit(organization_id)
+def go_to(organization_id: UUID, right: Right | None = None) -> Organization:
+    """The person's organization of this id, current from now on. Raises NotFound, or Forbidden without `right`, or
+    that of the view where none is named."""
+    if "membership" not in g or organization_id != membership().organization_id:
+        _enter(organizations.membership(user().id, organization_id))
+    check(right or g.right)
     return organization()
 
 
-def window(public_id: str) -> MaintenanceWindow:
-    """The maintenance window called `public_id` in the address."""
-    return _admitted(maintenance.get(ids.parse("mnt", public_id)))
-
-
-def rule(public_id: str) -> RoutingRule:
-    """The routing rule called `public_id` in the address."""
-    return _admitted(routing.get(ids.parse("rul", public_id)))
-
-
-def api_key(public_id: str) -> ApiKey:
-    """The API key called `public_id` in the address."""
-    return _admitted(api_keys.get(ids.parse("key", public_id)))
-
-
-def invitation(public_id: str) -> Invitation:
-    """The invitation called `public_id` in the address."""
-    return _admitted(invitations.get(ids.parse("inv", public_id)))
-
-
-def export(public_id: str) -> Export:
-    """The file called `public_id` that the person asked for; what is in it, they must still be allowed to see."""
-    found = exports.get(ids.parse("exp", public_id), user().id)
-    if found.organization_id is not None:
-        g.right = EXPORTED[found.kind]
-        _admit(found.organization_id)
+def admitted(found: Owned, right: Right | None = None) -> Owned:
+    """`found`, if the person belongs where it does and may see it there; the page then is about that organization."""
+    go_to(found.organization_id, right)
     return found
-
-
-def preset(public_id: str) -> Preset:
-    """The saved view called `public_id` that is the person's own, or shared where they are."""
-    found = presets.get(ids.parse("pre", public_id), user().id)
-    g.right = Right.SEE
-    return _admitted(found)
-
-
-def comment(public_id: str) -> tuple[IncidentEvent, Incident]:
-    """The words called `public_id` that the person wrote, where they may still write, and the incident."""
-    event, of = timelines.comment(ids.parse("cmt", public_id))
-    if event.user_id != user().id:
-        raise errors.NotFound
-    g.right = Right.WORK_INCIDENTS
-    return event, _admitted(of)
-
-
-def user_session(public_id: str) -> UserSession:
-    """The session called `public_id` of whoever is signed in."""
-    return sessions.get(ids.parse("ses", public_id), user().id, g.now)
-
-
-def run(public_id: str, of: Monitor) -> Run:
-    """The run called `public_id` of the monitor `of`."""
-    return runs.get(of.id, ids.parse("run", public_id))
-
-
-def _admitted(found: Owned) -> Owned:
-    """`found`, if the person belongs where it does; the page then is about that organization."""
-    _admit(found.organization_id)
-    return found
-
-
-def _admit(organization_id: UUID) -> None:
-    if "membership" not in g or organization_id != membership().organization_id:
-        _enter(organizations.membership(user().id, organization_id))
-    check(g.right)
 
 
 def _named() -> Membership | None:

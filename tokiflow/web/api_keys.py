@@ -13,7 +13,7 @@ from tokiflow.core.tokens import ApiKey
 from tokiflow.queries import api_keys as queries
 from tokiflow.services import api_keys as service
 from tokiflow.settings import Settings
-from tokiflow.web import access, api_key_list, filters, frame, htmx, proofs
+from tokiflow.web import access, api_key_list, filters, frame, htmx, named, proofs
 from tokiflow.web.forms.api_key import SCOPES, ApiKeyForm, RotationForm
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/app/settings/api-keys")
@@ -56,7 +56,7 @@ def new() -> ResponseReturnValue:
 @proofs.keeping("overlap", "until", "lasts", "last_day")
 def rotate(key_id: str) -> ResponseReturnValue:
     """Make a key that takes the place of this one; both work for a while."""
-    row = access.api_key(key_id)
+    row = named.api_key(key_id)
     form = RotationForm()
 
     def make() -> ApiKey:
@@ -71,7 +71,7 @@ def rotate(key_id: str) -> ResponseReturnValue:
 @access.requires(Right.EDIT_KEYS)
 def revoke(key_id: str) -> ResponseReturnValue:
     """Say how much it is used, then end it. Nobody is asked who they are first: a key that leaked must end at once."""
-    row = access.api_key(key_id)
+    row = named.api_key(key_id)
     if request.method == "POST":
         name = row.name
         service.revoke(row.id, access.actor(), frame.now())
@@ -118,7 +118,7 @@ def _shown_once(key: ApiKey, form: ApiKeyForm | RotationForm) -> Response:
 
 def _made_already(form: ApiKeyForm | RotationForm) -> Response:
     """Whoever sent the form twice comes to the key it made, if it is theirs to see."""
-    made = access.api_key(form.once.data or "")
+    made = named.api_key(form.once.data or "")
     flash(
         f"This form was sent twice. The key {made.name} was made the first time and can’t be shown again: if nobody "
         "copied it, revoke it and make another.",
@@ -128,7 +128,7 @@ def _made_already(form: ApiKeyForm | RotationForm) -> Response:
 
 
 def _row(key_id: str) -> api_key_list.Row:
-    found = access.api_key(key_id)
+    found = named.api_key(key_id)
     listed = queries.listed(found.id, frame.now())
     return api_key_list.row(listed, queries.uses([found.id], frame.now())[found.id], frame.now())
 

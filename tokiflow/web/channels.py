@@ -23,6 +23,7 @@ from tokiflow.web import (
     channel_rows,
     frame,
     htmx,
+    named,
     recipient_rows,
     trials,
     verifiers,
@@ -91,7 +92,7 @@ def preview_new(kind: str) -> Response:
 @access.requires(Right.EDIT_CHANNELS)
 def preview(channel_id: str) -> Response:
     """Show what a channel would send as its form has it now."""
-    channel = access.channel(channel_id)
+    channel = named.channel(channel_id)
     return _previewed(forms.of(channel.kind).of(channel), channel.kind, channel)
 
 
@@ -99,14 +100,14 @@ def preview(channel_id: str) -> Response:
 @access.requires(Right.SEE)
 def show(channel_id: str) -> Response:
     """One channel and its last deliveries."""
-    return htmx.page("channels/show.html", "channels/_channel.html", **_context(access.channel(channel_id)))
+    return htmx.page("channels/show.html", "channels/_channel.html", **_context(named.channel(channel_id)))
 
 
 @blueprint.route("/<channel_id>/edit", methods=["GET", "POST"])
 @access.requires(Right.EDIT_CHANNELS)
 def edit(channel_id: str) -> Response:
     """Change a channel. Secrets left empty are kept."""
-    channel = access.channel(channel_id)
+    channel = named.channel(channel_id)
     form = forms.of(channel.kind).of(channel)
     if request.method == "POST":
         try:
@@ -127,7 +128,7 @@ def edit(channel_id: str) -> Response:
 @access.requires(Right.EDIT_CHANNELS)
 def delete(channel_id: str) -> Response:
     """Ask, with what will go in numbers; then delete it."""
-    channel = access.channel(channel_id)
+    channel = named.channel(channel_id)
     if request.method == "POST":
         name = channel.name
         service.delete(channel.id, access.actor(), frame.now())
@@ -146,21 +147,21 @@ def delete(channel_id: str) -> Response:
 @access.requires(Right.EDIT_CHANNELS)
 def enable(channel_id: str) -> Response:
     """Let alerts go to it."""
-    return _switched(access.channel(channel_id), enabled=True)
+    return _switched(named.channel(channel_id), enabled=True)
 
 
 @blueprint.post("/<channel_id>/disable")
 @access.requires(Right.EDIT_CHANNELS)
 def disable(channel_id: str) -> Response:
     """Let no alert go to it."""
-    return _switched(access.channel(channel_id), enabled=False)
+    return _switched(named.channel(channel_id), enabled=False)
 
 
 @blueprint.route("/<channel_id>/secret", methods=["GET", "POST"])
 @access.requires(Right.EDIT_CHANNELS)
 def rotate(channel_id: str) -> Response:
     """Say what another signing secret means; then make one, and show it this once."""
-    channel = access.channel(channel_id)
+    channel = named.channel(channel_id)
     signing = webhook_signing.must_have(channel, frame.now())
     made = ""
     if request.method == "POST":
@@ -180,7 +181,7 @@ def rotate(channel_id: str) -> Response:
 @access.requires(Right.EDIT_CHANNELS)
 def forget_former(channel_id: str) -> Response:
     """Sign with the present secret only, from now on."""
-    channel = access.channel(channel_id)
+    channel = named.channel(channel_id)
     webhook_signing.must_have(channel, frame.now())
     service.edit(channel.id, {"config": {"previous_secret": None}}, access.actor(), frame.now())
     return _done(channel, "Only the present secret signs now.")
@@ -190,7 +191,7 @@ def forget_former(channel_id: str) -> Response:
 @access.requires(Right.EDIT_CHANNELS)
 def test(channel_id: str) -> Response:
     """Send a real message now, and show what came back."""
-    channel = access.channel(channel_id)
+    channel = named.channel(channel_id)
     attempt = service.test(channel.id, access.actor(), outside.of(current_app), frame.now())
     result = _result(channel, attempt)
     if htmx.is_htmx():
@@ -202,7 +203,7 @@ def test(channel_id: str) -> Response:
 @access.requires(Right.EDIT_CHANNELS)
 def ask(channel_id: str) -> Response:
     """Send the question to an address once more, whether it wants these mails."""
-    channel = access.channel(channel_id)
+    channel = named.channel(channel_id)
     address = request.form.get("address", "")
     if address not in channel.config.get("to", ()):
         raise errors.Invalid({"address": ["is none of this channel; choose one of its own"]})

@@ -9,7 +9,7 @@ from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.models import Incident
 from tokiflow.services import comments as service
-from tokiflow.web import access, frame, htmx
+from tokiflow.web import access, frame, htmx, named
 from tokiflow.web.forms.incident import CommentForm
 from tokiflow.web.markdown import markdown
 
@@ -20,7 +20,7 @@ blueprint = Blueprint("comments", __name__, url_prefix="/app/incidents/comments/
 @access.person
 def edit(comment_id: str) -> ResponseReturnValue:
     """Other words in place of one's own."""
-    event, incident = access.comment(comment_id)
+    event, incident = named.comment(comment_id)
     form = CommentForm(text=event.text)
     if request.method == "POST" and "preview" not in request.form:
         try:
@@ -44,7 +44,7 @@ def edit(comment_id: str) -> ResponseReturnValue:
 @access.person
 def delete(comment_id: str) -> ResponseReturnValue:
     """Take it back, after a question."""
-    event, incident = access.comment(comment_id)
+    event, incident = named.comment(comment_id)
     if request.method == "POST":
         service.delete(event.id, access.actor(), frame.now())
         return _back(incident, "Deleted. The timeline says that there was a comment.")

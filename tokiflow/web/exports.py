@@ -9,7 +9,7 @@ from tokiflow.core import ids
 from tokiflow.models import Export
 from tokiflow.queries import exports as queries
 from tokiflow.services import exports
-from tokiflow.web import access, frame, htmx
+from tokiflow.web import access, frame, htmx, named
 
 blueprint = Blueprint("exports", __name__, url_prefix="/app/settings/exports")
 
@@ -39,14 +39,14 @@ def index() -> ResponseReturnValue:
 @access.person
 def show(export_id: str) -> ResponseReturnValue:
     """How far it is. While it is being made, the page looks again by itself."""
-    return htmx.page("exports/show.html", "exports/_state.html", export=_shown(access.export(export_id)))
+    return htmx.page("exports/show.html", "exports/_state.html", export=_shown(named.export(export_id)))
 
 
 @blueprint.get("/<export_id>/file")
 @access.person
 def file(export_id: str) -> ResponseReturnValue:
     """The file, from the store or through us."""
-    row = access.export(export_id)
+    row = named.export(export_id)
     pieces = exports.chunks(row, frame.now())
     link = exports.link(row)
     if link:

@@ -12,12 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from werkzeug.datastructures import MultiDict
-
 from tokiflow import errors
 from tokiflow.core import ids
 from tokiflow.core.monitor_draft import clean
 from tokiflow.queries.incidents import MOST_WORDS, Filter
+from tokiflow.web import address
 
 STATUSES = ("unresolved", "open", "acknowledged", "resolved", "all")
 KINDS = {
@@ -78,14 +77,8 @@ def _name(attribute: str) -> str:
 
 def as_asked(asked: Mapping[str, str]) -> dict[str, Any]:
     """The same that `asked` asks for, understood or not, as an address has it."""
-    said = {_name(one.name): _said(asked, _name(one.name)) for one in fields(Choice)}
+    said = {_name(one.name): address.said(asked, _name(one.name)) for one in fields(Choice)}
     return {name: [value[: LONGEST + 1] for value in values[:2]] for name, values in said.items() if values}
-
-
-def _said(asked: Mapping[str, str], name: str) -> list[str]:
-    """All that is said under this name: an address may have it several times."""
-    found = asked.getlist(name) if isinstance(asked, MultiDict) else [asked.get(name, "")]
-    return [value for value in dict.fromkeys(found) if value]
 
 
 def read(asked: Mapping[str, str]) -> tuple[Choice, list[str]]:
@@ -93,7 +86,7 @@ def read(asked: Mapping[str, str]) -> tuple[Choice, list[str]]:
     mistakes: list[str] = []
 
     def word_of(name: str) -> str:
-        several = _said(asked, name)
+        several = address.said(asked, name)
         if len(several) > 1:
             mistakes.append(f"The address says “{name}” several times: choose one of them.")
         word = " ".join(clean(several[0] if several else "").split())

@@ -1,13 +1,15 @@
 """Doing the same with many incidents: a question that counts what will happen, then one press.
 
 Which ones are meant stands in the form: each by its id, or all that the filters find (`all`), as far as they were known
-when the question was asked (`seen`).
+when the question was asked (`seen`). What takes longer than a request may (PATIENCE) goes on with the next, by itself
+or by another press: when it began (`since`), how many it is about (`of`) and how many are `done` stand in that form.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +26,7 @@ from tokiflow.models import Incident
 from tokiflow.queries import incidents
 from tokiflow.queries.incidents import Filter
 from tokiflow.services import incident_sets as service
+from tokiflow.services.incident_sets import Done
 from tokiflow.web import access, filters, frame, htmx, incident_list
 from tokiflow.web.forms.incident import MuteForm
 from tokiflow.web.incident_filter import Choice
@@ -32,6 +35,8 @@ blueprint = Blueprint("incident_sets", __name__, url_prefix="/app/incidents/bulk
 
 MOST = 500
 """So many are named one by one at most."""
+PATIENCE = 8.0
+"""So many seconds a request may take, and one slice more: routers in front of us give up after thirty."""
 NAMED = 5
 NONE_CHOSEN = "Tick the incidents that you mean first."
 
@@ -74,6 +79,15 @@ class Question:
     back: str
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """How far it came so far: since when, how many are done, of how many that were meant."""
+
+    since: datetime
+    done: int
+    of: int
+
+
 @blueprint.get("")
 @access.requires(Right.WORK_INCIDENTS)
 def ask() -> Response:
@@ -90,23 +104,54 @@ def carry_out() -> Response:
     if keys is None or deed is None:
         return _nothing(choice)
     form = MuteForm()
-    meant = sum(incidents.standing(keys).values())
+    stretch = _stretch(request.form, keys)
+    if stretch.done:
+        keys = incidents.without(keys, deed.past, access.user().id, stretch.since)
     # Whose turn it could not be is not even asked: of years of incidents there may be very many.
     found = db.session.execute(keys.where(Incident.status.in_(deed.on))).scalars().all()
     try:
-        changed = _do(request.form["do"], found, form)
+        came = _do(request.form["do"], found, form, stretch.since)
     except errors.Invalid as invalid:
         form.take(invalid)
         return _ask(request.form, form, 422)
-    flash(_said(deed, changed, meant), "success" if changed else "warning")
+    changed = stretch.done + came.changed
+    if came.left:
+        return _go_on(deed, replace(stretch, done=changed), came.left, choice)
+    flash(_said(deed, changed, stretch.of), "success" if changed else "warning")
     return htmx.refresh(incident_list.url(choice))
 
 
-def _do(do: str, found: Sequence[UUID], form: MuteForm) -> int:
-    by, now = access.actor(), frame.now()
+def _do(do: str, found: Sequence[UUID], form: MuteForm, since: datetime) -> Done:
+    by, now, end = access.actor(), frame.now(), time.monotonic() + PATIENCE
+
+    def patience() -> bool:
+        return time.monotonic() < end
+
     if do == "mute":
-        return service.mute(found, form.end(now, filters.viewer().zone), by, now)
-    return service.acknowledge(found, by, now) if do == "acknowledge" else service.resolve(found, by, now)
+        return service.mute(found, form.end(since, filters.viewer().zone), by, now, patience)
+    return (service.acknowledge if do == "acknowledge" else service.resolve)(found, by, now, patience)
+
+
+def _stretch(asked: MultiDict[str, str], keys: Select[Any]) -> Stretch:
+    """Where it goes on; at the first press, where it begins."""
+    if "since" in asked:
+        return Stretch(_moment(asked["since"], frame.now()), _number(asked.get("done")), _number(asked.get("of")))
+    return Stretch(frame.now(), 0, sum(incidents.standing(keys).values()))
+
+
+def _go_on(deed: Deed, stretch: Stretch, left: int, choice: Choice) -> Response:
+    """Say how far it is; the page asks for the rest."""
+    until = [(name, request.form[name]) for name in ("choice", "until") if name in request.form]
+    where = [("since", stretch.since.isoformat()), ("done", str(stretch.done)), ("of", str(stretch.of))]
+    return htmx.page(
+        "incidents/bulk_on.html",
+        "incidents/_bulk_on.html",
+        title=f"{filters.number(stretch.done)} of {filters.count(stretch.done + left, 'incident')} are {deed.past}",
+        percent=100 * stretch.done // (stretch.done + left),
+        left=left,
+        hidden=[*_hidden(request.form["do"], request.form, choice), *until, *where],
+        back=incident_list.url(choice),
+    )
 
 
 def _ask(asked: MultiDict[str, str], form: MuteForm, status: int = 200) -> Response:
@@ -174,6 +219,10 @@ def _moment(text: str, now: datetime) -> datetime:
         return min(seen, now) if seen.tzinfo else now
     except (ValueError, OverflowError):
         return now
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _id(text: str) -> UUID | None:

@@ -19,7 +19,18 @@ from tokiflow.queries import alerts, incidents, presets, timelines, undelivered
 from tokiflow.services import acceptance
 from tokiflow.services import deliveries as delivery_service
 from tokiflow.services import incidents as service
-from tokiflow.web import access, filters, frame, htmx, incident_list, incident_page, output_sides, preset_list, troubles
+from tokiflow.web import (
+    access,
+    filters,
+    frame,
+    htmx,
+    incident_list,
+    incident_page,
+    named,
+    output_sides,
+    preset_list,
+    troubles,
+)
 from tokiflow.web.forms.incident import CommentForm, MuteForm
 from tokiflow.web.markdown import markdown
 
@@ -48,21 +59,21 @@ def index() -> Response:
 @access.requires(Right.SEE)
 def show(incident_id: str) -> Response:
     """One incident, all of it."""
-    return _page(access.incident(incident_id))
+    return _page(named.incident(incident_id))
 
 
 @blueprint.post("/<incident_id>/acknowledge")
 @access.requires(Right.WORK_INCIDENTS)
 def acknowledge(incident_id: str) -> Response:
     """Say that somebody is on it."""
-    return _once(access.incident(incident_id), service.acknowledge, "Acknowledged.")
+    return _once(named.incident(incident_id), service.acknowledge, "Acknowledged.")
 
 
 @blueprint.post("/<incident_id>/resolve")
 @access.requires(Right.WORK_INCIDENTS)
 def resolve(incident_id: str) -> Response:
     """Say that it is over."""
-    incident = access.incident(incident_id)
+    incident = named.incident(incident_id)
     if incident.status == "resolved":
         return _too_late(incident, errors.Conflict("This incident is resolved already."))
     service.resolve(incident.id, access.actor(), frame.now())
@@ -74,21 +85,21 @@ def resolve(incident_id: str) -> Response:
 def not_a_problem(incident_id: str) -> Response:
     """Say that what is unusual is no problem: it is learnt, and the incident is over."""
     said = "Not a problem. Runs like this are taken as usual from now on."
-    return _once(access.incident(incident_id), acceptance.accept_incident, said)
+    return _once(named.incident(incident_id), acceptance.accept_incident, said)
 
 
 @blueprint.route("/<incident_id>/mute", methods=["GET", "POST"])
 @access.requires(Right.WORK_INCIDENTS)
 def mute(incident_id: str) -> Response:
     """Ask for how long, then send no more messages about it until then."""
-    return _until("mute", access.incident(incident_id))
+    return _until("mute", named.incident(incident_id))
 
 
 @blueprint.route("/<incident_id>/snooze", methods=["GET", "POST"])
 @access.requires(Right.WORK_INCIDENTS)
 def snooze(incident_id: str) -> Response:
     """Acknowledge it and be silent until a time; who was told is reminded then, unless it is over."""
-    return _until("snooze", access.incident(incident_id))
+    return _until("snooze", named.incident(incident_id))
 
 
 def _until(what: str, incident: Incident) -> Response:
@@ -119,7 +130,7 @@ def _until(what: str, incident: Incident) -> Response:
 @access.requires(Right.WORK_INCIDENTS)
 def assign(incident_id: str) -> Response:
     """Give it to a member, to oneself (`me`), or to nobody."""
-    incident = access.incident(incident_id)
+    incident = named.incident(incident_id)
     word = request.form.get("to", "").strip()
     try:
         to = None if word in ("", "nobody") else access.user().id if word == "me" else ids.parse("usr", word)
@@ -138,7 +149,7 @@ def assign(incident_id: str) -> Response:
 @access.requires(Right.SEE)
 def difference(incident_id: str) -> Response:
     """What its run printed beside what the last good run did."""
-    incident = access.incident(incident_id)
+    incident = named.incident(incident_id)
     run = incident_page.bad_run(incident, timelines.story(incident.id, 1))
     return htmx.page(
         "incidents/difference.html",
@@ -153,7 +164,7 @@ def difference(incident_id: str) -> Response:
 @access.requires(Right.WORK_INCIDENTS)
 def unmute(incident_id: str) -> Response:
     """Let messages about it go out again."""
-    incident = access.incident(incident_id)
+    incident = named.incident(incident_id)
     try:
         service.mute(incident.id, None, access.actor(), frame.now())
     except errors.Conflict as conflict:
@@ -165,7 +176,7 @@ def unmute(incident_id: str) -> Response:
 @access.requires(Right.WORK_INCIDENTS)
 def comment(incident_id: str) -> Response:
     """Add words to the timeline. htmx gets a fresh form, and the rest of the page asks for itself."""
-    incident = access.incident(incident_id)
+    incident = named.incident(incident_id)
     form = CommentForm()
     if "preview" in request.form:
         return _comment(incident, form) if htmx.is_htmx() else _page(incident, form=form)
@@ -183,7 +194,7 @@ def comment(incident_id: str) -> Response:
 @access.requires(Right.WORK_INCIDENTS)
 def send_again(incident_id: str, delivery_id: str) -> Response:
     """Take up a delivery that was given up."""
-    incident = access.incident(incident_id)
+    incident = named.incident(incident_id)
     delivery = alerts.delivery(ids.parse("dlv", delivery_id))
     if delivery.incident_id != incident.id:
         raise errors.NotFound

@@ -12,7 +12,7 @@ from tokiflow.core.mail_addresses import Mistake
 from tokiflow.core.roles import IN_SHORT, Right, Role, manages
 from tokiflow.services import invitations
 from tokiflow.services.invitations import Outcome
-from tokiflow.web import access, filters, frame, htmx, invitation_list, proofs
+from tokiflow.web import access, filters, frame, htmx, invitation_list, named, proofs
 from tokiflow.web.forms.base import choices
 from tokiflow.web.forms.invitation import Invite
 
@@ -59,7 +59,7 @@ def invite() -> ResponseReturnValue:
 @access.requires(Right.EDIT_MEMBERS)
 def send_again(invitation_id: str) -> ResponseReturnValue:
     """Mail it once more, with a new link."""
-    row = access.invitation(invitation_id)
+    row = named.invitation(invitation_id)
     email = row.email
     try:
         invitations.send_again(row.id, row.organization_id, access.actor(), frame.now())
@@ -74,7 +74,7 @@ def send_again(invitation_id: str) -> ResponseReturnValue:
 @access.requires(Right.EDIT_MEMBERS)
 def withdraw(invitation_id: str) -> ResponseReturnValue:
     """Say what it means, then take the invitation back."""
-    row = access.invitation(invitation_id)
+    row = named.invitation(invitation_id)
     if request.method == "GET":
         return htmx.page("invitations/withdraw.html", "invitations/_withdraw.html", row=row, row_id=invitation_id)
     email = row.email

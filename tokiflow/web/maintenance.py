@@ -14,7 +14,7 @@ from tokiflow.models import MaintenanceWindow
 from tokiflow.queries import audit, monitors
 from tokiflow.queries import maintenance as read
 from tokiflow.services import maintenance as service
-from tokiflow.web import access, filters, frame, htmx, window_editor, windows
+from tokiflow.web import access, filters, frame, htmx, named, window_editor, windows
 
 blueprint = Blueprint("maintenance", __name__, url_prefix="/app/maintenance")
 
@@ -36,7 +36,7 @@ def index() -> Response:
 def show(window_id: str) -> Response:
     """One window: when it is, what it covers, and whether its calendar can be read."""
     return htmx.page(
-        "maintenance/show.html", "maintenance/_window.html", part=htmx.is_htmx(), **_context(access.window(window_id))
+        "maintenance/show.html", "maintenance/_window.html", part=htmx.is_htmx(), **_context(named.window(window_id))
     )
 
 
@@ -44,8 +44,8 @@ def show(window_id: str) -> Response:
 @access.requires(Right.EDIT_MONITORS)
 def new() -> Response:
     """The form for a new window; `?monitor=` names the one it is for."""
-    named = request.args.get("monitor", "")
-    monitor = access.monitor(named) if named else None
+    about = request.args.get("monitor", "")
+    monitor = named.monitor(about) if about else None
     editor = window_editor.for_new(access.organization().id, access.user(), monitor, frame.now())
 
     def save() -> Response:
@@ -59,7 +59,7 @@ def new() -> Response:
 @access.requires(Right.EDIT_MONITORS)
 def edit(window_id: str) -> Response:
     """The form with what is known of the window."""
-    window = access.window(window_id)
+    window = named.window(window_id)
     editor = window_editor.for_known(window, frame.now())
 
     def save() -> Response:
@@ -67,7 +67,7 @@ def edit(window_id: str) -> Response:
         flash(f"Saved {editor.values['name']}.", "success")
         return htmx.see_other(_url(window))
 
-    return editor.answer(save, again=lambda: access.window(window_id))
+    return editor.answer(save, again=lambda: named.window(window_id))
 
 
 @blueprint.get("/preview")
@@ -82,7 +82,7 @@ def preview() -> str:
 @access.requires(Right.EDIT_MONITORS)
 def end(window_id: str) -> Response:
     """What runs now is over."""
-    window = access.window(window_id)
+    window = named.window(window_id)
     service.end(window.id, access.actor(), frame.now())
     flash("Ended. Whoever is still in trouble is told of now.", "success")
     return htmx.see_other(_url(window))
@@ -92,7 +92,7 @@ def end(window_id: str) -> Response:
 @access.requires(Right.EDIT_MONITORS)
 def read_again(window_id: str) -> Response:
     """Read its calendar now."""
-    window = access.window(window_id)
+    window = named.window(window_id)
     service.read_again(window.id, frame.now())
     flash("The calendar is being read; this page shows what came of it.", "success")
     return htmx.see_other(_url(window))
@@ -102,7 +102,7 @@ def read_again(window_id: str) -> Response:
 @access.requires(Right.EDIT_MONITORS)
 def delete(window_id: str) -> Response:
     """Count what would change, then delete it."""
-    window = access.window(window_id)
+    window = named.window(window_id)
     if request.method == "GET":
         return htmx.page("maintenance/delete.html", "maintenance/_delete.html", **_context(window))
     name = window.name
@@ -117,10 +117,10 @@ def _context(row: MaintenanceWindow) -> dict[str, Any]:
     draft = read.draft_of(row, window.monitor_ids)
     total, covered = read.covered(row.organization_id, draft, COVERED)
     lines = windows.lines(windows.occurrences(window.plan, now), row.timezone, now)
-    named = {one.id: one.name for one in covered}
+    names = {one.id: one.name for one in covered}
     return {
         "window": row,
-        "standing": windows.row(window, named, now),
+        "standing": windows.row(window, names, now),
         "lines": lines,
         "city": zones.city(row.timezone),
         "my_zone": zones.city(filters.zone_key()) if any(line.mine for line in lines) else "",

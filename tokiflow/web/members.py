@@ -11,7 +11,7 @@ from tokiflow.core.roles import IN_SHORT, RIGHTS, SENTENCES, Right, Role, manage
 from tokiflow.models import Membership
 from tokiflow.queries import memberships as queries
 from tokiflow.services import memberships
-from tokiflow.web import access, frame, htmx, member_list, proofs, signed_in
+from tokiflow.web import access, frame, htmx, member_list, named, proofs, signed_in
 from tokiflow.web.forms.member import Removal, RoleForm
 
 blueprint = Blueprint("members", __name__, url_prefix="/app/settings/team")
@@ -36,7 +36,7 @@ def index() -> Response:
 @proofs.keeping("role")
 def set_role(member_id: str) -> Response:
     """Choose another role for somebody."""
-    member = access.member(member_id)
+    member = named.member(member_id)
     form = RoleForm(role=member.role)
     form.offer(_offered(member))
     if request.method == "GET":
@@ -51,7 +51,7 @@ def set_role(member_id: str) -> Response:
         )
     except memberships.LastOwner as refused:
         form.form_errors.append(refused.message)
-        return _ask("role", access.member(member_id), 409, form=form)
+        return _ask("role", named.member(member_id), 409, form=form)
     flash(f"{name} is {_article(role)} {role} now.", "success")
     return htmx.see_other(url_for("members.index"))
 
@@ -61,7 +61,7 @@ def set_role(member_id: str) -> Response:
 @proofs.keeping("revoke_keys")
 def remove(member_id: str) -> Response:
     """Say what hangs on somebody, then take them out."""
-    member = access.member(member_id)
+    member = named.member(member_id)
     if member.user_id == access.user().id:
         return htmx.see_other(url_for("ownership.leave", organization=access.here()))
     form = Removal()
@@ -74,7 +74,7 @@ def remove(member_id: str) -> Response:
         )
     except memberships.LastOwner as refused:
         form.form_errors.append(refused.message)
-        member = access.member(member_id)
+        member = named.member(member_id)
         return _ask("remove", member, 409, form=form, **_hanging_on(member))
     flash(f"{name} is no longer in {access.organization().name}.", "success")
     return htmx.see_other(url_for("members.index"))

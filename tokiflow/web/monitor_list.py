@@ -15,7 +15,7 @@ from tokiflow.core import durations, ids, schedule
 from tokiflow.core.status import Status
 from tokiflow.models import Incident, Monitor
 from tokiflow.queries import incidents, monitors
-from tokiflow.web import charts, filters, quiet
+from tokiflow.web import address, charts, filters, quiet
 
 PAGE = 50
 MOST_TAGS_SHOWN = 12
@@ -170,14 +170,12 @@ class Wanted:
 
 
 def wanted(query: MultiDict[str, str]) -> Wanted:
-    """What a URL asks for; what it says wrongly is as if it had not been said."""
-    status = query.get("status", "")
-    sort = query.get("sort", "")
-    page = query.get("page", "")
+    """What a URL asks for; what it says wrongly, or in two ways, is as if it had not been said."""
+    status, sort, page = (address.one(query, name) for name in ("status", "sort", "page"))
     return Wanted(
-        words=" ".join(query.get("q", "").replace("\x00", "").split())[:200],
+        words=" ".join(address.one(query, "q").replace("\x00", "").split())[:200],
         status=Status(status) if status in _STATUSES else None,
-        tag=query.get("tag", "").replace("\x00", "")[:50],
+        tag=address.one(query, "tag").replace("\x00", "")[:50],
         sort=sort if sort in monitors.SORTS else "worst",
         page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 7 and int(page) else 1,
     )

@@ -23,6 +23,7 @@ from tokiflow.web import (
     monitor_figures,
     monitor_list,
     monitor_page,
+    named,
     periods,
     picker,
     run_charts,
@@ -46,7 +47,7 @@ def index() -> Response:
 @access.requires(Right.SEE)
 def show(monitor_id: str) -> Response:
     """One monitor: how it stands, how to ping it, its runs, incidents and figures. `?period=` says of how long."""
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     asked = periods.asked(request.args, monitor, "monitors.show", frame.now())
     page = monitor_page.read(monitor, asked, frame.now())
     key = access.organization().ping_key if access.may(Right.EDIT_MONITORS) else None
@@ -67,7 +68,7 @@ def show(monitor_id: str) -> Response:
 @access.requires(Right.SEE)
 def trend(monitor_id: str) -> Response:
     """What the chart of run times draws, for its script and for programs."""
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     asked = periods.asked(request.args, monitor, "monitors.show", frame.now())
     found = analytics.trend(monitor.id, asked.period, frame.now())
     normal = bands.of(monitor.id, found.since).get(bands.RUN_TIME, ())
@@ -81,7 +82,7 @@ def insight(monitor_id: str) -> Response:
 
     The page of the monitor asks htmx for its figures alone.
     """
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     asked = periods.asked(request.args, monitor, "monitors.insight", frame.now())
     if htmx.is_htmx():
         figures = monitor_figures.whole(monitor, asked, frame.now())
@@ -110,7 +111,7 @@ def new() -> Response:
 @access.requires(Right.EDIT_MONITORS)
 def edit(monitor_id: str) -> Response:
     """The form with what is known of the monitor."""
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     editor = monitor_editor.for_known(monitor, access.user(), frame.now())
 
     def save() -> Response:
@@ -118,7 +119,7 @@ def edit(monitor_id: str) -> Response:
         flash(f"Saved {editor.values['name']}.", "success")
         return htmx.see_other(_url("show", monitor.id))
 
-    return editor.answer(save, again=lambda: access.monitor(monitor_id))
+    return editor.answer(save, again=lambda: named.monitor(monitor_id))
 
 
 @blueprint.get("/preview")
@@ -150,7 +151,7 @@ def choices() -> str:
 @access.requires(Right.PING)
 def ping(monitor_id: str) -> Response:
     """Send the ping that the job would send."""
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     pings.send_test(monitor.id, access.actor(), frame.now())
     flash("Sent a test ping. It counts as a success.", "success")
     return htmx.see_other(_url("show", monitor.id))
@@ -160,7 +161,7 @@ def ping(monitor_id: str) -> Response:
 @access.requires(Right.EDIT_MONITORS)
 def pause(monitor_id: str) -> Response:
     """Ask for how long, then stop judging."""
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     form = PauseForm()
     if request.method == "GET":
         return _ask("pause", monitor, form=form)
@@ -177,7 +178,7 @@ def pause(monitor_id: str) -> Response:
 @access.requires(Right.EDIT_MONITORS)
 def resume(monitor_id: str) -> Response:
     """Judge again from now on."""
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     monitors.resume(monitor.id, access.actor(), frame.now())
     return htmx.see_other(_url("show", monitor.id))
 
@@ -186,7 +187,7 @@ def resume(monitor_id: str) -> Response:
 @access.requires(Right.EDIT_MONITORS)
 def rotate_token(monitor_id: str) -> Response:
     """Say what a new ping URL means, then make one."""
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     if request.method == "GET":
         return _ask("rotate_token", monitor)
     monitors.rotate_token(monitor.id, access.actor(), frame.now())
@@ -198,7 +199,7 @@ def rotate_token(monitor_id: str) -> Response:
 @access.requires(Right.EDIT_MONITORS)
 def delete(monitor_id: str) -> Response:
     """Count what would go, then delete it."""
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     if request.method == "GET":
         return _ask("delete", monitor, contents=read.contents(monitor.id))
     name = monitor.name

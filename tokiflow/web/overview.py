@@ -18,6 +18,7 @@ from tokiflow.services import tour as service
 from tokiflow.settings import Settings
 from tokiflow.web import (
     access,
+    address,
     charts,
     filters,
     frame,
@@ -160,7 +161,7 @@ def _later() -> bool:
 
 
 def _days() -> str:
-    asked = request.args.get("days", "")
+    asked = address.one(request.args, "days")
     return asked if asked in PERIODS else next(iter(PERIODS))
 
 

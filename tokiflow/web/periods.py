@@ -13,7 +13,7 @@ from tokiflow.core import ids
 from tokiflow.core.schedule.runs import period_seconds
 from tokiflow.models import Monitor
 from tokiflow.queries.analytics import PERIODS, Period
-from tokiflow.web import monitor_list
+from tokiflow.web import address, monitor_list
 
 USUAL, LONG = "30d", "1y"
 SELDOM = 3 * 86_400
@@ -51,9 +51,9 @@ def asked(arguments: MultiDict[str, str], monitor: Monitor, endpoint: str, now: 
     """What `arguments` ask for; what makes no sense there is as if nothing had been asked."""
     seldom = period_seconds(monitor_list.schedule_of(monitor), now) > SELDOM
     usual = LONG if seldom else USUAL
-    said = arguments.get("period", "")
+    said = address.one(arguments, "period")
     period = PERIODS.get(said, PERIODS[usual])
-    table = arguments.get("table") == "yes"
+    table = address.one(arguments, "table") == "yes"
     public_id = ids.public("mon", monitor.id)
     links = [
         Link(

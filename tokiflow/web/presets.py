@@ -9,7 +9,7 @@ from tokiflow import errors
 from tokiflow.core.roles import Right
 from tokiflow.models import Preset
 from tokiflow.services import presets as service
-from tokiflow.web import access, frame, htmx, incident_filter, preset_list
+from tokiflow.web import access, frame, htmx, incident_filter, named, preset_list
 from tokiflow.web.forms.incident import PresetForm
 from tokiflow.web.incident_filter import Choice
 
@@ -62,7 +62,7 @@ def new() -> Response:
 @access.person
 def edit(preset_id: str) -> ResponseReturnValue:
     """Rename it, share it, or keep it to oneself; filters in the address take the place of its own."""
-    row = access.preset(preset_id)
+    row = named.preset(preset_id)
     _check(row)
     choice, mistakes = incident_filter.read(request.args)
     if mistakes:
@@ -77,7 +77,7 @@ def edit(preset_id: str) -> ResponseReturnValue:
             form.take(invalid)
             status = 422
         except errors.Conflict as conflict:
-            row = access.preset(preset_id)
+            row = named.preset(preset_id)
             form.version.data, status = str(row.version), 409
             late = f"{conflict.message} It is called “{row.name}” now; save again if you mean it."
         else:
@@ -102,7 +102,7 @@ def edit(preset_id: str) -> ResponseReturnValue:
 @access.person
 def delete(preset_id: str) -> ResponseReturnValue:
     """Forget it, after a question."""
-    row = access.preset(preset_id)
+    row = named.preset(preset_id)
     _check(row)
     if request.method == "POST":
         service.delete(row.id, access.actor(), frame.now())
@@ -115,7 +115,7 @@ def delete(preset_id: str) -> ResponseReturnValue:
 @access.person
 def make_default(preset_id: str) -> ResponseReturnValue:
     """Open this one first from now on."""
-    row = access.preset(preset_id)
+    row = named.preset(preset_id)
     service.set_default(row.organization_id, access.user().id, row.id)
     flash("It opens first from now on, whenever you come to the incidents.", "success")
     return htmx.see_other(url_for("presets.index"))

@@ -19,7 +19,7 @@ from tokiflow.queries import monitors
 from tokiflow.queries import reports as queries
 from tokiflow.services import mail_links, report_files, report_schedules
 from tokiflow.services.exporting import report as files
-from tokiflow.web import access, filters, frame, htmx, report_bars
+from tokiflow.web import access, address, filters, frame, htmx, report_bars
 
 blueprint = Blueprint("reports", __name__)
 
@@ -36,6 +36,7 @@ def index() -> Response:
     """How monitors did in a month or any other days, for all of them or those of one tag."""
     choice = _choice(request.args)
     try:
+        _unambiguous(request.args)
         found, wrong = _report(choice), None
     except errors.Invalid as invalid:
         found, wrong = None, invalid
@@ -56,6 +57,7 @@ def export() -> Response:
     form = request.form.get("format", "")
     if form not in files.FORMATS:
         raise errors.Invalid({"format": [f"is unknown; choose {' or '.join(files.FORMATS)}"]})
+    _unambiguous(request.form)
     choice, organization = _choice(request.form), access.organization()
     made, there = report_files.ask(organization.id, _stretch(choice), choice["tag"], form, access.actor(), frame.now())
     return htmx.see_other(url_for("exports.file" if there else "exports.show", export_id=ids.public("exp", made)))
@@ -65,6 +67,7 @@ def export() -> Response:
 @access.requires(Right.SEE)
 def subscribe() -> Response:
     """Get the report of last month by mail, every first of the month at seven."""
+    _unambiguous(request.form)
     tag = _tag(request.form)
     report_schedules.subscribe(access.organization().id, tag, access.actor(), frame.now())
     return htmx.see_other(url_for("reports.index", _anchor="by-mail", tag=tag or None))
@@ -74,6 +77,7 @@ def subscribe() -> Response:
 @access.requires(Right.SEE)
 def stop() -> Response:
     """Get it no more."""
+    _unambiguous(request.form)
     report_schedules.unsubscribe(access.organization().id, _tag(request.form), access.actor(), frame.now())
     return htmx.see_other(url_for("reports.index", _anchor="by-mail"))
 
@@ -125,8 +129,15 @@ def _said(template: str, token: str, user: User, organization: Organization, tag
 # --- what is asked for ------------------------------------------------------------------------------------------
 
 
+def _unambiguous(asked: Mapping[str, str]) -> None:
+    """Raises Invalid where it asks for two things at once."""
+    several = [name for name in FIELDS if len(address.said(asked, name)) > 1]
+    if several:
+        raise errors.Invalid({name: ["is said several times: choose one of them"] for name in several})
+
+
 def _choice(asked: Mapping[str, str]) -> dict[str, str]:
-    choice = {name: clean(asked.get(name, "")).strip()[:40] for name in ("period", "from", "until")}
+    choice = {name: clean(address.one(asked, name)).strip()[:40] for name in ("period", "from", "until")}
     if not choice["period"] and (choice["from"] or choice["until"]):
         choice["period"] = "dates"
     if not choice["period"]:
@@ -137,7 +148,7 @@ def _choice(asked: Mapping[str, str]) -> dict[str, str]:
 
 
 def _tag(asked: Mapping[str, str]) -> str:
-    return clean(asked.get("tag", "")).strip()[:200]
+    return clean(address.one(asked, "tag")).strip()[:200]
 
 
 def _usual() -> str:

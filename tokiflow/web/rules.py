@@ -13,7 +13,7 @@ from tokiflow.models import RoutingRule
 from tokiflow.queries import channels, monitors
 from tokiflow.queries import routing as stored
 from tokiflow.services import routing as service
-from tokiflow.web import access, filters, frame, htmx, rule_views, who
+from tokiflow.web import access, filters, frame, htmx, named, rule_views, who
 from tokiflow.web.forms.rule import KINDS, QuietHoursForm, RuleForm
 
 blueprint = Blueprint("rules", __name__, url_prefix="/app/rules")
@@ -35,17 +35,17 @@ def simulate() -> Response:
     organization_id = access.organization().id
     question = who.read(request.args, frame.now(), filters.viewer().zone)
     answer = who.answer(organization_id, question)
-    named = {ids.public("mon", id): name for id, name in monitors.names(organization_id)}
+    names = {ids.public("mon", id): name for id, name in monitors.names(organization_id)}
     if answer:
         # Among very many it may not be one of those listed.
-        named.setdefault(ids.public("mon", answer.monitor.id), answer.monitor.name)
+        names.setdefault(ids.public("mon", answer.monitor.id), answer.monitor.name)
     return htmx.page(
         "rules/who.html",
         "rules/_answer.html",
         question=question,
         written=question.written or who.written(question.at),
         answer=answer,
-        monitors=named,
+        monitors=names,
         kinds=KINDS,
     )
 
@@ -70,7 +70,7 @@ def new() -> Response:
 @access.requires(Right.EDIT_RULES)
 def edit(rule_id: str) -> Response:
     """Change a rule."""
-    return _edit(access.rule(rule_id))
+    return _edit(named.rule(rule_id))
 
 
 @blueprint.route("/default", methods=["GET", "POST"])
@@ -84,7 +84,7 @@ def default() -> Response:
 @access.requires(Right.EDIT_RULES)
 def delete(rule_id: str) -> Response:
     """Ask, then delete it."""
-    rule = access.rule(rule_id)
+    rule = named.rule(rule_id)
     if request.method == "POST":
         name = rule.name
         service.delete(rule.id, access.actor(), frame.now())
@@ -96,7 +96,7 @@ def delete(rule_id: str) -> Response:
 @access.requires(Right.EDIT_RULES)
 def move(rule_id: str) -> Response:
     """Ask it one place earlier or later."""
-    rule = access.rule(rule_id)
+    rule = named.rule(rule_id)
     return _changed(
         lambda: service.move(rule.id, -1 if request.form.get("direction") == "up" else 1, access.actor(), frame.now())
     )
@@ -106,7 +106,7 @@ def move(rule_id: str) -> Response:
 @access.requires(Right.EDIT_RULES)
 def enable(rule_id: str) -> Response:
     """Ask it again."""
-    rule = access.rule(rule_id)
+    rule = named.rule(rule_id)
     return _changed(lambda: service.switch(rule.id, access.actor(), frame.now(), enabled=True))
 
 
@@ -114,7 +114,7 @@ def enable(rule_id: str) -> Response:
 @access.requires(Right.EDIT_RULES)
 def disable(rule_id: str) -> Response:
     """Leave it out until it is enabled again."""
-    rule = access.rule(rule_id)
+    rule = named.rule(rule_id)
     return _changed(lambda: service.switch(rule.id, access.actor(), frame.now(), enabled=False))
 
 

@@ -18,11 +18,13 @@ from tokiflow.services import acceptance
 from tokiflow.services import outputs as service
 from tokiflow.web import (
     access,
+    address,
     filters,
     findings,
     frame,
     htmx,
     metric_charts,
+    named,
     output_differences,
     outputs,
     run_views,
@@ -39,9 +41,9 @@ DAY = timedelta(days=1)
 @access.requires(Right.SEE)
 def index(monitor_id: str) -> str:
     """All runs, newest first; `?before=` is the place of an older page, `?day=2026-11-20` asks for those of a day."""
-    monitor = access.monitor(monitor_id)
+    monitor = named.monitor(monitor_id)
     before = request.args.get("before") or None
-    day = _day(request.args.get("day", ""))
+    day = _day(address.one(request.args, "day"))
     page = runs.page(monitor.id, before, PAGE, day, day + DAY if day else None)
     return render_template(
         "runs/index.html",
@@ -69,8 +71,8 @@ def _day(said: str) -> datetime | None:
 @access.requires(Right.SEE)
 def show(monitor_id: str, run_id: str) -> str:
     """One run: how it went, the pings it was built from, and what it printed."""
-    monitor = access.monitor(monitor_id)
-    run = access.run(run_id, monitor)
+    monitor = named.monitor(monitor_id)
+    run = named.run(run_id, monitor)
     pings = runs.pings_of(run)
     kept = outputs.fetch(run)
     return render_template(
@@ -114,8 +116,8 @@ def _viewer_url(monitor: Monitor, run: Run, anchor: str = "output", **asked: Any
 @access.requires(Right.WORK_INCIDENTS)
 def not_a_problem(monitor_id: str, run_id: str) -> Response:
     """Say that what was unusual about it is no problem: it is learnt, and what is open of it is over."""
-    monitor = access.monitor(monitor_id)
-    run = access.run(run_id, monitor)
+    monitor = named.monitor(monitor_id)
+    run = named.run(run_id, monitor)
     acceptance.accept_run(monitor.id, run.id, access.actor(), frame.now())
     flash("Not a problem. Runs like this are taken as usual from now on.", "success")
     return htmx.see_other(_page_of(monitor, run))
@@ -130,8 +132,8 @@ def _page_of(monitor: Monitor, run: Run) -> str:
 @access.requires(Right.SEE)
 def output(monitor_id: str, run_id: str) -> Response:
     """The very bytes that were kept, to save as a file. A browser must never take them for a page of ours."""
-    monitor = access.monitor(monitor_id)
-    run = access.run(run_id, monitor)
+    monitor = named.monitor(monitor_id)
+    run = named.run(run_id, monitor)
     link = service.link(run, _file_name(monitor, run))
     if link:
         return Response(status=303, headers={"Location": link})

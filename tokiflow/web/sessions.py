@@ -12,7 +12,7 @@ from tokiflow.core import ids
 from tokiflow.models import UserSession
 from tokiflow.queries import sessions as queries
 from tokiflow.services import sessions
-from tokiflow.web import access, frame, htmx, proofs, signed_in
+from tokiflow.web import access, frame, htmx, named, proofs, signed_in
 
 blueprint = Blueprint("sessions", __name__, url_prefix="/app/settings/sessions")
 
@@ -33,7 +33,7 @@ def index() -> ResponseReturnValue:
 @proofs.needed
 def ask_end(session_id: str) -> ResponseReturnValue:
     """Sign out there?"""
-    return htmx.page("sessions/ask.html", "sessions/_end.html", one=_shown(access.user_session(session_id)))
+    return htmx.page("sessions/ask.html", "sessions/_end.html", one=_shown(named.user_session(session_id)))
 
 
 @blueprint.post("/<session_id>/end")
@@ -41,7 +41,7 @@ def ask_end(session_id: str) -> ResponseReturnValue:
 @proofs.needed
 def end(session_id: str) -> ResponseReturnValue:
     """Sign out there, at once, wherever its cookie was copied to."""
-    found = access.user_session(session_id)
+    found = named.user_session(session_id)
     if found.id == signed_in.current_id():
         signed_in.end()
         return htmx.see_other(url_for("auth.sign_in"))

@@ -25,7 +25,7 @@ from tokiflow.core.roles import Right
 from tokiflow.queries import slack_installations as installed
 from tokiflow.services import slack_installations as service
 from tokiflow.settings import Settings
-from tokiflow.web import access, channel_rows, frame, htmx, slack_manifest
+from tokiflow.web import access, channel_rows, frame, htmx, named, slack_manifest
 
 blueprint = Blueprint("slack", __name__, url_prefix="/app/channels/slack")
 
@@ -76,7 +76,7 @@ def callback() -> Response:
 @access.requires(Right.EDIT_CHANNELS)
 def remove(installation_id: str) -> Response:
     """Ask, with what stops in numbers; then take the app out."""
-    row = access.slack_installation(installation_id)
+    row = named.slack_installation(installation_id)
     if request.method == "POST":
         name = row.team_name
         service.remove(row.id, access.actor(), outside.of(current_app), frame.now())

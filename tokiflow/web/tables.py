@@ -17,7 +17,7 @@ from tokiflow.services import exports
 from tokiflow.services.exporting import incidents as incidents_csv
 from tokiflow.services.exporting import monitors as monitors_csv
 from tokiflow.services.exporting import runs as runs_csv
-from tokiflow.web import access, frame, htmx, incident_list, monitor_list
+from tokiflow.web import access, frame, htmx, incident_list, monitor_list, named
 
 blueprint = Blueprint("tables", __name__, url_prefix="/app/tables")
 
@@ -55,15 +55,15 @@ def of_incidents() -> ResponseReturnValue:
 @access.requires(Right.SEE)
 def of_runs() -> ResponseReturnValue:
     """All runs of the monitor that the form names, as CSV."""
-    named, now = request.form.get("monitor", ""), frame.now()
-    if not named:
+    whose, now = request.form.get("monitor", ""), frame.now()
+    if not whose:
         raise errors.Invalid({"monitor": ["is missing; say whose runs you want"]})
-    monitor = access.monitor(named)
+    monitor = named.monitor(whose)
     kept = {"monitor": str(monitor.id), "name": monitor.name}
     if runs.count(monitor.id, now, most=runs_csv.SMALL + 1) > runs_csv.SMALL:
         return _by_job("runs", kept)
     called = runs_csv.filename(monitor, now)
-    return _at_once("runs", kept, runs_csv.lines(access.monitor(named), now), called)
+    return _at_once("runs", kept, runs_csv.lines(named.monitor(whose), now), called)
 
 
 def _by_job(kind: str, wanted: Mapping[str, Any]) -> Response:

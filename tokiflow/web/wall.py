@@ -17,7 +17,19 @@ from tokiflow.core.status import Status
 from tokiflow.models import Incident, Monitor
 from tokiflow.queries import monitors, running, sessions, system, unresolved
 from tokiflow.queries.unresolved import Unresolved
-from tokiflow.web import access, charts, filters, frame, htmx, monitor_list, overview, signed_in, troubles, worse
+from tokiflow.web import (
+    access,
+    address,
+    charts,
+    filters,
+    frame,
+    htmx,
+    monitor_list,
+    overview,
+    signed_in,
+    troubles,
+    worse,
+)
 
 blueprint = Blueprint("wall", __name__, url_prefix="/app/wall")
 
@@ -107,10 +119,10 @@ def show() -> Response:
 
 
 def chosen() -> Choice:
-    """The choice that the address makes; what it says wrongly is as if it said nothing."""
-    zone = request.args.get("zone", "")
-    scheme = "light" if request.args.get("scheme") == "light" else "dark"
-    return Choice(scheme, zone if zones.exists(zone) else "", request.args.get("tag", "").replace("\x00", ""))
+    """The choice that the address makes; what it says wrongly, or in two ways, is as if it said nothing."""
+    zone, tag = address.one(request.args, "zone"), address.one(request.args, "tag")
+    scheme = "light" if address.one(request.args, "scheme") == "light" else "dark"
+    return Choice(scheme, zone if zones.exists(zone) else "", tag.replace("\x00", ""))
 
 
 def _zone(choice: Choice) -> ZoneInfo:

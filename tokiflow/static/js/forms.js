@@ -13,16 +13,19 @@
 
   // What is being written stays with this tab until the server has it (data-sent), or somebody signs out.
   function kept(field) { return `draft ${field.dataset.draft}`; }
-  function keep({ target }) { if (target.dataset.draft) sessionStorage.setItem(kept(target), target.value); }
+  function stored(use) { try { return use(sessionStorage); } catch { return null; /* refused or full: they stay with the page */ } }
+  function keep({ target }) {
+    if (target.dataset?.draft) stored((drafts) => drafts.setItem(kept(target), target.value));
+  }
   function bringBack() {
     for (const field of document.querySelectorAll("[data-draft]")) {
-      if ("sent" in field.dataset) sessionStorage.removeItem(kept(field));
-      else if (!field.value) field.value = sessionStorage.getItem(kept(field)) || "";
+      if ("sent" in field.dataset) stored((drafts) => drafts.removeItem(kept(field)));
+      else if (!field.value) field.value = stored((drafts) => drafts.getItem(kept(field))) || "";
     }
   }
   document.addEventListener("input", keep);
   document.addEventListener("submit", ({ target }) => {
-    if (target.matches("[action='/auth/sign-out']")) sessionStorage.clear();
+    if (target.matches("[action='/auth/sign-out']")) stored((drafts) => drafts.clear());
   });
 
   document.addEventListener("submit", (event) => {
