@@ -58,6 +58,7 @@ from tokiflow.queries import (
     slack_installations,
     timelines,
 )
+from tokiflow.web import htmx, redirects
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -303,9 +304,9 @@ def _enter(found: Membership | None) -> None:
 
 
 def _to_sign_in() -> Response:
-    """Sign in first, and come back; after a POST, to the page it was sent from."""
-    back = request.full_path.rstrip("?") if request.method == "GET" else url_for("overview.show")
-    return _go(url_for("auth.sign_in", next=back))
+    """Sign in first, and come back; after a POST, or where htmx wanted a part of it, to the page that is open."""
+    page = request.method == "GET" and not htmx.is_htmx()
+    return _go(url_for("auth.sign_in", next=request.full_path.rstrip("?") if page else redirects.came_from()))
 
 
 def _go(target: str) -> Response:
