@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from tokiflow import errors
 from tokiflow.db import db
+from tokiflow.extensions import login
 from tokiflow.web import htmx
 
 log = structlog.get_logger()
@@ -75,6 +76,8 @@ def _plain(status: int, title: str, message: str, there: str = "") -> Response:
     """A page that needs nothing of the database: it may be the database that failed. `there` is where Tokiflow is, if
     not here."""
     g.pop("membership", None)
+    # Who it is would be looked up now, by whatever draws a page, where nobody has asked before.
+    g.setdefault("_login_user", login.anonymous_user())
     reference = g.get("request_id", "") or request.headers.get("X-Request-ID", "")
     page = render_template(
         "errors/error.html", status=status, title=title, message=message, reference=reference, there=there
