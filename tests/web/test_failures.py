@@ -6,16 +6,22 @@ from typing import NoReturn
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tokiflow.queries import sessions
 
 
-@pytest.mark.parametrize("path", ["/app", "/nothing-here", "/"])
-def test_without_the_database_the_page_says_so_to_whoever_is_signed_in(alice, client_for, monkeypatch, path):
+AWAY = OperationalError("select", {}, ConnectionError("the server closed the connection"))
+
+
+@pytest.mark.parametrize(
+    ("path", "error"), [("/app", AWAY), ("/nothing-here", AWAY), ("/", AWAY), ("/app", PoolTimeout("all are busy"))]
+)
+def test_without_the_database_the_page_says_so_to_whoever_is_signed_in(alice, client_for, monkeypatch, path, error):
     browser = client_for(alice)
 
     def away(*_: object) -> NoReturn:
-        raise OperationalError("select", {}, ConnectionError("the server closed the connection"))
+        raise error
 
     monkeypatch.setattr(sessions, "signed_in", away)
     answer = browser.get(path)

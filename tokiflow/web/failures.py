@@ -6,6 +6,7 @@ import structlog
 from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from tokiflow import errors
@@ -55,8 +56,9 @@ def init_app(app: Flask) -> None:
         return answer
 
     @app.errorhandler(OperationalError)
-    def database_away(error: OperationalError) -> Response:
-        log.warning("database_away", error=type(error.orig).__name__)
+    @app.errorhandler(PoolTimeout)
+    def database_away(error: OperationalError | PoolTimeout) -> Response:
+        log.warning("database_away", error=type(getattr(error, "orig", error)).__name__)
         return _plain(503, "Tokiflow can’t reach its database", "Nothing is lost. Try again in a few seconds.")
 
     @app.errorhandler(Exception)
