@@ -10,7 +10,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tokiflow.queries import sessions
 
-
 AWAY = OperationalError("select", {}, ConnectionError("the server closed the connection"))
 
 
