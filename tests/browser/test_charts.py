@@ -100,6 +100,56 @@ def test_keys_walk_from_run_to_run_zoom_and_open(alices: Page, site: str, monito
     expect(alices.get_by_role("heading", level=1)).to_contain_text("Run of", timeout=SOON)
 
 
+def test_a_stretch_without_runs_says_so_and_opens_nothing(alices: Page, site: str, monitor: Monitor) -> None:
+    alices.goto(url(site, monitor))
+    zoomable(alices)
+    chart = alices.get_by_role("application")
+    chart.focus()
+    chart.press("End")
+    for _ in range(10):
+        chart.press("+")
+    plot = alices.locator(".zoom .u-over")
+    box = plot.bounding_box()
+    assert box
+    for _ in range(2):  # closer, between two nights
+        alices.mouse.move(box["x"] + 40, box["y"] + 50)
+        alices.mouse.down()
+        alices.mouse.move(box["x"] + 160, box["y"] + 50, steps=4)
+        alices.mouse.up()
+    expect(alices.locator(".zoom .tip")).to_be_hidden()
+    chart.press("ArrowLeft")
+    expect(alices.locator(".zoom [aria-live]")).to_have_text("No runs in this stretch.")
+    plot.click()
+    expect(alices).to_have_url(url(site, monitor))
+
+
+def test_a_finger_reads_first_and_opens_then(
+    browser: Browser, sign_in: Callable[[Page, User], None], alice: User, site: str, monitor: Monitor
+) -> None:
+    context = browser.new_context(viewport=NARROW, has_touch=True, locale="en-GB")  # type: ignore[arg-type]
+    page = context.new_page()
+    sign_in(page, alice)
+    page.goto(url(site, monitor))
+    page.locator("#trend").evaluate("chart => chart.scrollIntoView({block: 'center'})")
+    zoomable(page)
+    box = page.locator(".zoom .u-over").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + 90
+    fingers = context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 20), ("touchMove", 40), ("touchMove", 70), ("touchEnd", 0)):
+        points = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}] if apart else []
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    whole = page.get_by_role("button", name="Show the whole")
+    expect(whole).to_be_visible()
+    whole.tap()
+    page.touchscreen.tap(x, y)
+    expect(page.locator(".zoom .tip")).to_contain_text("Success, 9 m 10 s")
+    expect(page).to_have_url(url(site, monitor))
+    page.touchscreen.tap(x, y)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Run of", timeout=SOON)
+    context.close()
+
+
 def test_the_page_follows_along_and_leaves_the_zoomed_chart_alone(alices: Page, site: str, monitor: Monitor) -> None:
     alices.goto(url(site, monitor))
     zoomable(alices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -186,6 +187,12 @@ def test_words_are_previewed_written_changed_and_seen_by_the_other(
     bobs.get_by_role("button", name="Preview").click()
     expect(bobs.locator(".preview strong")).to_have_text("the disk", timeout=SOON)
     expect(bobs.get_by_label("Comment", exact=True)).to_have_value("It is **the disk**")
+    with_trouble = re.compile("/comment$")
+    bobs.route(with_trouble, lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    bobs.get_by_role("button", name="Comment", exact=True).click()
+    expect(bobs.locator("#toasts")).to_contain_text("Tokiflow could not do that")
+    expect(bobs.get_by_label("Comment", exact=True)).to_have_value("It is **the disk**")
+    bobs.unroute(with_trouble)
     bobs.get_by_role("button", name="Comment", exact=True).dblclick()  # is said once all the same
     expect(page.locator("#timeline strong")).to_have_text("the disk", timeout=SOON)
     expect(page.get_by_role("link", name="Change")).to_have_count(0)

@@ -51,6 +51,14 @@ def test_an_overrun_tells_what_was_allowed() -> None:
     assert sentences.overran(60, 92_000) == "took 1 m 32 s, at most 1 m is allowed"
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(8000, "8,000"), (-22.5, "−22.5"), (-0.0, "0"), (0.013712, "0.01371"), (-1e300, "−1e+300"), (2**53, "9.007e+15")],
+)
+def test_a_number_of_the_jobs_own_is_short_and_has_a_real_minus(value: float, words: str) -> None:
+    assert sentences.amount(value, Measure.METRIC) == words
+
+
 def test_there_is_advice_for_every_kind_of_trouble() -> None:
     assert all(sentences.advice(kind).endswith(".") for kind in Kind)
 

@@ -72,6 +72,16 @@ def test_whoever_dies_over_it_is_followed_by_another(alice, organization):
     assert make(asked, NOW + HOUR) == 1
 
 
+def test_what_ends_whoever_makes_it_is_given_up(alice, organization):
+    asked = ask(alice, organization)
+    with transaction():
+        tried = {"now": NOW, "n": exports.TRIES}
+        db.session.execute(text("update exports set lease_until = :now, attempts = :n"), tried)
+    assert make(asked) == 0
+    assert (kept(asked).status, kept(asked).last_error, kept(asked).finished_at) == ("dead", exports.ENDED, NOW)
+    assert exports.ring(NOW + HOUR) == 0
+
+
 def test_what_does_not_work_is_tried_again_and_not_for_ever(alice, organization, monkeypatch):
     asked, at = ask(alice, organization), NOW
     failing(monkeypatch, errors.StorageError("The bucket is away."))

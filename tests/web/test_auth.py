@@ -67,6 +67,24 @@ def count(model) -> int:
     return db.session.execute(select(func.count()).select_from(model)).scalar_one()
 
 
+def test_a_session_that_ends_leads_back_to_the_page_that_was_open(client):
+    token = {"X-CSRFToken": token_on(client, "/auth/sign-in")}
+    htmx = {"HX-Request": "true", "HX-Current-URL": "http://localhost/app?days=30#trend"} | token
+
+    def back(answer):
+        target = answer.headers.get("HX-Redirect") or answer.headers["Location"]
+        return parse_qs(urlsplit(target).query)["next"][0]
+
+    def after_sending(page):
+        return back(client.post("/app/incidents/presets/no-default", headers={"Referer": page} | token))
+
+    assert back(client.get("/app?part=figures&days=30", headers=htmx)) == "/app?days=30"
+    assert back(client.post("/app/incidents/bulk", headers=htmx)) == "/app?days=30"
+    assert after_sending("http://localhost/app/incidents/presets") == "/app/incidents/presets"
+    for elsewhere in ("https://evil.example/app/presets", "http://[", "http://localhost//evil.example"):
+        assert after_sending(elsewhere) == "/app"
+
+
 # --- the link ---------------------------------------------------------------------------------------------------
 
 

@@ -29,10 +29,11 @@ def test_a_finding_says_what_and_why_in_numbers() -> None:
         ({**ANOMALY, "words": ""}, "3 s; usually 12 m ± 40 s"),
         ({"measure": "output_size", "value": 10, "usual": 4096}, "10 B; usually 4.0 KB"),
         ({"measure": "metric:rows", "value": 100, "usual": 8000, "spread": 200}, "100; usually 8,000 ± 200"),
+        ({"measure": "metric:rows", "value": -8.0261, "usual": 1e300}, "−8.026; usually 1e+300"),
         ({"kind": "shift"}, ""),
         ({}, ""),
     ],
-    ids=["run time", "output", "metric", "shift", "nothing"],
+    ids=["run time", "output", "metric", "far off", "shift", "nothing"],
 )
 def test_what_whoever_judged_did_not_say_is_made_of_the_numbers(finding: dict[str, Any], words: str) -> None:
     (found,) = findings.of([finding])

@@ -125,6 +125,8 @@ def _goes(values: Sequence[float]) -> str:
     return "but the trend is down again" if last * TURNS < first else "and the trend is level"
 
 
+READABLE = 1e15
+"""A whole number from here on is told by its first digits: `1e+300` has three hundred."""
 TURNS = 1.05
 """Halves of a row that differ by less are level."""
 
@@ -161,8 +163,10 @@ def amount(value: float, measure: Measure) -> str:
         return durations.words(round(value) if value >= 10 else value)
     if measure is Measure.OUTPUT_SIZE:
         return durations.size(round(value))
-    # Four digits are enough to see what is meant, and all of a whole number.
-    return f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.4g}"
+    # Four digits are enough to see what is meant, and all of a whole number that somebody can read.
+    size = abs(value)
+    whole = 1000 <= size < READABLE or (size < 1000 and size == round(size))
+    return ("−" if value < 0 else "") + (f"{size:,.0f}" if whole else f"{size:.4g}")
 
 
 _DOES = {

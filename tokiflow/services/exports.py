@@ -44,6 +44,8 @@ RING_AT_MOST = 100
 LINK_SECONDS = 300
 FORGOTTEN_AT_ONCE = 1_000
 
+ENDED = "Whoever made it was ended halfway, each time. Ask for less at once, or let your operator look at the worker."
+
 AT_ONCE_MARK = "at_once"
 """In `wanted`: whoever asked has it before their eyes, and needs no mail."""
 
@@ -204,7 +206,11 @@ def _due(now: datetime) -> ColumnElement[bool]:
 
 def _claim(export_ids: Sequence[UUID], now: datetime) -> list[Asked]:
     free = select(Export.id).where(Export.id.in_(export_ids), _due(now)).with_for_update(skip_locked=True)
+    # Whoever made it has ended each time without a word: it may be the file that is too much for it.
+    given_up = {"status": "dead", "lease_until": None, "finished_at": now, "last_error": ENDED}
     with transaction():
+        enough = update(Export).where(Export.id.in_(free), Export.attempts >= TRIES).values(given_up)
+        changed(enough.execution_options(synchronize_session=False))
         taken = db.session.execute(
             update(Export)
             .where(Export.id.in_(free))

@@ -26,6 +26,7 @@ from tokiflow.models import Membership, Organization, User
 from tokiflow.models.columns import Belonging
 from tokiflow.observability import requests as request_log
 from tokiflow.queries import organizations
+from tokiflow.web import htmx, redirects
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -174,9 +175,9 @@ def _enter(found: Membership | None) -> None:
 
 
 def _to_sign_in() -> Response:
-    """Sign in first, and come back; after a POST, to the page it was sent from."""
-    back = request.full_path.rstrip("?") if request.method == "GET" else url_for("overview.show")
-    return _go(url_for("auth.sign_in", next=back))
+    """Sign in first, and come back; after a POST, or where htmx wanted a part of it, to the page that is open."""
+    page = request.method == "GET" and not htmx.is_htmx()
+    return _go(url_for("auth.sign_in", next=request.full_path.rstrip("?") if page else redirects.came_from()))
 
 
 def _go(target: str) -> Response:

@@ -19,6 +19,9 @@ STRIP_TICK = 5.0
 STRIP_BASE = 23.0
 STRIP_TOP = 2.0
 
+ADDED_UP = 1e300
+"""Larger numbers of a job's own are drawn in parts of the largest: a few of them added up are more than can be told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -151,6 +154,10 @@ def sparkline(
     """
     if len(values) < 2:
         return None
+    summary, largest = _spark_summary(values), max(map(abs, values))
+    if largest > ADDED_UP:
+        values = [value / largest for value in values]
+        band = [edge and (edge[0] / largest, edge[1] / largest) for edge in band]
     # A limit far beyond every value would press the line flat: it may take half of the room at most.
     edges = [edge for edge in band if edge]
     highest, floor = max(values), min(0.0, min(values))
@@ -168,7 +175,7 @@ def sparkline(
         path(line),
         round(line[-1][0], 1),
         round(line[-1][1], 1),
-        _spark_summary(values),
+        summary,
         area([(point(k, edge[0]), point(k, edge[1])) for k, edge in enumerate(band) if edge]),
         tuple((round(line[k][0], 1), round(line[k][1], 1)) for k in sorted(odd)),
     )

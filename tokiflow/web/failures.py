@@ -6,10 +6,12 @@ import structlog
 from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from tokiflow import errors
 from tokiflow.db import db
+from tokiflow.extensions import login
 from tokiflow.web import htmx
 
 log = structlog.get_logger()
@@ -54,8 +56,9 @@ def init_app(app: Flask) -> None:
         return answer
 
     @app.errorhandler(OperationalError)
-    def database_away(error: OperationalError) -> Response:
-        log.warning("database_away", error=type(error.orig).__name__)
+    @app.errorhandler(PoolTimeout)
+    def database_away(error: OperationalError | PoolTimeout) -> Response:
+        log.warning("database_away", error=type(getattr(error, "orig", error)).__name__)
         return _plain(503, "Tokiflow can’t reach its database", "Nothing is lost. Try again in a few seconds.")
 
     @app.errorhandler(Exception)
@@ -75,6 +78,8 @@ def _plain(status: int, title: str, message: str, there: str = "") -> Response:
     """A page that needs nothing of the database: it may be the database that failed. `there` is where Tokiflow is, if
     not here."""
     g.pop("membership", None)
+    # Who it is would be looked up now, by whatever draws a page, where nobody has asked before.
+    g.setdefault("_login_user", login.anonymous_user())
     reference = g.get("request_id", "") or request.headers.get("X-Request-ID", "")
     page = render_template(
         "errors/error.html", status=status, title=title, message=message, reference=reference, there=there

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tokiflow.core import durations
+from tokiflow.core import sentences
+from tokiflow.core.measure import Measure
 from tokiflow.queries import bands
-from tokiflow.web import metric_charts
 
 _HEADS = {"anomaly": "Unlike the usual", "shift": "A new usual", "degraded": "Slower than usual"}
 _MEASURES = {"run_time": "Run time", "output_size": "Output", "run_count": "Runs"}
@@ -70,9 +70,5 @@ def _facts(one: Mapping[str, Any], measure: str) -> list[tuple[str, str]]:
 
 
 def amount(measure: str, value: float) -> str:
-    """A value in the measure's own unit, rounded as one says it."""
-    if measure == bands.RUN_TIME:
-        return durations.words(float(value))
-    if measure == "output_size":
-        return durations.size(round(float(value)))
-    return metric_charts.number(float(value))
+    """A value in the measure's own unit, as the sentences about it say it."""
+    return sentences.amount(float(value), Measure(measure) if measure in _MEASURES else Measure.METRIC)

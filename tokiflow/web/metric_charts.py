@@ -64,11 +64,13 @@ _LARGE = ((1e12, " tn"), (1e9, " bn"), (1e6, " M"))
 
 def number(value: float) -> str:
     """`9,123`, `0.0137`, `1.23 bn`: three digits that matter, and whole numbers below ten million whole."""
-    if abs(value) >= 1e15:
+    if value < 0:
+        return f"−{number(-value)}"
+    if value >= 1e15:
         return f"{value:.3g}"
-    if abs(value) >= 1e7:
-        size, unit = next(one for one in _LARGE if abs(value) >= one[0])
+    if value >= 1e7:
+        size, unit = next(one for one in _LARGE if value >= one[0])
         return f"{value / size:.3g}{unit}"
-    if value == int(value) or abs(value) >= 1000:
+    if value == int(value) or value >= 1000:
         return f"{round(value):,}"
     return f"{value:.3g}"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
 from flask import flash, g, request, url_for
 from werkzeug.datastructures import MultiDict
@@ -100,7 +99,4 @@ def _back() -> str:
     """This very address; or, if it only takes a POST, the page whose button was pressed."""
     if request.method == "GET" or redirects.answers_get():
         return _address()
-    came_from = urlsplit(request.referrer or "")
-    return (
-        came_from._replace(scheme="", netloc="", fragment="").geturl() if came_from.netloc == request.host else "/app"
-    )
+    return redirects.came_from()

@@ -29,6 +29,15 @@ def safe(target: str | None, otherwise: str = HOME) -> str:
     return otherwise if parts.scheme or parts.netloc or parts.path.startswith("/auth/") else target
 
 
+def came_from(otherwise: str = HOME) -> str:
+    """The page of ours that the person has before their eyes, as htmx or the browser says; else `otherwise`."""
+    try:
+        page = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    except ValueError:
+        return otherwise
+    return safe(page._replace(scheme="", netloc="", fragment="").geturl()) if page.netloc == request.host else otherwise
+
+
 def answers_get() -> bool:
     """Whether there is a page at the address of this request."""
     addresses = current_app.create_url_adapter(request)

@@ -20,8 +20,11 @@
     }
   }
 
+  // Only what it asked itself says how the line is: not a form in it, which speaks for itself (js/messages.js).
+  function follower(element) { return element.matches?.("[data-live]") ? element : null; }
+
   function answered(event) {
-    const region = event.target.closest?.("[data-live]");
+    const region = follower(event.target);
     const status = event.detail.ctx?.response?.status;
     if (!region || !status || status >= 500) return;
     patience.delete(region);
@@ -29,7 +32,7 @@
   }
 
   function unanswered(event) {
-    const region = event.target.closest?.("[data-live]");
+    const region = follower(event.target);
     const status = event.detail.ctx?.response?.status;
     if (!region || (status && status < 500)) return;
     patience.set(region, Math.min((patience.get(region) || 1) * 2, 16));

@@ -2,6 +2,8 @@
 // Without this script the drawn chart stays, with the same words. While a chart is zoomable htmx leaves it alone.
 (() => {
   const FRESH = 60_000;
+  const GAP = 12;
+  const NONE = "No runs in this stretch.";
   const library = { promise: null };
 
   function load(url) {
@@ -27,6 +29,9 @@
     const days = Math.floor(whole / 86_400);
     return two(days, days === 1 ? "day" : "days", Math.floor((whole % 86_400) / 3600), "h");
   }
+
+  // September is the one month of which browsers don't keep three letters.
+  function said(format, moment) { return format.format(moment).replace("Sept", "Sep"); }
 
   const OUTCOMES = { success: "Success", failed: "Failed", overran: "Ran too long", missed: "Missed", running: "Running" };
   const SHAPES = { failed: "failed", overran: "failed", missed: "missed" };
@@ -62,17 +67,35 @@
     return (point.until ? (at + Date.parse(point.until)) / 2 : at) / 1000;
   }
 
+  function good(point) { return point.seconds !== null && (point.runs || !SHAPES[point.outcome]); }
+
+  // Where the line is interrupted, by the rule of the drawn chart: amid so many usual distances, and a tenth of it all.
+  function silences(points, until) {
+    const at = points.filter(good).map(place);
+    if (at.length < 2) return [];
+    const apart = at.slice(1).map((one, k) => one - at[k]);
+    const sorted = [...apart].sort((one, other) => one - other);
+    const usual = (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.floor(sorted.length / 2)]) / 2;
+    const widest = Math.max(GAP * usual, (until - place(points[0])) / 10);
+    return apart.map((gap, k) => (gap > widest ? at[k] + gap / 2 : 0)).filter(Boolean);
+  }
+
   // Points and edges of the band share one axis; where one of the two has nothing to say, the line goes on.
   function table(data) {
     const points = data.points.filter((point) => point.outcome !== "running");
-    const all = [...points.map((point) => [place(point), point, null]), ...data.band.map((edge) => [Date.parse(edge.at) / 1000, null, edge])];
+    const all = [
+      ...points.map((point) => [place(point), point, null]),
+      ...data.band.map((edge) => [Date.parse(edge.at) / 1000, null, edge]),
+      ...silences(points, Date.parse(data.until) / 1000).map((at) => [at, null, null]),
+    ];
     all.sort((one, other) => one[0] - other[0]);
-    const good = (point) => point.seconds !== null && (point.runs || !SHAPES[point.outcome]);
+    // To uPlot null is a gap, and undefined nothing at all.
+    const time = ([, point, edge]) => (point ? (good(point) ? point.seconds : undefined) : edge ? undefined : null);
     return {
       rows: all.map((one) => one[1]),
       columns: [
         all.map((one) => one[0]),
-        all.map(([, point]) => (point ? (good(point) ? point.seconds : undefined) : undefined)),
+        all.map(time),
         all.map(([, , edge]) => (edge ? edge.low : undefined)),
         all.map(([, , edge]) => (edge ? edge.high : undefined)),
       ],
@@ -90,7 +113,7 @@
       this.plot.setAttribute("role", "application");
       this.plot.setAttribute("aria-roledescription", "chart");
       this.plot.setAttribute("aria-label", `${box.querySelector("svg").getAttribute("aria-label")} Arrow keys walk from run to run, plus and minus zoom, Enter opens the run, Escape shows the whole again.`);
-      this.host.querySelector(".hint").textContent = matchMedia("(pointer: coarse)").matches ? "Tap a run to open it." : "Drag to zoom, hover for the exact run, click to open it.";
+      this.host.querySelector(".hint").textContent = matchMedia("(pointer: coarse)").matches ? "Tap a run to read it, and once more to open it. Two fingers zoom." : "Drag to zoom, hover for the exact run, click to open it.";
       this.tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
       this.told = Object.assign(document.createElement("p"), { className: "sr" });
       this.told.setAttribute("aria-live", "polite");
@@ -98,7 +121,10 @@
       this.host.append(this.reset, this.tip, this.told);
       this.reset.addEventListener("click", () => { this.whole(); this.plot.focus(); });
       this.plot.addEventListener("keydown", (event) => this.press(event));
-      this.plot.addEventListener("click", () => this.follow());
+      this.plot.addEventListener("click", (event) => this.follow(event));
+      this.plot.addEventListener("pointermove", () => { this.walking = null; });
+      this.plot.addEventListener("touchstart", () => { this.pinched = null; }, { passive: true });
+      this.plot.addEventListener("touchmove", (event) => this.pinch(event), { passive: false });
       this.plot.addEventListener("blur", () => { this.walking = null; this.point(null); });
       this.zoomed = false;
     }
@@ -123,7 +149,7 @@
     }
 
     show(data) {
-      this.data = data;
+      if (!data.points.length) throw new Error("there is nothing to draw any more");
       this.table = table(data);
       const [first] = this.table.columns[0];
       this.from = first;
@@ -152,11 +178,11 @@
         scales: { x: { time: true, min, max, range: (_, low, high) => [low, high] }, y: { range: (chart, low, high) => [0, this.top(chart, high)] } },
         axes: [
           { ...axis, grid: { show: false }, space: 90, size: 30, values: (_, moments) => this.moments(moments) },
-          { ...axis, grid: { stroke: c.line, width: 1 }, size: 66, splits: (_, index, low, high) => this.splits(high), values: (_, ticks) => ticks.map((tick) => (tick ? duration(tick) : "")) },
+          { ...axis, grid: { stroke: c.line, width: 1 }, size: (_, ticks) => this.gutter(ticks), splits: (_, index, low, high) => this.splits(high), values: (_, ticks) => ticks.map((tick) => (tick ? duration(tick) : "")) },
         ],
         series: [
           {},
-          { stroke: c.accent, width: 1.75, points: { show: false }, spanGaps: false },
+          { stroke: c.accent, width: 1.75, spanGaps: false, points: { show: true, size: 4, width: 0, fill: c.accent, filter: (drawn) => this.alone(drawn) } },
           bounds, { ...bounds },
         ],
         bands: [{ series: [3, 2], fill: c.accent.replace("rgb(", "rgba(").replace(")", ", .1)") }],
@@ -187,6 +213,18 @@
       return rows.map((_, k) => k).filter((k) => rows[k] && at[k] >= min && at[k] <= max);
     }
 
+    // Runs between two silences, too close together for a line to be seen.
+    alone(chart) {
+      const [at, time] = this.table.columns;
+      const parts = [[]];
+      time.forEach((seconds, k) => (seconds === null ? parts.push([]) : seconds !== undefined && parts.at(-1).push(k)));
+      const wide = (part) => chart.valToPos(at[part.at(-1)], "x") - chart.valToPos(at[part[0]], "x");
+      return parts.filter((part) => part.length && wide(part) < 4).map(([first]) => first);
+    }
+
+    // As wide as the longest words beside a grid line.
+    gutter(ticks) { return Math.max(66, 14 + 7 * Math.max(...(ticks || []).map((words) => words.length))); }
+
     splits(high) {
       const step = this.step(high);
       return Array.from({ length: Math.round(high / step) + 1 }, (_, k) => k * step);
@@ -202,7 +240,7 @@
       return moments.map((at) => {
         const date = new Date(at * 1000);
         const words = time.format(date);
-        return apart >= 86_400 || (apart >= 3600 && words === "00:00") ? day.format(date) : words;
+        return apart >= 86_400 || (apart >= 3600 && words === "00:00") ? said(day, date) : words;
       });
     }
 
@@ -223,6 +261,10 @@
       });
       odd.forEach(({ point, x, y }) => this.mark(ctx, shape(point), x, y, ratio * (odd.length > 36 ? 0.65 : 1)));
       this.label(chart, odd, ratio);
+      if (!this.seen(min, max).length) {
+        Object.assign(ctx, { font: `500 ${13 * ratio}px 'Inter Variable', sans-serif`, textAlign: "center", fillStyle: this.ink["ink-3"] });
+        ctx.fillText(NONE, left + width / 2, top + height / 2);
+      }
       ctx.restore();
     }
 
@@ -284,20 +326,18 @@
       this.zoomed = min > this.from + 1e-3 || max < this.to - 1e-3;
       this.reset.hidden = !this.zoomed;
       this.host.dataset.zoomed = this.zoomed;
+      if (this.at !== null && this.at !== undefined && !this.seen(min, max).includes(this.at)) this.point(null);
     }
 
     whole() { this.chart.setScale("x", { min: this.from, max: this.to }); this.point(null); }
 
-    // By hand: the nearest run to the cursor. Rows of the band are none.
+    // By hand: the nearest to the cursor of the runs in sight.
     nearest(index) {
       if (index === null || index === undefined) return null;
-      const { rows, columns: [at] } = this.table;
-      const want = this.chart.posToVal(this.chart.cursor.left, "x");
-      let best = null;
-      for (let k = 0; k < rows.length; k += 1) {
-        if (rows[k] && (best === null || Math.abs(at[k] - want) < Math.abs(at[best] - want))) best = k;
-      }
-      return best;
+      const { columns: [at] } = this.table;
+      const { min, max } = this.chart.scales.x;
+      const away = (k) => Math.abs(at[k] - this.chart.posToVal(this.chart.cursor.left, "x"));
+      return this.seen(min, max).reduce((best, k) => (best === null || away(k) < away(best) ? k : best), null);
     }
 
     hover() {
@@ -314,8 +354,9 @@
       this.tip.className = `tip ${kind}`;
       this.tip.replaceChildren(...this.words(point, kind));
       const left = this.chart.valToPos(this.table.columns[0][k], "x") + this.chart.over.offsetLeft + this.plot.offsetLeft;
-      const lean = left > this.host.clientWidth / 2;
-      this.tip.style.transform = `translate(${Math.round(left)}px, 2.2rem) translateX(${lean ? "calc(-100% - 10px)" : "10px"})`;
+      const wide = this.tip.offsetWidth;
+      const beside = left > this.host.clientWidth / 2 ? left - wide - 10 : left + 10;
+      this.tip.style.transform = `translate(${Math.round(Math.max(4, Math.min(beside, this.host.clientWidth - wide - 4)))}px, 2.2rem)`;
     }
 
     words(point, kind) {
@@ -340,12 +381,29 @@
       const zone = { timeZone: this.box.dataset.zone, timeZoneName: "short" };
       const format = new Intl.DateTimeFormat("en-GB", { ...zone, weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
       const short = new Intl.DateTimeFormat("en-GB", { ...zone, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-      return point.until ? `${short.format(new Date(point.at))} to ${short.format(new Date(point.until))}` : format.format(new Date(point.at));
+      const [at, until] = [new Date(point.at), new Date(point.until || point.at)];
+      return point.until ? `${said(short, at)} to ${said(short, until)}` : said(format, at);
     }
 
-    follow() { if (this.at !== null && this.at !== undefined && !this.dragged()) location.assign(this.table.rows[this.at].url); }
+    // A finger can't hover: its first tap on a run tells of it, the second opens it. A drag is no click: uPlot sees to that.
+    follow(event) {
+      if (this.at === null || this.at === undefined) return;
+      const told = event.pointerType !== "touch" || this.tapped === this.at;
+      this.tapped = this.at;
+      if (told) location.assign(this.table.rows[this.at].url);
+    }
 
-    dragged() { return this.chart.select.width > 0 || performance.now() - (this.selected || 0) < 300; }
+    // Two fingers: the moment under each of them stays there.
+    pinch(event) {
+      if (event.touches.length !== 2) return;
+      event.preventDefault();
+      const { left, width } = this.chart.over.getBoundingClientRect();
+      const [one, other] = [...event.touches].map((touch) => touch.clientX - left).sort((a, b) => a - b);
+      this.pinched ||= [one, other].map((x) => this.chart.posToVal(x, "x"));
+      const [begin, end] = this.pinched;
+      const pixel = (end - begin) / Math.max(other - one, 8);
+      this.look(begin - one * pixel, begin + (width - one) * pixel);
+    }
 
     // By keys: from run to run, closer and farther, and back to the whole.
     press(event) {
@@ -364,7 +422,7 @@
     walk(step) {
       const { min, max } = this.chart.scales.x;
       const seen = this.seen(min, max);
-      if (!seen.length) return;
+      if (!seen.length) { this.told.textContent = NONE; return; }
       const now = seen.indexOf(this.walking ?? this.at);
       const next = now < 0 ? seen.length - 1 : Math.min(Math.max(now + step, 0), seen.length - 1);
       this.walking = seen[Number.isFinite(next) ? next : step > 0 ? seen.length - 1 : 0];
@@ -375,10 +433,14 @@
     zoom(factor) {
       const { min, max } = this.chart.scales.x;
       const centre = this.walking !== null && this.walking !== undefined ? this.table.columns[0][this.walking] : (min + max) / 2;
-      const half = Math.max(((max - min) * factor) / 2, 1);
-      const low = Math.max(this.from, centre - half);
-      const high = Math.min(this.to, centre + half);
-      this.chart.setScale("x", { min: low, max: high });
+      const half = ((max - min) * factor) / 2;
+      this.look(centre - half, centre + half);
+    }
+
+    // From one moment to another, as far as there is anything; two seconds at least.
+    look(low, high) {
+      const short = Math.max(0, 2 - (high - low)) / 2;
+      this.chart.setScale("x", { min: Math.max(this.from, low - short), max: Math.min(this.to, high + short) });
     }
 
     async renew() {
