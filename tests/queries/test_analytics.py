@@ -14,12 +14,13 @@ from tests.house.statements import statements
 from tests.services.test_rollups import recorded, rolled_up
 from tokiflow.core import ids
 from tokiflow.core.actors import TOKIFLOW
+from tokiflow.core.signals import Ping, Signal
 from tokiflow.db import db, transaction
 from tokiflow.models import Incident, IncidentEvent, MaintenanceWindow, Monitor, Organization
 from tokiflow.queries import analytics, ledgers
 from tokiflow.queries.analytics import PERIODS, Silence
 from tokiflow.queries.rollups import Counts
-from tokiflow.services import audit, monitors
+from tokiflow.services import audit, monitors, pings
 
 NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
@@ -142,6 +143,20 @@ def test_a_new_monitor_is_watched_since_it_was_made(organization: Organization) 
     assert of(young).uptime.watched == 6 * 3600
     silent = make_monitor(organization, created_at=NOW - 6 * HOUR)
     assert (of(silent).uptime.share, of(silent).health) == (None, None)
+
+
+def test_a_monitor_that_waited_for_its_first_ping_is_watched_from_there_on(organization: Organization) -> None:
+    waited = make_monitor(organization, created_at=NOW - 90 * DAY)
+    for hours in (5, 4, 3, 2, 1):
+        at = NOW - hours * HOUR
+        pings.record([pings.Incoming(waited.token, Ping(Signal.SUCCESS, at))], at)
+    db.session.expire_all()
+    found, now = of(waited), NOW - MINUTE
+    assert (found.uptime.watched, found.uptime.share) == (5 * 3600, 1)
+    ledger = analytics.ledger(waited, NOW - 30 * DAY, now)
+    assert (ledger.expected, ledger.ran, ledger.missed) == (5, 5, 0)
+    assert ledgers.planned(waited, analytics.figures([waited.id], NOW - 30 * DAY, now)[waited.id].watched) == 5
+    assert analytics.ledger(waited, NOW - 3 * HOUR, now).expected == 2
 
 
 def test_every_day_has_its_figures(monitor: Monitor) -> None:

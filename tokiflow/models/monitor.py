@@ -46,6 +46,8 @@ class Monitor(Model):
     paused_until: Mapped[Moment | None]
     paused_at: Mapped[Moment | None]
     paused_by: Mapped[Words]
+    # Not known of monitors that were heard of before 0009.
+    first_ping_at: Mapped[Moment | None]
     last_ping_at: Mapped[Moment | None]
     ping_count: Mapped[Count]
     running: Mapped[Count]

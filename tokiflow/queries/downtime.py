@@ -60,7 +60,7 @@ def of(monitors: Sequence[Any], since: datetime, until: datetime) -> Mapping[UUI
     return {
         one.id: Downtime(
             # Nobody waits for a job that has never been heard of.
-            until if one.last_ping_at is None else one.created_at,
+            until if one.last_ping_at is None else one.first_ping_at or one.created_at,
             outages.get(one.id, ()),
             planned.get(one.id, ()),
             pauses.get(one.id, ()),
@@ -92,7 +92,7 @@ def uptimes(organization_id: UUID, since: datetime, until: datetime) -> Mapping[
     """
     was_down = select(Incident.monitor_id).where(Incident.organization_id == organization_id, _down(since, until))
     m = Monitor
-    read = (m.id, m.organization_id, m.tags, m.status, m.created_at, m.last_ping_at, m.paused_at)
+    read = (m.id, m.organization_id, m.tags, m.status, m.created_at, m.first_ping_at, m.last_ping_at, m.paused_at)
     monitors = db.session.execute(select(*read).where(m.id.in_(was_down))).all()
     if not monitors:
         return {}

@@ -23,10 +23,14 @@ class Schedules:
     """The schedules of one monitor, each with the moment since which it held, the latest first."""
 
     spells: Sequence[tuple[datetime, Schedule]]
+    first_ping_at: datetime | None = None
 
     def planned(self, start: datetime, end: datetime) -> int:
-        """How many runs were planned after `start`, up to and including `end`, each by the schedule of its time."""
-        number = 0
+        """How many runs were planned after `start`, up to and including `end`, each by the schedule of its time.
+
+        The run by which the job was first heard of is one of them: nothing was expected before, and yet it ran.
+        """
+        number = int(self.first_ping_at is not None and start <= self.first_ping_at < end)
         for since, plan in self.spells:
             if since < end:
                 number += schedule.count_between(plan, max(start, since), end)
@@ -42,7 +46,7 @@ def of(monitor: Monitor, since: datetime) -> Schedules:
     for at, before in edits:
         spells.append((at, schedule.from_columns(*columns.values())))
         columns |= {name: value for name, value in before.items() if name in columns}
-    return Schedules([*spells, (_EVER, schedule.from_columns(*columns.values()))])
+    return Schedules([*spells, (_EVER, schedule.from_columns(*columns.values()))], monitor.first_ping_at)
 
 
 def _edits(monitor: Monitor, since: datetime) -> Select[datetime, dict[str, Any]]:

@@ -103,6 +103,7 @@ class Ledger:
         """What is to be written of the monitor."""
         row = monitor_rows.columns(self.state, self.runs.values())
         row["id"] = self.was.id
+        row["first_ping_at"] = min((ping.at for _, ping, _ in self.pings), default=None)
         row["ping_count"] = self.count
         row["rate_at"] = self.rate_at
         row["limited_at"] = self.limited_at

@@ -121,12 +121,13 @@ where r.id = x.id and r.at = x.at and r.at >= %s
 _UPDATE_MONITORS = """
 update monitors m
 set status = x.status, due_at = x.due_at, deadline_at = x.deadline_at, bad = x.bad, good = x.good, misses = x.misses,
+    first_ping_at = case when m.last_ping_at is null then x.first_ping_at else m.first_ping_at end,
     last_ping_at = x.last_ping_at, flapping = x.flapping, running = x.running, open_since = x.open_since,
     watch_at = x.watch_at, ping_count = x.ping_count, rate_at = x.rate_at, limited_at = x.limited_at
 from jsonb_to_recordset(%s::jsonb) as x (
     id uuid, status text, due_at timestamptz, deadline_at timestamptz, bad int, good int, misses int,
-    last_ping_at timestamptz, flapping boolean, running int, open_since timestamptz, watch_at timestamptz,
-    ping_count int, rate_at timestamptz, limited_at timestamptz)
+    first_ping_at timestamptz, last_ping_at timestamptz, flapping boolean, running int, open_since timestamptz,
+    watch_at timestamptz, ping_count int, rate_at timestamptz, limited_at timestamptz)
 where m.id = x.id
 """
 
