@@ -32,8 +32,20 @@ from tokiflow.models import (
     Organization,
     Run,
 )
+from tokiflow.queries import analytics
+from tokiflow.queries.rollups import hour_of
 from tokiflow.queue import gathered
-from tokiflow.services import acceptance, audit, baseline_rows, incidents, judging, monitors, notebooks, pings
+from tokiflow.services import (
+    acceptance,
+    audit,
+    baseline_rows,
+    incidents,
+    judging,
+    monitors,
+    notebooks,
+    pings,
+    rollups,
+)
 from tokiflow.services.pings import Incoming
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -153,6 +165,17 @@ def test_failed_runs_teach_nothing(job: Job) -> None:
         judging.judge([job.monitor.id], job.at)
     assert taught(job) == 20
     assert {incident.class_ for incident in all_of(Incident)} == {"outage"}
+
+
+def test_a_run_that_began_in_an_hour_that_was_counted_is_counted_with_it(organization: Organization) -> None:
+    """A run that only tells at its end how long it took began then: here twelve minutes before the hour."""
+    job, now = Job(organization), datetime.now(UTC)
+    job.at = hour_of(now) - 2 * HOUR
+    job.runs(720)
+    rollups.roll_up(datetime.now(UTC), seconds=60)
+    job.runs(720)
+    counted = analytics.figures([job.monitor.id], job.at - 2 * HOUR, now)[job.monitor.id].counts
+    assert counted.succeeded == 2
 
 
 def test_no_run_teaches_twice(job: Job) -> None:

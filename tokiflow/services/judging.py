@@ -23,8 +23,9 @@ from tokiflow.core.runs import Outcome
 from tokiflow.core.status import FLAPPING_SUCCESSES, Status
 from tokiflow.db import transaction
 from tokiflow.queries import maintenance
+from tokiflow.queries.rollups import hour_of
 from tokiflow.queue import Job, gather, ring_for_gathered
-from tokiflow.services import audit, baseline_rows, monitor_rows, notebooks, verdicts
+from tokiflow.services import audit, baseline_rows, monitor_rows, notebooks, rollups, verdicts
 from tokiflow.services.incident_rows import PERFORMANCE
 from tokiflow.services.notebooks import Page
 from tokiflow.services.pings import TEST
@@ -67,6 +68,8 @@ def judge(monitor_ids: Collection[UUID], now: datetime, *, tell: bool = True) ->
         pages = _without_busy(pages)
         _write(pages, now)
         runs = sum(len(page.runs) for page in pages)
+    if late := _of_hours_that_are_over(pages, now):
+        rollups.count_again(late, now)
     gather(Job.JUDGE, left - broken - {page.row.id for page in pages})
     if runs:
         log.info("judged", monitors=len(pages), runs=runs)
@@ -107,6 +110,17 @@ def _judged(pages: Iterable[Page], now: datetime) -> tuple[list[Page], set[UUID]
         else:
             judged.append(page)
     return judged, broken
+
+
+def _of_hours_that_are_over(pages: Iterable[Page], now: datetime) -> set[tuple[UUID, datetime]]:
+    """The monitors and moments of runs that began in another hour than this: it may be counted already."""
+    over = hour_of(now)
+    return {
+        (page.row.id, run.at)
+        for page in pages
+        for run in page.runs
+        if run.at < over and run.finished_at > page.told_since
+    }
 
 
 def _judge(page: Page, reopened: int | None, now: datetime) -> None:
