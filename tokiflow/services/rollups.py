@@ -2,7 +2,8 @@
 
 An hour is made once it is over. Every few minutes those are made again of which something new may be known: runs that
 were recorded since the mark, however long ago they ran (an id tells when its row was made), and runs that had not
-finished. Every night the last two days are made anew, for the rest: a start that comes after its finish, say.
+finished. A run that ends in another hour than it began in is counted as soon as it is judged. Every night the last two
+days are made anew, for the rest: a start that comes after its finish, say.
 
 A bucket is always made whole, of the runs that are there, by one statement for many; so making it again does no harm,
 and a worker that is killed has only to be followed by another. Whoever makes any holds the lock on the mark of the
