@@ -68,11 +68,11 @@ def judge(monitor_ids: Collection[UUID], now: datetime, *, tell: bool = True) ->
         pages = _without_busy(pages)
         _write(pages, now)
         runs = sum(len(page.runs) for page in pages)
-    if late := _of_hours_that_are_over(pages, now):
-        rollups.count_again(late, now)
     gather(Job.JUDGE, left - broken - {page.row.id for page in pages})
     if runs:
         log.info("judged", monitors=len(pages), runs=runs)
+    if late := _of_hours_that_are_over(pages, now):
+        rollups.count_again(late, now)
     return runs
 
 
