@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -115,6 +118,25 @@ def test_making_the_database_is_begun_anew_when_it_was_killed_halfway(folder: Da
     with served(folder) as server:
         assert ask(server, "SELECT 1") == 1
     assert not (folder.path / "postgres.unfinished").exists()
+
+
+def test_what_a_killed_maker_still_writes_is_removed_as_well(
+    folder: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished, remove = folder.path / "postgres.unfinished", shutil.rmtree
+    (unfinished / "base" / "1").mkdir(parents=True)
+    late = iter([unfinished / "base" / "1" / "2602"])
+
+    def and_then_it_writes(path: Path, **options: Any) -> None:
+        for file in late:
+            file.touch()
+            raise OSError(errno.ENOTEMPTY, "Directory not empty", "1")
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", and_then_it_writes)
+    Postgres(folder, folder.sockets(), durable=False).prepare()
+    assert not unfinished.exists()
+    assert not Postgres(folder, folder.sockets(), durable=False).is_new
 
 
 def test_a_server_that_outlived_its_parent_is_ended_first(folder: DataFolder) -> None:

@@ -30,6 +30,8 @@ ROLE = "tokiflow"
 DATABASE = "tokiflow"
 START_SECONDS = 60.0
 ORPHAN_SECONDS = 10.0
+REMOVE_SECONDS = 5.0
+"""So long whoever was killed may take to finish what it was writing."""
 
 SETTINGS = {
     "listen_addresses": "",
@@ -78,7 +80,7 @@ class Postgres:
         self.end_orphan()
         unfinished = self.cluster.with_name("postgres.unfinished")
         if unfinished.exists():  # killed while making it: nothing of value is in there yet
-            shutil.rmtree(unfinished)
+            _remove(unfinished)
         if self.is_new:
             unfinished.mkdir(mode=0o700)
             accounts.hand_over(unfinished, self.account)
@@ -246,3 +248,15 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder into which somebody who was killed just now may still write a last file."""
+    until = time.monotonic() + REMOVE_SECONDS
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(processes.POLL_SECONDS)
